@@ -1,0 +1,51 @@
+"""EGEM: classify a sequence by letting one generative expert per class imagine it.
+
+>>> from egem import EGEMClassifier, few_shot_split, load_dataset
+>>> X, y = load_dataset("digits")
+>>> X.shape
+(1797, 8, 8)
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+# Names load on first use, so that `import egem` costs next to nothing beyond JAX.
+_HOME = {
+    "EGEMClassifier": "classifier",
+    "Inversion": "inversion",
+    "TrainingDiverged": "training",
+    "ModelFileError": "persistence",
+    "DatasetUnavailable": "datasets",
+    "available_datasets": "datasets",
+    "few_shot_split": "datasets",
+    "load_dataset": "datasets",
+    "read_data": "readers",
+    "write_long": "readers",
+    "select": "selection",
+}
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from .classifier import EGEMClassifier as EGEMClassifier
+    from .datasets import DatasetUnavailable as DatasetUnavailable
+    from .datasets import available_datasets as available_datasets
+    from .datasets import few_shot_split as few_shot_split
+    from .datasets import load_dataset as load_dataset
+    from .inversion import Inversion as Inversion
+    from .persistence import ModelFileError as ModelFileError
+    from .readers import read_data as read_data
+    from .readers import write_long as write_long
+    from .selection import select as select
+    from .training import TrainingDiverged as TrainingDiverged
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'egem' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"egem.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

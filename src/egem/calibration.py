@@ -1,0 +1,175 @@
+"""Choices made by leaving training cases out: the metric's shrinkage, and the softmax's sharpness.
+
+Refitting experts for every held-out case would take longer than the fit. A class's affine hull (the
+mean of its cases plus any combination of their differences, with a small ridge) stands in for its
+expert: it is what a linear expert could imagine (METHOD, section 4, points 9 and 11).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from .metric import Metric, Scatter, bind, class_scatter, inner, mse, squared, whitened
+from .prepare import Batch
+
+SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+SHARPNESSES = tuple(np.geomspace(0.1, 300.0, 40))
+MOST_FOLDS = 5
+MOST_HULL_CASES = 32
+RIDGE = 0.05
+SHARPNESS_WITHOUT_CASES = 10.0
+
+
+class Choice(NamedTuple):
+    """A metric and how sharply its losses tell classes apart."""
+
+    metric: Metric
+    sharpness: float
+    cross_entropy: float  # of the held-out cases, in nats; nan where none could be held out
+
+
+def choose_metric(
+    batch: Batch, classes: Int[np.ndarray, " n_cases"], name: str, shrinkage: float | None
+) -> Choice:
+    """Choose shrinkage and sharpness by the cross-entropy of held-out training cases.
+
+    Each fold holds out every k-th case of each class that has more than one, k at most 5.
+
+    Parameters
+    ----------
+    batch : Batch
+        Training cases.
+    classes : array of int (n_cases,)
+        Their classes.
+    name : {"whitened", "mse"}
+        Which metric.
+    shrinkage : float or None
+        Fixed shrinkage of the whitened metric; None chooses it.
+
+    Returns
+    -------
+    Choice
+    """
+    scatter = class_scatter(batch, classes)
+    n_values = batch.values[0].size
+    if name == "mse":
+        candidates: tuple[float | None, ...] = (None,)
+    else:
+        candidates = SHRINKAGES if shrinkage is None else (shrinkage,)
+    folds = _folds(classes)
+    if not folds or len(np.unique(classes)) < 2:
+        fixed = shrinkage if shrinkage is not None else 0.5
+        metric = _metric(scatter, n_values, None if name == "mse" else fixed)
+        return Choice(metric, SHARPNESS_WITHOUT_CASES, float("nan"))
+    filled = _filled(batch, classes)
+    gathered = {s: [] for s in candidates}
+    for held in folds:
+        rest = filled[~held]
+        fold_scatter = class_scatter(rest, classes[~held])
+        for s in candidates:
+            metric = _metric(fold_scatter, n_values, s)
+            losses = hull_losses(rest, classes[~held], batch[held], metric)
+            gathered[s].append((losses, classes[held]))
+    present = np.unique(classes)
+    best = (np.inf, SHARPNESS_WITHOUT_CASES, candidates[0])
+    for s in candidates:
+        losses = np.concatenate([losses for losses, _ in gathered[s]])
+        truth = np.searchsorted(present, np.concatenate([of for _, of in gathered[s]]))
+        for sharpness in SHARPNESSES:
+            entropy = _cross_entropy(losses, truth, sharpness)
+            if entropy < best[0] - 1e-9:
+                best = (entropy, sharpness, s)
+    return Choice(_metric(scatter, n_values, best[2]), float(best[1]), float(best[0]))
+
+
+def _metric(scatter: Scatter, n_values: int, shrinkage: float | None) -> Metric:
+    return mse(scatter, n_values) if shrinkage is None else whitened(scatter, n_values, shrinkage)
+
+
+def _folds(classes: Int[np.ndarray, " n"]) -> list[np.ndarray]:
+    """Masks of held-out cases; a class never loses its last case."""
+    counts = np.unique(classes, return_counts=True)[1]
+    n_folds = min(int(counts.max()), MOST_FOLDS)
+    if n_folds < 2:
+        return []
+    turn = np.full(len(classes), -1)
+    for c in np.unique(classes):
+        of = np.flatnonzero(classes == c)
+        if len(of) > 1:
+            turn[of] = np.arange(len(of)) % n_folds
+    return [turn == fold for fold in range(n_folds) if (turn == fold).any()]
+
+
+def _filled(batch: Batch, classes: Int[np.ndarray, " n"]) -> Batch:
+    """Fill what is missing in training cases with class means, for the hull alone."""
+    values = batch.values.copy()
+    for c in np.unique(classes):
+        of = classes == c
+        count = batch.mask[of].sum(axis=0)
+        mean = values[of].sum(axis=0) / np.maximum(count, 1)
+        values[of] = np.where(batch.mask[of], values[of], mean)
+    return Batch(values, np.ones_like(batch.mask))
+
+
+def hull_losses(
+    train: Batch, classes: Int[np.ndarray, " n_train"], test: Batch, metric: Metric
+) -> Float[np.ndarray, "n_test n_classes"]:
+    """Loss of each test case against the affine hull of each class, per observed value.
+
+    Parameters
+    ----------
+    train : Batch
+        Complete training cases.
+    classes : array of int (n_train,)
+        Their classes.
+    test : Batch
+        Test cases; what they miss is left out.
+    metric : Metric
+        The metric.
+
+    Returns
+    -------
+    array (n_test, n_classes)
+        Classes in ascending order.
+    """
+    weights = bind(metric, test.mask)
+    flat = train.values.reshape(train.n_cases, -1)
+    out = np.zeros((test.n_cases, len(np.unique(classes))))
+    seen = test.mask.reshape(test.n_cases, -1)
+    targets = test.values.reshape(test.n_cases, -1)
+    for j, c in enumerate(np.unique(classes)):
+        cases = flat[classes == c][:MOST_HULL_CASES]
+        mean = cases.mean(axis=0)
+        for pattern in np.unique(weights.pattern):
+            of = weights.pattern == pattern
+            factor, mask = weights.factors[pattern], seen[of][0]
+            spread = np.where(mask, cases - mean, 0.0)
+            residuals = np.where(mask, targets[of] - mean, 0.0)
+            gram = np.asarray(inner(metric, factor, spread, spread), np.float64)
+            cross = np.asarray(inner(metric, factor, spread, residuals), np.float64)
+            ridge = RIDGE * np.trace(gram) / len(gram) + 1e-9
+            share = np.linalg.solve(gram + ridge * np.eye(len(gram)), cross)
+            own = np.asarray(squared(metric, factor, residuals), np.float64)
+            left = own - 2 * (share * cross).sum(axis=0) + (share * (gram @ share)).sum(axis=0)
+            out[of, j] = left / weights.n_observed[of]
+    return out
+
+
+def softmax_of_losses(
+    losses: Float[np.ndarray, "n_cases n_classes"], sharpness: float
+) -> Float[np.ndarray, "n_cases n_classes"]:
+    """Probabilities ``exp(-sharpness loss)``, normalised over classes.
+
+    >>> softmax_of_losses(np.array([[0.0, 1.0]]), 100.0).round(2)
+    array([[1., 0.]])
+    """
+    z = -sharpness * (losses - losses.min(axis=1, keepdims=True))
+    p = np.exp(z)
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def _cross_entropy(losses, truth, sharpness: float) -> float:
+    z = -sharpness * (losses - losses.min(axis=1, keepdims=True))
+    log_p = z[np.arange(len(z)), truth] - np.log(np.exp(z).sum(axis=1))
+    return float(-log_p.mean())

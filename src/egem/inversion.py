@@ -1,0 +1,329 @@
+"""Inverse classification: find the code whose sequence comes nearest to a target.
+
+Two searches. :func:`levenberg_marquardt`, the default, starts from the best of a book of decoded
+codes and minimises, by damped Gauss-Newton steps::
+
+    score(z) = loss(y(z), x) + prior(z)
+    loss  = r' Sigma_oo^-1 r / n_observed,                r = y(z) - x   (see egem.metric)
+    prior = strength * noise * |z - mean|^2_precision / n_observed
+
+which is, up to factors, minus the log posterior of the code. :func:`published_adam` is the paper's:
+50 Adam-like steps on clipped and normalised codes from the uniform one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int, PRNGKeyArray, Shaped
+
+from .decoder import Expert, decode
+from .metric import Metric, inner, squared
+
+PRIOR_STRENGTH = 3.0
+MAX_STEPS = 12
+TOLERANCE = 1e-4  # relative fall of the score below which a search has converged
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """What every expert made of every case.
+
+    Attributes
+    ----------
+    classes : array (n_classes,)
+        Class labels, the order of the second axis everywhere.
+    losses : array (n_cases, n_classes)
+        Remaining loss in the metric, per observed value.
+    priors : array (n_cases, n_classes)
+        Price of the code, in the same units; ``losses + priors`` is what the search minimised and
+        what decides.
+    codes : array (n_cases, n_classes, code_size)
+        The codes found; experts with shorter codes have NaN at the end.
+    n_steps : array of int (n_cases, n_classes)
+        Steps taken.
+    converged : array of bool (n_cases, n_classes)
+        True where the last step changed the score by less than 0.01 %; False where the search was
+        still falling when its steps were used up (raise ``n_iterations``).
+    """
+
+    classes: Shaped[np.ndarray, " n_classes"]
+    losses: Float32[np.ndarray, "n_cases n_classes"]
+    priors: Float32[np.ndarray, "n_cases n_classes"]
+    codes: Float32[np.ndarray, "n_cases n_classes code_size"]
+    n_steps: Int[np.ndarray, "n_cases n_classes"]
+    converged: Bool[np.ndarray, "n_cases n_classes"]
+    _decode: Callable[[int, np.ndarray], np.ndarray] = field(repr=False)
+
+    @property
+    def scores(self) -> Float32[np.ndarray, "n_cases n_classes"]:
+        """Losses and priors together, (n_cases, n_classes); the lowest wins."""
+        return self.losses + self.priors
+
+    @property
+    def reconstructions(self) -> Float32[np.ndarray, "n_cases n_classes n_channels n_timepoints"]:
+        """What each expert imagined for each case, in the user's units; decoded at every call."""
+        return np.stack([self._decode(e, self.codes[:, e]) for e in range(len(self.classes))], 1)
+
+    def reconstructions_of(self, label) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+        """What one class's expert imagined for each case, in the user's units.
+
+        Raises
+        ------
+        ValueError
+            Where there is no such class.
+        """
+        e = class_index(self.classes, label)
+        return self._decode(e, self.codes[:, e])
+
+
+def class_index(classes: Shaped[np.ndarray, " n_classes"], label) -> int:
+    """Find a label's position, or say clearly that there is none."""
+    found = np.flatnonzero(classes == label)
+    if not len(found):
+        shown = ", ".join(repr(c) for c in classes.tolist()[:20])
+        raise ValueError(f"label {label!r} is not a class of this model; its classes are {shown}.")
+    return int(found[0])
+
+
+class Searcher(NamedTuple):
+    """An expert ready to search: its decoder, prior on codes, and book of starts."""
+
+    expert: Expert
+    code_mean: Float[Array, "*e k"]
+    code_precision: Float[Array, "*e k"]
+    book: Float[Array, "*e m k"]
+    book_values: Float[Array, "*e m p"]
+
+
+class Targets(NamedTuple):
+    """Cases as the search wants them: flat, 0 where missing, with their share of the metric."""
+
+    values: Float[Array, "n p"]
+    mask: Bool[Array, "n p"]
+    factor: Float[Array, "n q q"]
+    n_observed: Float[Array, " n"]
+
+
+class Found(NamedTuple):
+    """Result of a search, with leading axes of experts and cases."""
+
+    codes: Float[Array, "e n k"]
+    losses: Float[Array, "e n"]
+    priors: Float[Array, "e n"]
+    n_steps: Int[Array, "e n"]
+    converged: Bool[Array, "e n"]
+
+
+@partial(jax.jit, static_argnames="n_steps")
+def open_books(
+    expert: Expert, mean, precision, book: Float[Array, "e m k"], n_steps: int
+) -> Searcher:
+    """Decode the books of a tile of experts."""
+    values = jax.vmap(partial(decode, n_steps=n_steps))(expert, book)
+    return Searcher(expert, mean, precision, book, values.reshape(*book.shape[:2], -1))
+
+
+class _Model(NamedTuple):
+    """Everything a Levenberg-Marquardt step needs to know at a code."""
+
+    loss: Float[Array, ""]
+    prior: Float[Array, ""]
+    gradient: Float[Array, " k"]
+    curvature: Float[Array, "k k"]
+
+
+class _Search(NamedTuple):
+    code: Float[Array, " k"]
+    at: _Model
+    damping: Float[Array, ""]
+    taken: Int[Array, ""]
+    converged: Bool[Array, ""]
+
+
+def inversion_loss(
+    expert: Expert, code: Float[Array, " k"], target: Targets, metric: Metric
+) -> Float[Array, ""]:
+    """Loss of one code against one target: the metric's mean over the observed values."""
+    n_steps = target.values.shape[0] // expert.b_out.shape[-1]
+    imagined = decode(expert, code[None], n_steps).reshape(-1)
+    residual = jnp.where(target.mask, imagined - target.values, 0.0)
+    return squared(metric, target.factor, residual[None])[0] / target.n_observed
+
+
+def _linearise(searcher: Searcher, target: Targets, metric: Metric, strength, code) -> _Model:
+    """Evaluate the score at a code with its gradient and Gauss-Newton curvature, halved."""
+    n_steps = target.values.shape[0] // searcher.expert.b_out.shape[-1]
+
+    def residual(z):
+        imagined = decode(searcher.expert, z[None], n_steps).reshape(-1)
+        return jnp.where(target.mask, imagined - target.values, 0.0)
+
+    push = partial(jax.jvp, residual, (code,))
+    r, jacobian = jax.vmap(lambda t: push((t,)), out_axes=(None, 0))(jnp.eye(len(code)))
+    rows = jnp.concatenate([jacobian, r[None]])
+    gram = inner(metric, target.factor, rows, rows) / target.n_observed
+    weight = strength * metric.noise / target.n_observed * searcher.code_precision
+    away = code - searcher.code_mean
+    return _Model(
+        loss=gram[-1, -1],
+        prior=jnp.sum(weight * away**2),
+        gradient=gram[-1, :-1] + weight * away,
+        curvature=gram[:-1, :-1] + jnp.diag(weight),
+    )
+
+
+def _start(searcher: Searcher, target: Targets, metric: Metric, strength) -> Float[Array, " k"]:
+    """Screen the book: the code of the lowest score."""
+    residuals = jnp.where(target.mask, searcher.book_values - target.values, 0.0)
+    losses = squared(metric, target.factor, residuals) / target.n_observed
+    away = jnp.sum(searcher.code_precision * (searcher.book - searcher.code_mean) ** 2, axis=-1)
+    priors = strength * metric.noise / target.n_observed * away
+    return searcher.book[jnp.argmin(losses + priors)]
+
+
+@partial(jax.jit, static_argnames="max_steps")
+def levenberg_marquardt(
+    searchers: Searcher, targets: Targets, metric: Metric, strength, max_steps: int
+) -> Found:
+    """Search with every expert of a tile for every target of a tile.
+
+    Parameters
+    ----------
+    searchers : Searcher
+        With a leading axis of experts.
+    targets : Targets
+        With a leading axis of cases.
+    metric : Metric
+        The metric of the loss.
+    strength : float
+        Weight of the code prior.
+    max_steps : int
+        Most steps; a search stops where it has converged.
+
+    Returns
+    -------
+    Found
+    """
+    grid = partial(_over_experts_and_cases, searchers, targets)
+    linearise = grid(lambda s, t, z: _linearise(s, t, metric, strength, z))
+    codes = grid(lambda s, t: _start(s, t, metric, strength))()
+    still = jnp.zeros(codes.shape[:2], int)
+    search = _Search(codes, linearise(codes), still + 1e-2, still, still.astype(bool))
+
+    def step(search):
+        tried = search.code - jax.vmap(jax.vmap(_damped_step))(search.at, search.damping)
+        there = linearise(tried)
+        before, after = search.at.loss + search.at.prior, there.loss + there.prior
+        better = after < before  # False for NaN as well
+        active = ~search.converged
+        moved = _Search(
+            tried,
+            there,
+            search.damping * 0.2,
+            search.taken + 1,
+            before - after <= TOLERANCE * jnp.abs(before),
+        )
+        stayed = search._replace(
+            damping=search.damping * 5.0,
+            taken=search.taken + 1,
+            converged=search.damping > 1e4,  # no shorter step helps: a minimum, in float32
+        )
+        return _choose(active, _choose(better, moved, stayed), search)
+
+    def unfinished(state):
+        i, search = state
+        return (i < max_steps) & ~jnp.all(search.converged)
+
+    _, search = jax.lax.while_loop(unfinished, lambda s: (s[0] + 1, step(s[1])), (0, search))
+    return Found(
+        search.code, search.at.loss, search.at.prior, search.taken, search.converged
+    )
+
+
+def _over_experts_and_cases(searchers, targets, f):
+    """Map ``f(searcher, target, *args)`` over experts and, inside, over cases."""
+
+    def mapped(*args):
+        inner_axes = (None, 0, *(0 for _ in args))
+        outer_axes = (0, None, *(0 for _ in args))
+        return jax.vmap(jax.vmap(f, inner_axes), outer_axes)(searchers, targets, *args)
+
+    return mapped
+
+
+def _damped_step(at: _Model, damping) -> Float[Array, " k"]:
+    """Solve ``(A + damping diag A) step = gradient``."""
+    diagonal = jnp.diag(at.curvature)
+    damped = at.curvature + jnp.diag(damping * diagonal + 1e-9 * jnp.max(diagonal) + 1e-20)
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(damped), at.gradient)
+
+
+def _choose(condition: Bool[Array, "e n"], yes, no):
+    """Take a pytree's entries from ``yes`` where the condition holds, else from ``no``."""
+
+    def leaf(a, b):
+        return jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - 2)), a, b)
+
+    return jax.tree.map(leaf, yes, no)
+
+
+@partial(jax.jit, static_argnames="n_iterations")
+def published_adam(
+    searchers: Searcher,
+    targets: Targets,
+    metric: Metric,
+    keys: PRNGKeyArray,
+    n_iterations: int,
+) -> Found:
+    """Search as the paper does (METHOD: 50 iterations, no bias correction, rate 0.05).
+
+    Each iteration clips the code to [0, 1], divides it by its sum, decodes, and takes an Adam-like
+    step along the gradient at that normalised code. At the end the code is decoded as it is, and
+    that loss decides; the code returned is clipped and normalised.
+
+    Parameters
+    ----------
+    searchers, targets, metric
+        As for :func:`levenberg_marquardt`.
+    keys : PRNGKeyArray (n_experts, n_cases)
+        Randomness of the starts, uniform in 1/K +- 0.005.
+    n_iterations : int
+        Number of steps; 0 gives the loss of the random start.
+
+    Returns
+    -------
+    Found
+        With priors 0 and ``converged`` True: the published procedure has no such notion.
+    """
+    grid = partial(_over_experts_and_cases, searchers, targets)
+    loss = grid(lambda s, t, z: inversion_loss(s.expert, z, t, metric))
+    gradient = grid(
+        lambda s, t, z: jax.grad(lambda z: inversion_loss(s.expert, z, t, metric))(z)
+    )
+    k = searchers.book.shape[-1]
+    start = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (k,), minval=-1.0)))(keys)
+    codes = 1.0 / k + 0.005 * start
+
+    def iterate(_, state):
+        z, m, v = state
+        z = on_simplex(z)
+        g = gradient(z)
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
+        return z - 0.05 * m / (jnp.sqrt(v) + 1e-8), m, v
+
+    zero = jnp.zeros_like(codes)
+    z, *_ = jax.lax.fori_loop(0, n_iterations, iterate, (codes, zero, zero))
+    losses = loss(z)
+    steps = jnp.full(losses.shape, n_iterations)
+    return Found(on_simplex(z), losses, jnp.zeros_like(losses), steps, jnp.isfinite(losses))
+
+
+def on_simplex(z: Float[Array, "*n k"]) -> Float[Array, "*n k"]:
+    """Clip to [0, 1] and divide by the sum, as the paper does before each decoding."""
+    z = jnp.clip(z, 0.0, 1.0)
+    return z / jnp.maximum(jnp.sum(z, axis=-1, keepdims=True), 1e-8)

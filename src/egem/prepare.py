@@ -1,0 +1,151 @@
+"""From cases in the user's units to arrays the experts see, and back.
+
+Values are standardised, sequences are laid on one grid of steps, and what is missing is masked.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from .validation import SENTINEL, Case
+
+MAX_STEPS = 64  # longer sequences are averaged over blocks of time points down to this many steps
+
+
+class Batch(NamedTuple):
+    """Cases on the experts' grid; missing values are 0 in ``values`` and False in ``mask``."""
+
+    values: Float32[np.ndarray, "n_cases n_steps n_channels"]
+    mask: Bool[np.ndarray, "n_cases n_steps n_channels"]
+
+    def __getitem__(self, index) -> "Batch":  # type: ignore[override]
+        return Batch(self.values[index], self.mask[index])
+
+    @property
+    def n_cases(self) -> int:
+        return len(self.values)
+
+
+class Preparation(NamedTuple):
+    """How a user's sequences become steps: ``step = mean over block of (value - mean) / scale``.
+
+    Attributes
+    ----------
+    mean, scale : array (n_channels,)
+        Offset and divisor of each channel, in the user's units.
+    n_timepoints : int
+        Longest case the experts know.
+    block : int
+        Time points averaged into one step.
+    n_steps : int
+        Steps of the grid, ``ceil(n_timepoints / block)`` rounded up to a multiple of 4; the steps
+        beyond the data are always masked.
+    """
+
+    mean: Float[np.ndarray, " n_channels"]
+    scale: Float[np.ndarray, " n_channels"]
+    n_timepoints: int
+    block: int
+    n_steps: int
+
+    @property
+    def n_channels(self) -> int:
+        return len(self.mean)
+
+    def apply(self, cases: list[Case], name: str = "X") -> Batch:
+        """Standardise cases and lay them on the grid.
+
+        Points beyond ``n_timepoints`` do not fit on it; the caller decides what to say of them.
+
+        Raises
+        ------
+        ValueError
+            Where a value lies a million spreads of the training cases away.
+        """
+        values = np.zeros((len(cases), self.n_steps, self.n_channels), np.float32)
+        mask = np.zeros(values.shape, bool)
+        for i, case in enumerate(cases):
+            grid = np.full((self.n_channels, self.n_steps * self.block), np.nan)
+            length = min(case.shape[1], self.n_timepoints)
+            with np.errstate(over="ignore"):
+                grid[:, :length] = (case[:, :length] - self.mean[:, None]) / self.scale[:, None]
+            seen = ~np.isnan(grid)
+            if np.abs(grid[seen]).max(initial=0.0) > SENTINEL:
+                worst = case[:, :length].ravel()[np.nanargmax(np.abs(grid[:, :length]))]
+                raise ValueError(
+                    f"{name}: case {i} holds {worst:g}, over a million times the spread of the "
+                    "training cases; give the same units as at fit, or NaN where it stands for a "
+                    "missing value."
+                )
+            blocks = (self.n_channels, self.n_steps, self.block)
+            count = seen.reshape(blocks).sum(-1)
+            total = np.where(seen, grid, 0.0).reshape(blocks).sum(-1)
+            values[i] = (total / np.maximum(count, 1)).T
+            mask[i] = (count > 0).T
+        return Batch(values, mask)
+
+    def restore(
+        self, values: Float32[np.ndarray, "n_cases n_steps n_channels"]
+    ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+        """Bring steps back to the user's units and time points, linear between block centres."""
+        starts = np.arange(self.n_steps) * self.block
+        ends = np.minimum(starts + self.block, self.n_timepoints)
+        used = starts < self.n_timepoints
+        centres = ((starts + ends - 1) / 2)[used]
+        steps = np.asarray(values, np.float64)[:, used]
+        points = np.arange(self.n_timepoints)
+        right = np.clip(np.searchsorted(centres, points, side="right"), 1, max(len(centres) - 1, 1))
+        if len(centres) == 1:
+            onto = np.ones((self.n_timepoints, 1))
+        else:
+            width = centres[right] - centres[right - 1]
+            share = np.clip((points - centres[right - 1]) / width, 0.0, 1.0)
+            onto = np.zeros((self.n_timepoints, len(centres)))
+            onto[points, right - 1] = 1.0 - share
+            onto[points, right] += share
+        restored = np.einsum("pt,ntc->ncp", onto, steps)
+        return (restored * self.scale[:, None] + self.mean[:, None]).astype(np.float32)
+
+
+def fit_preparation(
+    cases: list[Case], shared_scale: bool, standardise: bool = True, max_steps: int | None = None
+) -> Preparation:
+    """Choose scaling and grid from the training cases.
+
+    Parameters
+    ----------
+    cases : list of array (n_channels, length_i)
+        Training cases.
+    shared_scale : bool
+        One mean and spread for all channels (images) instead of one each.
+    standardise : bool, default True
+        False leaves the values as they are (the published setting prepares them itself).
+    max_steps : int or None
+        Longest grid; None is 64. Longer sequences are averaged over equal blocks of time points.
+
+    Returns
+    -------
+    Preparation
+    """
+    n_channels = len(cases[0])
+    n_timepoints = max(x.shape[1] for x in cases)
+    block = -(-n_timepoints // (max_steps or MAX_STEPS))
+    n_steps = -(-n_timepoints // block)
+    if max_steps is None:
+        n_steps += -n_steps % 4  # few distinct shapes, few compilations
+    mean, scale = np.zeros(n_channels), np.ones(n_channels)
+    if standardise:
+        pooled = [np.concatenate([x[c] for x in cases]) for c in range(n_channels)]
+        if shared_scale:
+            pooled = [np.concatenate(pooled)]
+        for c, values in enumerate(pooled):
+            seen = values[~np.isnan(values)]
+            if not len(seen):
+                continue  # a channel nobody ever saw stays masked
+            mean[c], spread = seen.mean(), seen.std()
+            constant = spread <= 1e-9 * max(abs(mean[c]), np.finfo(float).tiny)
+            scale[c] = 1.0 if constant else spread
+        if shared_scale:
+            mean[:], scale[:] = mean[0], scale[0]
+    return Preparation(mean, scale, n_timepoints, block, n_steps)

@@ -1,0 +1,152 @@
+"""Work cut into tiles of one fixed shape, on threads, with progress.
+
+XLA compiles a program for each shape, and its sums may differ in the last bit between shapes. Tiles
+of one shape, filled up with copies, keep compilations few and make every result independent of the
+company it was computed in.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import jax
+import numpy as np
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Advance = Callable[[float], None]
+
+
+def bucket(n: int, smallest: int) -> int:
+    """Round up to ``smallest`` times a power of two.
+
+    >>> [bucket(n, 4) for n in (1, 4, 5, 9)]
+    [4, 4, 8, 16]
+    """
+    size = smallest
+    while size < n:
+        size *= 2
+    return size
+
+
+def tiled(n: int, size: int) -> list[np.ndarray]:
+    """Cut ``range(n)`` into index arrays of exactly ``size``, the last filled up with its end.
+
+    >>> [t.tolist() for t in tiled(5, 3)]
+    [[0, 1, 2], [3, 4, 4]]
+    """
+    return [np.minimum(np.arange(i, i + size), n - 1) for i in range(0, n, size)]
+
+
+def stack(trees: Sequence):
+    """Stack pytrees of equal shapes along a new leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+
+def run(
+    work: Callable[[Task, Advance], Result], tasks: Iterable[Task], n_jobs: int | None, bar: Advance
+) -> list[Result]:
+    """Run ``work(task, advance)`` for every task on threads, results in order.
+
+    The first failure, or Ctrl-C, stops the others at their next call of ``advance``.
+
+    Parameters
+    ----------
+    work : callable
+        Called with a task and a function to report progress with, in tasks.
+    tasks : iterable
+        The tasks.
+    n_jobs : int or None
+        Threads; None or -1 takes one for each core (XLA runs these small programs on one).
+    bar : callable
+        Receives the progress of all tasks together.
+
+    Returns
+    -------
+    list
+        One result a task.
+    """
+    tasks = list(tasks)
+    stop = threading.Event()
+    lock = threading.Lock()
+
+    def advance(amount: float) -> None:
+        if stop.is_set():
+            raise _Stopped
+        with lock:
+            bar(amount)
+
+    n_threads = n_jobs if n_jobs and n_jobs > 0 else len(os.sched_getaffinity(0)) if hasattr(
+        os, "sched_getaffinity"
+    ) else os.cpu_count() or 1
+    if n_threads == 1 or len(tasks) == 1:
+        return [work(task, advance) for task in tasks]
+    with ThreadPoolExecutor(n_threads) as pool:
+        futures = [pool.submit(work, task, advance) for task in tasks]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+class _Stopped(Exception):
+    """Another task failed; this one gives up."""
+
+
+class Progress(AbstractContextManager):
+    """A progress bar with time left, or nothing at all.
+
+    Parameters
+    ----------
+    title : str
+        What is going on.
+    total : float
+        Amount of work, in the units :meth:`advance` is called with.
+    show : bool
+        Whether to draw it.
+    """
+
+    def __init__(self, title: str, total: float, show: bool):
+        self.started = time.perf_counter()
+        self._bar = None
+        if show:
+            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
+            self._bar = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:3.0f}%"),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                TextColumn("taken"),
+                TimeElapsedColumn(),
+                console=_stderr(),
+            )
+            self._task = self._bar.add_task(title, total=total)
+
+    def __enter__(self) -> "Progress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, amount: float = 1.0) -> None:
+        """Report work done."""
+        if self._bar:
+            self._bar.advance(self._task, amount)
+
+
+def _stderr():
+    from rich.console import Console
+
+    return Console(stderr=True)

@@ -1,0 +1,392 @@
+"""Training: each expert learns to turn the codes of its class into the class's sequences.
+
+An expert sees nothing but its own class. Experts are trained side by side in tiles of fixed shape;
+what one becomes depends on its cases, its label and the seed, never on its neighbours.
+"""
+
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Float32, PRNGKeyArray
+
+from .augment import Kind, Pool, make_pool, n_coordinates
+from .decoder import Expert, decode, init_default, init_published
+from .prepare import Batch
+from .tiles import Advance, bucket, run, stack, tiled
+
+EXPERTS_PER_TILE = 4
+UPDATES_PER_CALL = 100  # between two looks at the clock, the progress bar and Ctrl-C
+MOST_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
+LEARNED_SIZE = 8
+BOOK_SIZE = 64
+ATTEMPTS = 3
+
+
+class TrainingDiverged(RuntimeError):
+    """An expert's training gave no finite loss from any of its starting points."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an expert is trained; the defaults are this project's, :meth:`published` the paper's.
+
+    Attributes
+    ----------
+    n_cells : int
+        LSTM cells.
+    n_updates : int
+        Gradient steps.
+    batch_size : int
+        Pairs of code and sequence in a step.
+    learning_rate : float
+        Adam's, at the start.
+    cosine : bool
+        Whether the rate decays to zero along a cosine.
+    clip : float or None
+        Largest gradient norm of an expert.
+    published_init : bool
+        PyTorch's default initialisation as it is.
+    kind : str
+        Deformation of the cases, see :mod:`egem.augment`.
+    blend : bool
+        Whether to mix pairs of cases.
+    code_noise, value_noise : float
+        Sd of Gaussian noise on codes (one-hot ones are then clipped to [0, 1]) and on sequences.
+    one_hot_only : bool
+        One-hot codes however many cases there are.
+    """
+
+    n_cells: int = 16
+    n_updates: int = 2000
+    batch_size: int = 16
+    learning_rate: float = 0.02
+    cosine: bool = True
+    clip: float | None = 1.0
+    published_init: bool = False
+    kind: Kind = "none"
+    blend: bool = True
+    code_noise: float = 0.0
+    value_noise: float = 0.0
+    one_hot_only: bool = False
+
+    @staticmethod
+    def published(n_cells: int, n_updates: int, noise: tuple[float, float]) -> "Recipe":
+        """Return the paper's recipe: one pair a step, Adam 0.01, nothing added but noise."""
+        return Recipe(
+            n_cells=n_cells,
+            n_updates=n_updates,
+            batch_size=1,
+            learning_rate=0.01,
+            cosine=False,
+            clip=None,
+            published_init=True,
+            blend=False,
+            code_noise=noise[0],
+            value_noise=noise[1],
+            one_hot_only=True,
+        )
+
+
+class Trained(NamedTuple):
+    """One class's expert with what the inversion needs to know of its codes.
+
+    Attributes
+    ----------
+    expert : Expert
+        The decoder's parameters.
+    codes : array (n_cases, code_size)
+        Codes of the training cases, in the order the cases were given.
+    code_mean, code_precision : array (code_size,)
+        The prior on codes: independent normals.
+    book : array (n_book, code_size)
+        Codes to start inversions from.
+    loss : float
+        Mean squared error over the training pairs, in standardised units.
+    """
+
+    expert: Expert
+    codes: Float32[np.ndarray, "n_cases code_size"]
+    code_mean: Float32[np.ndarray, " code_size"]
+    code_precision: Float32[np.ndarray, " code_size"]
+    book: Float32[np.ndarray, "n_book code_size"]
+    loss: float
+
+
+class _State(NamedTuple):
+    expert: Expert
+    table: Float[Array, "n_rows case_size"]
+    adam: Any
+
+
+class _Task(NamedTuple):
+    """What one expert is trained on; stacked, what a tile is."""
+
+    key: PRNGKeyArray
+    table: Float32[np.ndarray, "n_rows case_size"]
+    learned: np.bool_
+    pool: Pool
+    n_pairs: np.int32
+
+
+def label_key(seed: int, label) -> list[int]:
+    """Entropy for a class: the same whatever other classes there are."""
+    return [seed, zlib.crc32(str(label).encode())]
+
+
+def canonical_order(batch: Batch) -> np.ndarray:
+    """Order of cases by content, so that the order they came in changes nothing."""
+    content = [batch.values[i].tobytes() + batch.mask[i].tobytes() for i in range(batch.n_cases)]
+    return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
+
+
+def case_codes(batch: Batch, one_hot_only: bool) -> tuple[Float32[np.ndarray, "n k"], bool]:
+    """Return first codes of a class's cases and whether they are to be learned.
+
+    Up to ``MOST_ONE_HOT`` cases have one-hot codes (the paper's), padded to 4 or 8 entries; more
+    start from their standardised principal component scores and are learned with the weights.
+    """
+    n = batch.n_cases
+    if one_hot_only or n <= MOST_ONE_HOT:
+        return np.eye(n, n if one_hot_only else bucket(n, 4), dtype=np.float32), False
+    flat = batch.values.reshape(n, -1).astype(np.float64)
+    flat -= flat.mean(axis=0)
+    u, s, vt = np.linalg.svd(flat, full_matrices=False)
+    size = min(LEARNED_SIZE, len(s))
+    u = u[:, :size] * np.sign(vt[:size, np.abs(vt[:size]).argmax(axis=1)].diagonal())
+    codes = np.zeros((n, LEARNED_SIZE), np.float32)
+    codes[:, :size] = u * np.sqrt(n) * (s[:size] > 1e-6 * max(s[0], 1e-12))
+    return codes, True
+
+
+def train(
+    batches: list[Batch],
+    labels: list,
+    recipe: Recipe,
+    steps_used: int,
+    seed: int,
+    n_jobs: int | None,
+    bar: Advance,
+) -> list[Trained]:
+    """Train one expert for each class.
+
+    Parameters
+    ----------
+    batches : list of Batch
+        The cases of each class.
+    labels : list
+        The class labels; random numbers derive from (seed, label).
+    recipe : Recipe
+        How.
+    steps_used : int
+        Steps of the grid that carry data.
+    seed : int
+        Seed.
+    n_jobs : int or None
+        Threads, None for one a core.
+    bar : callable
+        Receives progress, in experts.
+
+    Returns
+    -------
+    list of Trained
+        In the order of ``labels``.
+
+    Raises
+    ------
+    TrainingDiverged
+        Where an expert has no finite loss from three starting points; names the class.
+    """
+    done: dict[int, Trained] = {}
+    left = list(range(len(labels)))
+    for attempt in range(ATTEMPTS):
+        tasks = {i: _task(batches[i], labels[i], recipe, steps_used, seed, attempt) for i in left}
+        groups: dict[tuple, list[int]] = {}
+        for i, task in tasks.items():
+            groups.setdefault((task.table.shape, task.pool.values.shape), []).append(i)
+        tiles = [
+            np.array(members)[index]
+            for members in groups.values()
+            for index in tiled(len(members), EXPERTS_PER_TILE)
+        ]
+
+        def work(tile, advance, tasks=tasks):
+            state, losses = _train_tile(
+                stack([tasks[i] for i in tile]), recipe, lambda a: advance(a * len(set(tile)))
+            )
+            return {
+                i: (jax.tree.map(lambda a, e=e: a[e], state), float(losses[e]))
+                for e, i in enumerate(tile)
+            }
+
+        for result in run(work, tiles, n_jobs, bar):
+            for i, (state, loss) in result.items():
+                if np.isfinite(loss):
+                    done[i] = _finished(state, loss, batches[i], tasks[i])
+        left = [i for i in left if i not in done]
+        if not left:
+            return [done[i] for i in range(len(labels))]
+    raise TrainingDiverged(
+        f"The expert of class {labels[left[0]]!r} did not reach a finite loss from {ATTEMPTS} "
+        f"starting points; lower learning_rate (now {recipe.learning_rate:g}) or look at that "
+        "class's cases for extreme values."
+    )
+
+
+def _task(
+    batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attempt: int
+) -> _Task:
+    entropy = [*label_key(seed, label), attempt]
+    batch = batch[canonical_order(batch)]
+    table, learned = case_codes(batch, recipe.one_hot_only)
+    plain = recipe.kind == "none" and not recipe.blend
+    size = batch.n_cases if plain else bucket(2 * batch.n_cases, 512)
+    rng = np.random.default_rng(entropy)
+    pool = make_pool(batch, recipe.kind, size, steps_used, rng, recipe.blend)
+    n_rows = bucket(len(table), 4)
+    table = np.pad(table, ((0, n_rows - len(table)), (0, 0)))
+    key = np.asarray(jax.random.PRNGKey(int(rng.integers(2**31))))
+    rows = bucket(size, 4)
+    padded = Pool(*(np.pad(a, [(0, rows - size)] + [(0, 0)] * (a.ndim - 1)) for a in pool))
+    return _Task(key, table, np.bool_(learned), padded, np.int32(size))
+
+
+def _train_tile(tile: _Task, recipe: Recipe, advance: Advance) -> tuple[_State, np.ndarray]:
+    tile = jax.tree.map(jnp.asarray, tile)
+    state = _start(tile, recipe)
+    for i in range(0, recipe.n_updates, UPDATES_PER_CALL):
+        stop = min(i + UPDATES_PER_CALL, recipe.n_updates)
+        state = jax.block_until_ready(_updates(state, tile, i, stop, recipe))
+        advance((stop - i) / recipe.n_updates)
+    losses = _pool_losses(state, tile)
+    return jax.tree.map(np.asarray, state), np.asarray(losses)
+
+
+def _optimiser(recipe: Recipe) -> optax.GradientTransformation:
+    clip = optax.identity() if recipe.clip is None else optax.clip_by_global_norm(recipe.clip)
+    return optax.chain(clip, optax.scale_by_adam())
+
+
+@partial(jax.jit, static_argnames="recipe")
+def _start(tile: _Task, recipe: Recipe) -> _State:
+    n_channels = tile.pool.values.shape[-1]
+    size = tile.table.shape[-1] + tile.pool.bend.shape[-1]
+    init = init_published if recipe.published_init else init_default
+
+    def one(key, table):
+        expert = init(jax.random.fold_in(key, 0), size, recipe.n_cells, n_channels)
+        # Entries that no code uses must not depend on how far the codes were padded.
+        return _State(expert, table, _optimiser(recipe).init((expert, table)))
+
+    return jax.vmap(one)(tile.key, tile.table)
+
+
+@partial(jax.jit, static_argnames="recipe", donate_argnums=0)
+def _updates(state: _State, tile: _Task, start, stop, recipe: Recipe) -> _State:
+    """Run updates ``start`` to ``stop`` of a schedule of ``recipe.n_updates``."""
+
+    def update(i, state):
+        rate = recipe.learning_rate
+        if recipe.cosine:
+            rate = rate * 0.5 * (1.0 + jnp.cos(jnp.pi * i / recipe.n_updates))
+        return jax.vmap(partial(_update, recipe=recipe), (0, 0, None, None))(state, tile, i, rate)
+
+    return jax.lax.fori_loop(start, stop, update, state)
+
+
+def _update(state: _State, task: _Task, i, rate, recipe: Recipe) -> _State:
+    """One Adam step of one expert on a random batch of its pairs."""
+    pick, code_key, value_key = jax.random.split(jax.random.fold_in(task.key, i + 1), 3)
+    m = jax.random.randint(pick, (recipe.batch_size,), 0, task.n_pairs)
+    pairs = jax.tree.map(lambda a: a[m], task.pool)
+    values = pairs.values
+    if recipe.value_noise:
+        values += recipe.value_noise * jax.random.normal(value_key, values.shape)
+
+    def loss(trained):
+        expert, table = trained
+        codes = pair_codes(table, pairs)
+        if recipe.code_noise:
+            codes = jnp.clip(
+                codes + recipe.code_noise * jax.random.normal(code_key, codes.shape), 0.0, 1.0
+            )
+        return training_loss(expert, codes, values, pairs.mask)
+
+    gradient = jax.grad(loss)((state.expert, state.table))
+    gradient = (gradient[0], jnp.where(task.learned, gradient[1], 0.0))
+    step, adam = _optimiser(recipe).update(gradient, state.adam)
+    expert, table = optax.apply_updates(
+        (state.expert, state.table), jax.tree.map(lambda s: -rate * s, step)
+    )
+    return _State(expert, table, adam)
+
+
+def pair_codes(table: Float[Array, "n k"], pairs: Pool) -> Float[Array, "m k_and_coordinates"]:
+    """Codes of training pairs: the blend of the two cases' codes, then the deformation."""
+    share = pairs.share[:, None]
+    blend = share * table[pairs.first] + (1.0 - share) * table[pairs.second]
+    return jnp.concatenate([blend, pairs.bend], axis=1)
+
+
+def training_loss(expert: Expert, codes, values, mask) -> Float[Array, ""]:
+    """Mean squared error over the observed values of a batch of pairs."""
+    error = jnp.where(mask, decode(expert, codes, values.shape[1]) - values, 0.0)
+    return jnp.sum(error**2) / jnp.maximum(jnp.sum(mask), 1)
+
+
+@jax.jit
+def _pool_losses(state: _State, tile: _Task) -> Float[Array, " e"]:
+    def one(state, task):
+        codes = pair_codes(state.table, task.pool)
+        valid = (jnp.arange(len(codes)) < task.n_pairs)[:, None, None]
+        return training_loss(state.expert, codes, task.pool.values, task.pool.mask & valid)
+
+    return jax.vmap(one)(state, tile)
+
+
+def _finished(state: _State, loss: float, batch: Batch, task: _Task) -> Trained:
+    """Lay down the prior and the code book of a trained expert."""
+    n, case_size = batch.n_cases, task.table.shape[1]
+    n_pairs = int(task.n_pairs)
+    table = np.asarray(state.table)[:n]
+    codes = np.zeros((n, case_size + task.pool.bend.shape[1]), np.float32)
+    codes[canonical_order(batch), :case_size] = table
+    mean = codes.mean(axis=0)
+    pairs = jax.tree.map(lambda a: a[:n_pairs], task.pool)
+    book = np.asarray(pair_codes(table, pairs), np.float32)
+    # The cases first, evenly thinned where they are too many, then blends and deformations.
+    cases = np.unique(np.linspace(0, n - 1, min(n, BOOK_SIZE)).astype(int))
+    book = book[np.concatenate([cases, np.arange(n, n_pairs)])[:BOOK_SIZE]]
+    book = book[np.arange(BOOK_SIZE) % len(book)]
+    return Trained(state.expert, codes, mean, np.ones_like(mean), book, loss)
+
+
+def code_size(trained: Trained) -> int:
+    """Length of an expert's codes."""
+    return trained.codes.shape[1]
+
+
+def count_parameters(trained: Trained) -> int:
+    """Number of weights of an expert."""
+    return sum(leaf.size for leaf in trained.expert)
+
+
+__all__ = [
+    "Recipe",
+    "Trained",
+    "TrainingDiverged",
+    "canonical_order",
+    "case_codes",
+    "code_size",
+    "count_parameters",
+    "label_key",
+    "n_coordinates",
+    "pair_codes",
+    "train",
+    "training_loss",
+]

@@ -1,0 +1,163 @@
+"""What a user hands in, checked and turned into a plain list of cases.
+
+Every error names the argument, the trouble and the remedy.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d
+
+Case = Float[np.ndarray, "n_channels n_timepoints"]
+
+# A value this many typical spreads from the middle is a sentinel (-999, 1e30), not a measurement:
+# scaled by it, the ordinary values would drown below float32's resolution.
+SENTINEL = 1e6
+
+
+def as_cases(X, name: str = "X") -> list[Case]:
+    """Turn any accepted input into a list of float64 cases ``(n_channels, length)``.
+
+    Parameters
+    ----------
+    X : array or sequence
+        ``(n_cases, n_channels, n_timepoints)``; ``(n_cases, n_timepoints)``, univariate; or a
+        sequence of ``(n_channels, length_i)`` or ``(length_i,)`` arrays of unequal length. NaN is
+        a missing value.
+    name : str, default "X"
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    list of array (n_channels, length_i)
+        Time points after a case's last observed one are dropped: they say nothing.
+
+    Raises
+    ------
+    ValueError
+        Where X is empty, ragged in its channels, infinite, not real, or holds a case without any
+        value.
+    """
+    if _is_list_of_cases(X):
+        arrays = [_one_case(x, i, name) for i, x in enumerate(X)]
+    else:
+        array = check_array(
+            X, allow_nd=True, dtype=np.float64, ensure_all_finite=False, input_name=name
+        )
+        if array.ndim == 2:
+            array = array[:, None, :]
+        if array.ndim != 3:
+            raise ValueError(
+                f"{name} has {array.ndim} dimensions; give (n_cases, n_channels, n_timepoints), "
+                "(n_cases, n_timepoints), or a list of (n_channels, length) arrays."
+            )
+        arrays = list(array)
+    channels = {len(x) for x in arrays}
+    if len(channels) != 1:
+        raise ValueError(
+            f"{name}: the cases have {sorted(channels)} channels; every case needs the same "
+            "channels (a missing one is a row of NaN)."
+        )
+    return [_trimmed(x, i, name) for i, x in enumerate(arrays)]
+
+
+def _is_list_of_cases(X) -> bool:
+    """Tell a sequence of arrays or of ragged lists from something NumPy reads as one array."""
+    if isinstance(X, np.ndarray):
+        return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
+    if not isinstance(X, Sequence) or isinstance(X, str) or not X:
+        return False
+    if all(isinstance(x, np.ndarray) for x in X):
+        return X[0].ndim > 1 or len({x.shape for x in X}) > 1
+    lengths = {len(x) if isinstance(x, Sequence) and not isinstance(x, str) else -1 for x in X}
+    return len(lengths) > 1 and -1 not in lengths
+
+
+def _one_case(x, i: int, name: str) -> Case:
+    try:
+        array = np.asarray(x)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"values of type {array.dtype}")
+        array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: case {i} is not an array of real numbers ({error}).") from error
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"{name}: case {i} has shape {np.shape(x)}; give (n_channels, length) with at least "
+            "one channel and one time point."
+        )
+    return array
+
+
+def _trimmed(x: Case, i: int, name: str) -> Case:
+    if np.isinf(x).any():
+        channel, point = np.argwhere(np.isinf(x))[0]
+        raise ValueError(
+            f"{name}: case {i} holds an infinite value (channel {channel}, time point {point}); "
+            "replace it, or mark it as missing with NaN."
+        )
+    observed = np.flatnonzero(~np.isnan(x).all(axis=0))
+    if not len(observed):
+        raise ValueError(f"{name}: case {i} holds only NaN (missing values); remove it.")
+    return x[:, : observed[-1] + 1]
+
+
+def check_spread(cases: list[Case], name: str = "X") -> None:
+    """Refuse sentinel values, which would drown everything else.
+
+    Raises
+    ------
+    ValueError
+        Where a value lies a million times farther out than its channel's typical one.
+    """
+    for channel in range(len(cases[0])):
+        pooled = np.concatenate([x[channel] for x in cases])
+        pooled = pooled[~np.isnan(pooled)]
+        if not len(pooled):
+            continue
+        with np.errstate(over="ignore"):
+            far = np.abs(pooled - np.median(pooled))
+        typical = np.median(far[far > 0]) if (far > 0).any() else 1.0
+        if not far.max() / SENTINEL <= typical or far.max() > 1e150:
+            worst = pooled[far.argmax()]
+            i = next(i for i, x in enumerate(cases) if (x[channel] == worst).any())
+            raise ValueError(
+                f"{name}: case {i} holds {worst:g} in channel {channel}, over a million times "
+                f"the typical spread there ({typical:g}); if it stands for a missing value, give "
+                "NaN, otherwise remove or rescale it."
+            )
+
+
+def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
+    """Check labels: one for each case, all strings or all integers (or booleans).
+
+    Raises
+    ------
+    ValueError
+        Where y has another length than X, is continuous, or mixes types.
+    """
+    if y is None:
+        raise ValueError(
+            "This EGEMClassifier estimator requires y to be passed, but the target y is None."
+        )
+    if isinstance(y, Sequence) and not isinstance(y, str):
+        kinds = {"text" if isinstance(label, str) else "number" for label in y}
+        if len(kinds) > 1:
+            raise ValueError(_MIXED)
+    y = column_or_1d(y, warn=True)
+    if y.dtype == object:
+        if len({isinstance(label, str) for label in y}) > 1:
+            raise ValueError(_MIXED)
+        if isinstance(y[0] if len(y) else "", str):
+            y = y.astype(str)
+    if len(y) != n_cases:
+        raise ValueError(f"X holds {n_cases} cases but y holds {len(y)} labels; give one a case.")
+    check_classification_targets(y)
+    return y
+
+
+_MIXED = "y mixes text and number labels; make them all text or all integers."
