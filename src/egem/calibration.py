@@ -10,15 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from .metric import Metric, Scatter, bind, class_scatter, inner, mse, squared, whitened
+from .metric import Metric, bind, class_scatter, inner, mse, squared, whitened
 from .prepare import Batch
 
 SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-SHARPNESSES = tuple(np.geomspace(0.1, 300.0, 40))
+SHARPNESSES = tuple(np.geomspace(0.1, 300.0, 40))  # in units of a held-out case's smallest loss
 MOST_FOLDS = 5
 MOST_HULL_CASES = 32
 RIDGE = 0.05
 SHARPNESS_WITHOUT_CASES = 10.0
+SHRINKAGE_WITHOUT_CASES = 0.5
 
 
 class Choice(NamedTuple):
@@ -30,7 +31,10 @@ class Choice(NamedTuple):
 
 
 def choose_metric(
-    batch: Batch, classes: Int[np.ndarray, " n_cases"], name: str, shrinkage: float | None
+    batch: Batch,
+    classes: Int[np.ndarray, " n_cases"],
+    metric: str | Metric,
+    shrinkage: float | None = None,
 ) -> Choice:
     """Choose shrinkage and sharpness by the cross-entropy of held-out training cases.
 
@@ -42,8 +46,8 @@ def choose_metric(
         Training cases.
     classes : array of int (n_cases,)
         Their classes.
-    name : {"whitened", "mse"}
-        Which metric.
+    metric : {"whitened", "mse"} or Metric
+        Which metric; one that is given stays as it is, and only the sharpness is chosen.
     shrinkage : float or None
         Fixed shrinkage of the whitened metric; None chooses it.
 
@@ -51,40 +55,45 @@ def choose_metric(
     -------
     Choice
     """
-    scatter = class_scatter(batch, classes)
-    n_values = batch.values[0].size
-    if name == "mse":
+    if isinstance(metric, Metric) or metric == "mse":
         candidates: tuple[float | None, ...] = (None,)
     else:
         candidates = SHRINKAGES if shrinkage is None else (shrinkage,)
+
+    def build(of: Batch, its_classes, candidate: float | None) -> Metric:
+        if isinstance(metric, Metric):
+            return metric
+        scatter, n_values = class_scatter(of, its_classes), of.values[0].size
+        if candidate is None:
+            return mse(scatter, n_values)
+        return whitened(scatter, n_values, candidate)
+
     folds = _folds(classes)
-    if not folds or len(np.unique(classes)) < 2:
-        fixed = shrinkage if shrinkage is not None else 0.5
-        metric = _metric(scatter, n_values, None if name == "mse" else fixed)
-        return Choice(metric, SHARPNESS_WITHOUT_CASES, float("nan"))
-    filled = _filled(batch, classes)
-    gathered = {s: [] for s in candidates}
-    for held in folds:
-        rest = filled[~held]
-        fold_scatter = class_scatter(rest, classes[~held])
-        for s in candidates:
-            metric = _metric(fold_scatter, n_values, s)
-            losses = hull_losses(rest, classes[~held], batch[held], metric)
-            gathered[s].append((losses, classes[held]))
     present = np.unique(classes)
-    best = (np.inf, SHARPNESS_WITHOUT_CASES, candidates[0])
-    for s in candidates:
-        losses = np.concatenate([losses for losses, _ in gathered[s]])
-        truth = np.searchsorted(present, np.concatenate([of for _, of in gathered[s]]))
-        for sharpness in SHARPNESSES:
+    if not folds or len(present) < 2:
+        fixed = SHRINKAGE_WITHOUT_CASES if len(candidates) > 1 else candidates[0]
+        chosen = build(batch, classes, fixed)
+        return Choice(chosen, SHARPNESS_WITHOUT_CASES / chosen.noise, float("nan"))
+    filled = _filled(batch, classes)
+    best = (np.inf, 0.0, candidates[0])
+    truth = np.searchsorted(present, np.concatenate([classes[held] for held in folds]))
+    for candidate in candidates:
+        losses = np.concatenate(
+            [
+                hull_losses(
+                    filled[~held],
+                    classes[~held],
+                    batch[held],
+                    build(filled[~held], classes[~held], candidate),
+                )
+                for held in folds
+            ]
+        )
+        for sharpness in np.divide(SHARPNESSES, float(losses.min(axis=1).mean()) + 1e-12):
             entropy = _cross_entropy(losses, truth, sharpness)
             if entropy < best[0] - 1e-9:
-                best = (entropy, sharpness, s)
-    return Choice(_metric(scatter, n_values, best[2]), float(best[1]), float(best[0]))
-
-
-def _metric(scatter: Scatter, n_values: int, shrinkage: float | None) -> Metric:
-    return mse(scatter, n_values) if shrinkage is None else whitened(scatter, n_values, shrinkage)
+                best = (entropy, sharpness, candidate)
+    return Choice(build(batch, classes, best[2]), float(best[1]), float(best[0]))
 
 
 def _folds(classes: Int[np.ndarray, " n"]) -> list[np.ndarray]:

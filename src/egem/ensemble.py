@@ -46,7 +46,7 @@ class Search(NamedTuple):
     prior_strength: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ensemble:
     """Trained experts with everything a search needs; immutable.
 

@@ -25,11 +25,11 @@ from .decoder import Expert, decode
 from .metric import Metric, inner, squared
 
 PRIOR_STRENGTH = 3.0
-MAX_STEPS = 12
-TOLERANCE = 1e-4  # relative fall of the score below which a search has converged
+MAX_STEPS = 20
+TOLERANCE = 1e-3  # relative fall of the score in a step below which a search has converged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inversion:
     """What every expert made of every case.
 
@@ -47,7 +47,7 @@ class Inversion:
     n_steps : array of int (n_cases, n_classes)
         Steps taken.
     converged : array of bool (n_cases, n_classes)
-        True where the last step changed the score by less than 0.01 %; False where the search was
+        True where the last step changed the score by less than 0.1 %; False where the search was
         still falling when its steps were used up (raise ``n_iterations``).
     """
 

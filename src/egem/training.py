@@ -108,6 +108,8 @@ class Trained(NamedTuple):
         Codes to start inversions from.
     loss : float
         Mean squared error over the training pairs, in standardised units.
+    n_bends : int
+        Entries at the end of a code that bend the sequence, see :mod:`egem.augment`.
     """
 
     expert: Expert
@@ -116,6 +118,7 @@ class Trained(NamedTuple):
     code_precision: Float32[np.ndarray, " code_size"]
     book: Float32[np.ndarray, "n_book code_size"]
     loss: float
+    n_bends: int
 
 
 class _State(NamedTuple):
@@ -363,7 +366,8 @@ def _finished(state: _State, loss: float, batch: Batch, task: _Task) -> Trained:
     cases = np.unique(np.linspace(0, n - 1, min(n, BOOK_SIZE)).astype(int))
     book = book[np.concatenate([cases, np.arange(n, n_pairs)])[:BOOK_SIZE]]
     book = book[np.arange(BOOK_SIZE) % len(book)]
-    return Trained(state.expert, codes, mean, np.ones_like(mean), book, loss)
+    n_bends = task.pool.bend.shape[1]
+    return Trained(state.expert, codes, mean, np.ones_like(mean), book, loss, n_bends)
 
 
 def code_size(trained: Trained) -> int:

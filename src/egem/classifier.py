@@ -1,0 +1,568 @@
+"""The scikit-learn face of the method; what it does is in the modules it calls."""
+
+import warnings
+from typing import Any, Literal, Self
+
+import jax
+import numpy as np
+from jaxtyping import Float32, Shaped
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+
+from .augment import Kind, guess_kind
+from .calibration import choose_metric, softmax_of_losses
+from .ensemble import Ensemble, Search
+from .inversion import MAX_STEPS, PRIOR_STRENGTH, Inversion, class_index
+from .metric import Metric
+from .prepare import Batch, Preparation, fit_preparation
+from .tiles import Progress
+from .training import Recipe, canonical_order, train
+from .validation import as_cases, as_labels, check_spread
+
+_PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, updates
+
+
+class EGEMClassifier(ClassifierMixin, BaseEstimator):
+    """Classify sequences by imagining them: one generative expert for each class.
+
+    Each class gets a small LSTM that turns a short code into a whole sequence. To recognise a
+    sequence, every expert searches for the code whose sequence comes nearest; the expert that comes
+    nearest wins. Made for a handful of examples a class.
+
+    Parameters
+    ----------
+    metric : {"whitened", "mse"} or Metric, default "whitened"
+        Distance between a sequence and its imitation. ``"whitened"`` weighs residuals by how
+        members of a class were seen to differ; ``"mse"`` is the paper's. A fitted metric
+        (``other.metric_``) is taken as it is.
+    shrinkage : float or None, default None
+        Weight, in (0, 1], of the identity in the whitened metric; None chooses it by leaving
+        training cases out.
+    augment : {"auto", "none", "series", "pen", "image"}, default "auto"
+        How training cases are bent to teach what members of a class may look like; experts learn
+        the bends as part of their codes. ``"auto"`` judges by the data's shape (see
+        :func:`egem.augment.guess_kind`).
+    recipe : {"default", "published"}, default "default"
+        Training as improved here, or as in the paper.
+    noise : tuple of float, default (0.0, 0.0)
+        Sd of Gaussian noise on training codes and on training sequences (standardised units).
+    n_cells : int or None, default None
+        LSTM cells of an expert; None takes 16, or 32 from 8 channels on.
+    n_updates : int, default 2000
+        Gradient steps.
+    learning_rate : float, default 0.02
+        Adam's learning rate; the published recipe has its own, 0.01.
+    max_steps : int or None, default None
+        Longest sequence an expert generates; longer cases are averaged over blocks of time points.
+        None is 64.
+    scaling : {"standard", "none"} or Preparation, default "standard"
+        Standardise each channel (images: all together) by the training cases, or leave the values
+        as they are. A fitted preparation (``other.preparation_``) is taken as it is.
+    inversion : {"levenberg-marquardt", "adam"}, default "levenberg-marquardt"
+        How codes are searched for; ``"adam"`` is the paper's.
+    n_iterations : int or None, default None
+        Most steps of that search; None is 20, or the paper's 50 for Adam.
+    prior_strength : float, default 3.0
+        Weight of the prior on codes; 0 lets codes roam freely.
+    n_jobs : int or None, default None
+        Threads; None takes one for each core.
+    random_state : int, RandomState or None, default None
+        An int makes everything repeatable, bit for bit on one machine.
+    verbose : bool, default False
+        Show progress with the time left.
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+        Class labels, sorted.
+    ensemble_ : Ensemble
+        The experts, immutable.
+    preparation_ : Preparation
+        Scaling and grid, from the training cases.
+    metric_ : Metric
+        The metric, from the training cases.
+    train_loss_ : array (n_classes,)
+        Mean squared error of each expert over its training pairs, standardised units.
+    kind_ : str
+        The deformation used.
+    sharpness_ : float
+        Probabilities are the softmax of ``-sharpness_ * (losses + priors)``.
+    n_features_in_ : int
+        Width of 2-D input; for other input the number of channels.
+
+    References
+    ----------
+    M. Hobbhahn, M. V. Butz, S. Fabi, S. Otte, "Sequence Classification using Ensembles of Recurrent
+    Generative Expert Modules", ESANN 2020.
+
+    Examples
+    --------
+    >>> from egem import EGEMClassifier, few_shot_split, load_dataset
+    >>> X, y = load_dataset("digits")
+    >>> train, test = few_shot_split(y, k=4, seed=0)
+    >>> clf = EGEMClassifier(n_updates=300, random_state=0).fit(X[train], y[train])
+    >>> clf.score(X[test][:100], y[test][:100]) > 0.7
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        metric: Literal["whitened", "mse"] | Metric = "whitened",
+        shrinkage: float | None = None,
+        augment: Literal["auto"] | Kind = "auto",
+        recipe: Literal["default", "published"] = "default",
+        noise: tuple[float, float] = (0.0, 0.0),
+        n_cells: int | None = None,
+        n_updates: int = 2000,
+        learning_rate: float = 0.02,
+        max_steps: int | None = None,
+        scaling: Literal["standard", "none"] | Preparation = "standard",
+        inversion: Literal["levenberg-marquardt", "adam"] = "levenberg-marquardt",
+        n_iterations: int | None = None,
+        prior_strength: float = PRIOR_STRENGTH,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ):
+        self.metric = metric
+        self.shrinkage = shrinkage
+        self.augment = augment
+        self.recipe = recipe
+        self.noise = noise
+        self.n_cells = n_cells
+        self.n_updates = n_updates
+        self.learning_rate = learning_rate
+        self.max_steps = max_steps
+        self.scaling = scaling
+        self.inversion = inversion
+        self.n_iterations = n_iterations
+        self.prior_strength = prior_strength
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def paper(
+        cls,
+        dataset: Literal["characters", "mnist"],
+        noise: tuple[float, float] = (0.0, 0.0),
+        **parameters,
+    ) -> Self:
+        """Return the published setting: architecture, training, loss and 50 Adam iterations.
+
+        The weights are those after the last update. Sequences are taken as they are: standardise
+        characters over the whole set and bring pixels to [0, 1] first, as ``load_dataset`` does.
+
+        Parameters
+        ----------
+        dataset : {"characters", "mnist"}
+            10 cells and 40,000 updates, or 20 cells and 20,000.
+        noise : tuple of float, default (0.0, 0.0)
+            Sd of the noise on codes and on sequences; (0, 0) is the table's *base*.
+        **parameters
+            Anything else of the constructor, for instance ``random_state``.
+
+        Raises
+        ------
+        ValueError
+            For another data set.
+        """
+        if dataset not in _PUBLISHED:
+            raise ValueError(f"dataset must be one of {sorted(_PUBLISHED)}, not {dataset!r}.")
+        n_cells, n_updates = _PUBLISHED[dataset]
+        published: dict[str, Any] = {
+            "recipe": "published",
+            "noise": noise,
+            "n_cells": n_cells,
+            "n_updates": n_updates,
+            "learning_rate": 0.01,
+            "metric": "mse",
+            "augment": "none",
+            "scaling": "none",
+            "max_steps": 100_000,
+            "inversion": "adam",
+            "prior_strength": 0.0,
+        }
+        return cls(**(published | parameters))
+
+    def fit(self, X, y) -> Self:
+        """Train one expert for each class and estimate the metric.
+
+        Parameters
+        ----------
+        X : array (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or list
+            Training cases; a list holds ``(n_channels, length_i)`` arrays. NaN is a missing value.
+        y : array (n_cases,)
+            Labels, all text or all integers. One class is allowed, and so is one case a class.
+
+        Returns
+        -------
+        EGEMClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For input that cannot be used; the message names the argument and the remedy.
+        TrainingDiverged
+            Where a class's expert reaches no finite loss.
+        """
+        self._check_parameters()
+        cases = self._cases(X, reset=True)
+        y = as_labels(y, len(cases))
+        check_spread(cases)
+        classes, index = np.unique(y, return_inverse=True)
+        self.kind_: Kind = guess_kind(cases) if self.augment == "auto" else self.augment
+        preparation = self._prepare_by(cases)
+        batch = preparation.apply(cases)
+        seed = _seed(self.random_state)
+        recipe = self._recipe(preparation.n_channels)
+        steps_used = -(-preparation.n_timepoints // preparation.block)
+        batches = [batch[index == c] for c in range(len(classes))]
+        title = f"training {len(classes)} expert{'s' * (len(classes) > 1)}"
+        with Progress(title, len(classes), self.verbose) as bar:
+            trained = train(
+                batches, classes.tolist(), recipe, steps_used, seed, self.n_jobs, bar.advance
+            )
+        order = canonical_order(batch)
+        choice = choose_metric(batch[order], index[order], self.metric, self.shrinkage)
+        default_iterations = 50 if self.inversion == "adam" else MAX_STEPS
+        iterations = default_iterations if self.n_iterations is None else self.n_iterations
+        self.classes_ = classes
+        self.sharpness_ = choice.sharpness
+        self.ensemble_ = Ensemble(
+            classes,
+            tuple(trained),
+            preparation,
+            choice.metric,
+            Search(self.inversion, iterations, float(self.prior_strength)),
+            seed,
+        )
+        return self
+
+    @property
+    def preparation_(self) -> Preparation:
+        """Scaling and grid, from the training cases."""
+        return self.ensemble_.preparation
+
+    @property
+    def metric_(self) -> Metric:
+        """The metric, from the training cases."""
+        return self.ensemble_.metric
+
+    @property
+    def train_loss_(self) -> np.ndarray:
+        """Mean squared error of each expert over its training pairs, (n_classes,)."""
+        return np.array([t.loss for t in self.ensemble_.trained])
+
+    def invert(self, X) -> Inversion:
+        """Let every expert search for the code of every case.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`fit`. Shorter ones are compared as far as they go.
+
+        Returns
+        -------
+        Inversion
+            Codes, losses, priors, steps, convergence and reconstructions.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            For input that does not fit the training cases.
+        """
+        check_is_fitted(self)
+        cases = self._cases(X, reset=False)
+        n_channels = self.preparation_.n_channels
+        if len(cases[0]) != n_channels:
+            raise ValueError(
+                f"X has {len(cases[0])} channels, but this model was fitted with {n_channels}; "
+                "give the same channels in the same order (a missing one is a row of NaN)."
+            )
+        longest = self.preparation_.n_timepoints
+        n_longer = sum(x.shape[1] > longest for x in cases)
+        if n_longer:
+            warnings.warn(
+                f"X: {n_longer} of {len(cases)} cases are longer than the longest training case "
+                f"({longest} time points); what lies beyond is left out of the comparison. Fit "
+                "with a case of full length to use it.",
+                UserWarning,
+                stacklevel=2,
+            )
+        batch = self.preparation_.apply(cases)
+        self._check_visible(batch)
+        with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
+            return self.ensemble_.invert(batch, self.n_jobs, bar.advance)
+
+    def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
+        """Return the class whose expert comes nearest, prior included, for each case.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        array (n_cases,)
+        """
+        return self.classes_[self.invert(X).scores.argmin(axis=1)]
+
+    def predict_proba(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
+        """Return class probabilities: the softmax of ``-sharpness_ * (loss + prior)``.
+
+        The sharpness is chosen by leaving training cases out. Probabilities say which of the known
+        classes is likeliest; a sequence of none of them gets probabilities as well.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        array (n_cases, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return softmax_of_losses(self.invert(X).scores, self.sharpness_)
+
+    def losses(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
+        """Return each expert's remaining loss for each case.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        array (n_cases, n_classes)
+            The data term, in the metric, per observed value; the prior on codes is not in it.
+        """
+        return self.invert(X).losses
+
+    def reconstruct(self, X, label=None) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+        """Return what an expert imagines for each case.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`. A prefix is completed, a gap is filled.
+        label : label or None, default None
+            Whose expert; None takes the winner of each case.
+
+        Returns
+        -------
+        array (n_cases, n_channels, n_timepoints)
+            In the units of X, over the full fitted length.
+
+        Raises
+        ------
+        ValueError
+            Where ``label`` is not a class.
+        """
+        check_is_fitted(self)
+        if label is not None:
+            class_index(self.classes_, label)
+        inversion = self.invert(X)
+        if label is not None:
+            return inversion.reconstructions_of(label)
+        winner = inversion.scores.argmin(axis=1)
+        out = None
+        for e in np.unique(winner):
+            imagined = self.ensemble_.imagine(e, inversion.codes[winner == e, e])
+            out = np.zeros((len(winner), *imagined.shape[1:]), np.float32) if out is None else out
+            out[winner == e] = imagined
+        assert out is not None
+        return out
+
+    def sample(
+        self, label, n: int = 1, random_state: int | None = None
+    ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
+        """Imagine new members of a class.
+
+        Codes are drawn as training pairs are: blends of two training cases, bent at random.
+
+        Parameters
+        ----------
+        label : label
+            The class.
+        n : int, default 1
+            How many.
+        random_state : int or None, default None
+            Seed.
+
+        Returns
+        -------
+        array (n, n_channels, n_timepoints)
+
+        Raises
+        ------
+        ValueError
+            Where ``label`` is not a class, or n is not positive.
+        """
+        check_is_fitted(self)
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}.")
+        e = class_index(self.classes_, label)
+        codes = self.ensemble_.trained[e].codes
+        rng = np.random.default_rng(random_state)
+        first, second = codes[rng.integers(len(codes), size=(2, n))]
+        share = rng.random((n, 1)).astype(np.float32)
+        drawn = share * first + (1 - share) * second
+        n_bends = self.ensemble_.trained[e].n_bends
+        if n_bends:
+            drawn[:, -n_bends:] = rng.normal(size=(n, n_bends))
+        return self.ensemble_.imagine(e, drawn)
+
+    def save(self, path) -> None:
+        """Write the fitted model to one safetensors file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            Where; an existing file is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        OSError
+            Where the path cannot be written.
+        """
+        from .persistence import save
+
+        check_is_fitted(self)
+        save(self, path)
+
+    @classmethod
+    def load(cls, path) -> Self:
+        """Read a model written by :meth:`save`; no code from the file is run.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+
+        Returns
+        -------
+        EGEMClassifier
+            Gives the same losses, bit for bit on one machine.
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is no such file.
+        ModelFileError
+            Where it is truncated, corrupted or not a model of this package.
+        """
+        from .persistence import load
+
+        return load(cls, path)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "ensemble_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _cases(self, X, reset: bool):
+        """Check X against what was seen at fit, and take it apart."""
+        two_d = np.ndim(X) == 2 if hasattr(X, "shape") else False
+        cases = as_cases(X)
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self, name):
+                    delattr(self, name)
+        if two_d:
+            if not reset and self.preparation_.n_channels == 1:
+                self._check_width(X)
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = len(cases[0])
+        return cases
+
+    def _check_width(self, X) -> None:
+        width, fitted = X.shape[1], self.preparation_.n_timepoints
+        if width != fitted and getattr(self, "n_features_in_", None) == 1:
+            raise ValueError(
+                f"X has {width} time points, but this model was fitted with {fitted}; give "
+                "prefixes as a list, as (n_cases, 1, length), or padded with NaN."
+            )
+
+    def _prepare_by(self, cases) -> Preparation:
+        if isinstance(self.scaling, Preparation):
+            return self.scaling
+        return fit_preparation(
+            cases,
+            shared_scale=self.kind_ == "image",
+            standardise=self.scaling == "standard",
+            max_steps=self.max_steps,
+        )
+
+    def _recipe(self, n_channels: int) -> Recipe:
+        n_cells = self.n_cells or (16 if n_channels < 8 else 32)
+        noise = (float(self.noise[0]), float(self.noise[1]))
+        if self.recipe == "published":
+            return Recipe.published(n_cells, self.n_updates, noise)
+        return Recipe(
+            n_cells=n_cells,
+            n_updates=self.n_updates,
+            learning_rate=self.learning_rate,
+            kind=self.kind_,
+            code_noise=noise[0],
+            value_noise=noise[1],
+        )
+
+    def _check_visible(self, batch: Batch) -> None:
+        blind = np.flatnonzero(~batch.mask.any(axis=(1, 2)))
+        if len(blind):
+            raise ValueError(
+                f"X: case {blind[0]} holds no value within the fitted "
+                f"{self.preparation_.n_timepoints} time points; remove it."
+            )
+
+    def _check_parameters(self) -> None:
+        choices = {
+            "augment": ("auto", "none", "series", "pen", "image"),
+            "recipe": ("default", "published"),
+            "inversion": ("levenberg-marquardt", "adam"),
+        }
+        if not isinstance(self.metric, Metric):
+            choices["metric"] = ("whitened", "mse")
+        if not isinstance(self.scaling, Preparation):
+            choices["scaling"] = ("standard", "none")
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(map(repr, allowed))}, "
+                    f"not {getattr(self, name)!r}."
+                )
+        for name, lowest in {"n_cells": 1, "n_updates": 1, "max_steps": 1, "n_iterations": 0}.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int | np.integer) or value < lowest):
+                raise ValueError(f"{name} must be an integer of at least {lowest}, not {value!r}.")
+        if self.shrinkage is not None and not 0 < self.shrinkage <= 1:
+            raise ValueError(f"shrinkage must lie in (0, 1], not {self.shrinkage!r}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, not {self.learning_rate!r}.")
+        if not self.prior_strength >= 0:
+            raise ValueError(f"prior_strength must not be negative, not {self.prior_strength!r}.")
+        if np.shape(self.noise) != (2,) or min(self.noise) < 0:
+            raise ValueError(
+                f"noise must be two sds, of codes and of sequences, not {self.noise!r}."
+            )
+
+
+def _seed(random_state) -> int:
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+        return int(random_state) % 2**31
+    return int(check_random_state(random_state).randint(2**31 - 1))
