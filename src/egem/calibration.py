@@ -1,4 +1,4 @@
-"""Choices made by leaving training cases out: the metric's shrinkage, and the softmax's sharpness.
+"""Choices made by leaving training cases out: the metric's shrinkage, the probabilities' sharpness.
 
 Refitting experts for every held-out case would take longer than the fit. A class's affine hull (the
 mean of its cases plus any combination of their differences, with a small ridge) stands in for its
@@ -9,16 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import logsumexp
 
 from .metric import Metric, bind, class_scatter, inner, mse, squared, whitened
 from .prepare import Batch
 
 SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-SHARPNESSES = tuple(np.geomspace(0.1, 300.0, 40))  # in units of a held-out case's smallest loss
+SHARPNESSES = tuple(np.geomspace(0.3, 100.0, 40))
 MOST_FOLDS = 5
 MOST_HULL_CASES = 32
 RIDGE = 0.05
-SHARPNESS_WITHOUT_CASES = 10.0
+SHARPNESS_WITHOUT_CASES = 5.0
 SHRINKAGE_WITHOUT_CASES = 0.5
 
 
@@ -73,10 +74,10 @@ def choose_metric(
     if not folds or len(present) < 2:
         fixed = SHRINKAGE_WITHOUT_CASES if len(candidates) > 1 else candidates[0]
         chosen = build(batch, classes, fixed)
-        return Choice(chosen, SHARPNESS_WITHOUT_CASES / chosen.noise, float("nan"))
+        return Choice(chosen, SHARPNESS_WITHOUT_CASES, float("nan"))
     filled = _filled(batch, classes)
-    best = (np.inf, 0.0, candidates[0])
     truth = np.searchsorted(present, np.concatenate([classes[held] for held in folds]))
+    best = (np.inf, 0.0, candidates[0])
     for candidate in candidates:
         losses = np.concatenate(
             [
@@ -89,8 +90,8 @@ def choose_metric(
                 for held in folds
             ]
         )
-        for sharpness in np.divide(SHARPNESSES, float(losses.min(axis=1).mean()) + 1e-12):
-            entropy = _cross_entropy(losses, truth, sharpness)
+        for sharpness in SHARPNESSES:
+            entropy = cross_entropy(losses, truth, sharpness)
             if entropy < best[0] - 1e-9:
                 best = (entropy, sharpness, candidate)
     return Choice(build(batch, classes, best[2]), float(best[1]), float(best[0]))
@@ -165,20 +166,42 @@ def hull_losses(
     return out
 
 
-def softmax_of_losses(
+def probabilities(
     losses: Float[np.ndarray, "n_cases n_classes"], sharpness: float
 ) -> Float[np.ndarray, "n_cases n_classes"]:
-    """Probabilities ``exp(-sharpness loss)``, normalised over classes.
+    """Class probabilities from losses: ``p_c`` proportional to ``loss_c ** -sharpness``.
 
-    >>> softmax_of_losses(np.array([[0.0, 1.0]]), 100.0).round(2)
-    array([[1., 0.]])
+    That is the likelihood of residuals whose scale is unknown from case to case and integrated out
+    (with ``2 sharpness`` independent values in a residual): what counts is how many times nearer
+    one expert comes than another, be the case itself neat or noisy.
+
+    Parameters
+    ----------
+    losses : array (n_cases, n_classes)
+        Losses of the experts, not negative.
+    sharpness : float
+        Exponent.
+
+    Returns
+    -------
+    array (n_cases, n_classes)
+        Rows sum to 1.
+
+    >>> probabilities(np.array([[1.0, 2.0, 2.0]]), 2.0).round(3)
+    array([[0.667, 0.167, 0.167]])
     """
-    z = -sharpness * (losses - losses.min(axis=1, keepdims=True))
-    p = np.exp(z)
-    return p / p.sum(axis=1, keepdims=True)
+    return np.exp(_log_probabilities(losses, sharpness))
 
 
-def _cross_entropy(losses, truth, sharpness: float) -> float:
-    z = -sharpness * (losses - losses.min(axis=1, keepdims=True))
-    log_p = z[np.arange(len(z)), truth] - np.log(np.exp(z).sum(axis=1))
-    return float(-log_p.mean())
+def cross_entropy(
+    losses: Float[np.ndarray, "n_cases n_classes"],
+    truth: Int[np.ndarray, " n_cases"],
+    sharpness: float,
+) -> float:
+    """Mean surprise, in nats, at the true classes under :func:`probabilities`."""
+    return float(-_log_probabilities(losses, sharpness)[np.arange(len(truth)), truth].mean())
+
+
+def _log_probabilities(losses, sharpness: float) -> Float[np.ndarray, "n_cases n_classes"]:
+    z = -sharpness * np.log(np.maximum(np.asarray(losses, np.float64), 1e-12))
+    return z - logsumexp(z, axis=1, keepdims=True)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from .augment import Kind, guess_kind
-from .calibration import choose_metric, softmax_of_losses
+from .calibration import choose_metric, probabilities
 from .ensemble import Ensemble, Search
 from .inversion import MAX_STEPS, PRIOR_STRENGTH, Inversion, class_index
 from .metric import Metric
@@ -329,7 +329,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         array (n_cases, n_classes)
             Columns in the order of ``classes_``.
         """
-        return softmax_of_losses(self.invert(X).scores, self.sharpness_)
+        return probabilities(self.invert(X).scores, self.sharpness_)
 
     def losses(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
         """Return each expert's remaining loss for each case.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from .decoder import decode
 from .inversion import (
@@ -17,6 +17,7 @@ from .inversion import (
     Searcher,
     Targets,
     levenberg_marquardt,
+    levenberg_marquardt_on,
     open_books,
     published_adam,
 )
@@ -26,6 +27,9 @@ from .tiles import Advance, run, stack, tiled
 from .training import EXPERTS_PER_TILE, Trained, code_size, label_key
 
 CASES_PER_TILE = 16
+PAIRS_PER_TILE = 32
+FIRST_STEPS = 6  # of a search, taken by all experts together
+CONTENDING = 3.0  # times the best score after those, up to which an expert may still win
 
 
 class Search(NamedTuple):
@@ -85,10 +89,13 @@ class Ensemble:
                 of = np.array(members)[index]
                 fields = stack([_searchable(self.trained[i]) for i in of])
                 fields = jax.tree.map(jnp.asarray, fields)
-                tiles.append((of, open_books(*fields, n_steps=self.preparation.n_steps)))
+                searchers = open_books(*fields, n_steps=self.preparation.n_steps)
+                tiles.append((of, jax.tree.map(np.asarray, searchers)))
         return tiles
 
-    def invert(self, batch: Batch, n_jobs: int | None, bar: Advance) -> Inversion:
+    def invert(
+        self, batch: Batch, n_jobs: int | None, bar: Advance, contenders_only: bool = False
+    ) -> Inversion:
         """Let every expert search for the code of every case.
 
         Parameters
@@ -99,38 +106,87 @@ class Ensemble:
             Threads, None for one a core.
         bar : callable
             Receives progress, in cases.
+        contenders_only : bool, default False
+            Whether to leave the search, after its first few steps, of experts that are then far
+            behind the best: enough to tell the winner. Their losses stay as they are then.
 
         Returns
         -------
         Inversion
-        """
-        n, n_experts = batch.n_cases, len(self.trained)
-        longest = max(code_size(t) for t in self.trained)
-        losses = np.zeros((n, n_experts), np.float32)
-        priors = np.zeros((n, n_experts), np.float32)
-        codes = np.full((n, n_experts, longest), np.nan, np.float32)
-        n_steps = np.zeros((n, n_experts), int)
-        converged = np.zeros((n, n_experts), bool)
-        values, mask = batch.values.reshape(n, -1), batch.mask.reshape(n, -1)
-        weights = bind(self.metric, batch.mask)
-        tasks = [(of, tile, at) for at in tiled(n, CASES_PER_TILE) for of, tile in self._tiles]
 
-        def work(task, advance) -> None:
+        Raises
+        ------
+        FloatingPointError
+            Where a loss is not finite; names the class.
+        """
+        targets = _targets(batch, self.metric)
+        result = _blank(self, batch.n_cases)
+        tasks = [
+            (of, tile, at)
+            for at in tiled(batch.n_cases, CASES_PER_TILE)
+            for of, tile in self._tiles
+        ]
+
+        def search(task, advance) -> None:
             of, tile, at = task
-            cut = Targets(
-                values[at], mask[at], weights.factors[weights.pattern[at]], weights.n_observed[at]
-            )
-            found = self._search_tile(of, tile, cut, batch[at])
-            where = np.ix_(at, of)
-            losses[where], priors[where] = found.losses.T, found.priors.T
-            codes[(*where, slice(found.codes.shape[2]))] = found.codes.transpose(1, 0, 2)
-            n_steps[where], converged[where] = found.n_steps.T, found.converged.T
+            keys = self._case_keys(of, batch[at]) if self.search.method == "adam" else None
+            found = self._search_tile(tile, _at(targets, at), keys)
+            result.put(np.ix_(at, of), jax.tree.map(lambda a: a.swapaxes(0, 1), found))
             advance(len(set(at)) / len(self._tiles))
 
-        run(work, tasks, n_jobs, bar)
+        run(search, tasks, n_jobs, bar)
+        open_pairs = ~result.converged
+        if contenders_only:
+            scores = result.losses + result.priors
+            open_pairs &= scores <= CONTENDING * scores.min(axis=1, keepdims=True)
+        self._search_on(open_pairs, targets, result, n_jobs)
+        lost = np.argwhere(~np.isfinite(result.losses))
+        if len(lost):
+            raise FloatingPointError(
+                f"the expert of class {self.classes[lost[0, 1]].item()!r} found no finite loss for "
+                f"case {lost[0, 0]} of X; look at that case for extreme values."
+            )
         return Inversion(
-            self.classes, losses, priors, codes, n_steps, converged, self.imagine
+            self.classes,
+            result.losses,
+            result.priors,
+            result.codes,
+            result.n_steps,
+            result.converged,
+            self.imagine,
         )
+
+    def _search_on(
+        self, open_pairs: Bool[np.ndarray, "n e"], targets: Targets, result: "_Result", n_jobs
+    ) -> None:
+        """Finish the searches of the given pairs of case and expert, in tiles of pairs."""
+        left = self.search.n_iterations - FIRST_STEPS
+        if self.search.method == "adam" or left <= 0:
+            return
+        tasks = []
+        for tile_of, tile in self._tiles:
+            place = {e: i for i, e in reversed(list(enumerate(tile_of)))}
+            of_tile = np.isin(np.arange(len(self.trained)), tile_of)
+            case, expert = np.nonzero(open_pairs & of_tile)
+            slot = np.array([place[e] for e in expert], int)
+            for at in tiled(len(case), PAIRS_PER_TILE):
+                tasks.append((tile, case[at], expert[at], slot[at]))
+
+        def search(task, advance) -> None:
+            tile, case, expert, slot = task
+            begun = result.get((case, expert), tile.code_mean.shape[-1])
+            found = levenberg_marquardt_on(
+                _at(tile, slot),
+                _at(targets, case),
+                self.metric,
+                self.search.prior_strength,
+                begun,
+                left,
+            )
+            result.put((case, expert), jax.tree.map(np.asarray, found))
+            advance(0.0)
+
+        run(search, tasks, n_jobs, lambda _: None)
 
     def imagine(
         self, e: int, codes: Float[np.ndarray, "n k"]
@@ -143,16 +199,13 @@ class Ensemble:
             steps[at] = _decode(expert, codes[at], self.preparation.n_steps)
         return self.preparation.restore(steps)
 
-    def _search_tile(
-        self, of: np.ndarray, tile: Searcher, targets: Targets, batch: Batch
-    ) -> Found:
-        targets = jax.tree.map(jnp.asarray, targets)
+    def _search_tile(self, tile: Searcher, targets: Targets, keys) -> Found:
         if self.search.method == "adam":
-            keys = self._case_keys(of, batch)
             found = published_adam(tile, targets, self.metric, keys, self.search.n_iterations)
         else:
+            steps = min(FIRST_STEPS, self.search.n_iterations)
             found = levenberg_marquardt(
-                tile, targets, self.metric, self.search.prior_strength, self.search.n_iterations
+                tile, targets, self.metric, self.search.prior_strength, steps
             )
         return jax.tree.map(np.asarray, found)
 
@@ -168,6 +221,55 @@ class Ensemble:
 
 def _searchable(t: Trained):
     return t.expert, t.code_mean, t.code_precision, t.book
+
+
+def _at(tree, index: Int[np.ndarray, " n"]):
+    """Pick entries along the first axis of every array."""
+    return jax.tree.map(lambda a: a[index], tree)
+
+
+def _targets(batch: Batch, metric: Metric) -> Targets:
+    weights = bind(metric, batch.mask)
+    n = batch.n_cases
+    return Targets(
+        batch.values.reshape(n, -1),
+        batch.mask.reshape(n, -1),
+        weights.factors[weights.pattern],
+        weights.n_observed,
+    )
+
+
+class _Result(NamedTuple):
+    """Arrays (n_cases, n_experts, ...) that searches write their findings to."""
+
+    codes: Float32[np.ndarray, "n e k"]
+    losses: Float32[np.ndarray, "n e"]
+    priors: Float32[np.ndarray, "n e"]
+    n_steps: Int[np.ndarray, "n e"]
+    converged: Bool[np.ndarray, "n e"]
+    damping: Float32[np.ndarray, "n e"]
+
+    def put(self, where, found: Found) -> None:
+        size = found.codes.shape[-1]
+        self.codes[(*where, slice(size))] = found.codes
+        for whole, part in zip(self[1:], found[1:], strict=True):
+            whole[where] = part
+
+    def get(self, where, code_size: int) -> Found:
+        return Found(self.codes[where][:, :code_size], *(whole[where] for whole in self[1:]))
+
+
+def _blank(ensemble: Ensemble, n_cases: int) -> _Result:
+    shape = n_cases, len(ensemble.trained)
+    longest = max(code_size(t) for t in ensemble.trained)
+    return _Result(
+        codes=np.full((*shape, longest), np.nan, np.float32),
+        losses=np.zeros(shape, np.float32),
+        priors=np.zeros(shape, np.float32),
+        n_steps=np.zeros(shape, np.int32),
+        converged=np.zeros(shape, bool),
+        damping=np.zeros(shape, np.float32),
+    )
 
 
 _decode = jax.jit(decode, static_argnames="n_steps")

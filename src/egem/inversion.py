@@ -24,8 +24,9 @@ from jaxtyping import Array, Bool, Float, Float32, Int, PRNGKeyArray, Shaped
 from .decoder import Expert, decode
 from .metric import Metric, inner, squared
 
-PRIOR_STRENGTH = 3.0
+PRIOR_STRENGTH = 5.0
 MAX_STEPS = 20
+FIRST_DAMPING = 1e-2
 TOLERANCE = 1e-3  # relative fall of the score in a step below which a search has converged
 
 
@@ -110,13 +111,14 @@ class Targets(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Result of a search, with leading axes of experts and cases."""
+    """Result of searches; leading axes of experts and cases, or one of pairs of them."""
 
-    codes: Float[Array, "e n k"]
-    losses: Float[Array, "e n"]
-    priors: Float[Array, "e n"]
-    n_steps: Int[Array, "e n"]
-    converged: Bool[Array, "e n"]
+    codes: Float[Array, "*n k"]
+    losses: Float[Array, "*n"]
+    priors: Float[Array, "*n"]
+    n_steps: Int[Array, "*n"]
+    converged: Bool[Array, "*n"]
+    damping: Float[Array, "*n"]  # where the search left it, to go on from
 
 
 @partial(jax.jit, static_argnames="n_steps")
@@ -138,11 +140,13 @@ class _Model(NamedTuple):
 
 
 class _Search(NamedTuple):
-    code: Float[Array, " k"]
+    """Where searches stand; every field with the same leading axes."""
+
+    code: Float[Array, "*n k"]
     at: _Model
-    damping: Float[Array, ""]
-    taken: Int[Array, ""]
-    converged: Bool[Array, ""]
+    damping: Float[Array, "*n"]
+    taken: Int[Array, "*n"]
+    converged: Bool[Array, "*n"]
 
 
 def inversion_loss(
@@ -155,7 +159,9 @@ def inversion_loss(
     return squared(metric, target.factor, residual[None])[0] / target.n_observed
 
 
-def _linearise(searcher: Searcher, target: Targets, metric: Metric, strength, code) -> _Model:
+def _linearise(
+    searcher: Searcher, target: Targets, metric: Metric, strength, code: Float[Array, " k"]
+) -> _Model:
     """Evaluate the score at a code with its gradient and Gauss-Newton curvature, halved."""
     n_steps = target.values.shape[0] // searcher.expert.b_out.shape[-1]
 
@@ -208,19 +214,58 @@ def levenberg_marquardt(
     Returns
     -------
     Found
+        With leading axes of experts and cases.
     """
     grid = partial(_over_experts_and_cases, searchers, targets)
     linearise = grid(lambda s, t, z: _linearise(s, t, metric, strength, z))
     codes = grid(lambda s, t: _start(s, t, metric, strength))()
-    still = jnp.zeros(codes.shape[:2], int)
-    search = _Search(codes, linearise(codes), still + 1e-2, still, still.astype(bool))
+    zero = jnp.zeros(codes.shape[:2], int)
+    search = _Search(codes, linearise(codes), zero + FIRST_DAMPING, zero, zero.astype(bool))
+    return _descend(linearise, search, max_steps)
 
-    def step(search):
-        tried = search.code - jax.vmap(jax.vmap(_damped_step))(search.at, search.damping)
+
+@partial(jax.jit, static_argnames="max_steps")
+def levenberg_marquardt_on(
+    searchers: Searcher, targets: Targets, metric: Metric, strength, begun: Found, max_steps: int
+) -> Found:
+    """Go on with searches that :func:`levenberg_marquardt` left unfinished.
+
+    Parameters
+    ----------
+    searchers, targets, begun
+        With one leading axis, of pairs of expert and case.
+    metric, strength
+        As before.
+    max_steps : int
+        Most further steps.
+
+    Returns
+    -------
+    Found
+        With a leading axis of pairs.
+    """
+
+    def linearise(codes):
+        one = partial(_linearise, metric=metric, strength=strength)
+        return jax.vmap(lambda s, t, z: one(s, t, code=z))(searchers, targets, codes)
+
+    search = _Search(
+        begun.codes, linearise(begun.codes), begun.damping, begun.n_steps, begun.converged
+    )
+    return _descend(linearise, search, max_steps)
+
+
+def _descend(linearise: Callable[[Array], _Model], search: _Search, max_steps: int) -> Found:
+    """Take damped steps until every search has converged, or ``max_steps`` of them."""
+    damped_step = _damped_step
+    for _ in range(search.converged.ndim):
+        damped_step = jax.vmap(damped_step)
+
+    def step(search: _Search) -> _Search:
+        tried = search.code - damped_step(search.at, search.damping)
         there = linearise(tried)
         before, after = search.at.loss + search.at.prior, there.loss + there.prior
         better = after < before  # False for NaN as well
-        active = ~search.converged
         moved = _Search(
             tried,
             there,
@@ -233,7 +278,7 @@ def levenberg_marquardt(
             taken=search.taken + 1,
             converged=search.damping > 1e4,  # no shorter step helps: a minimum, in float32
         )
-        return _choose(active, _choose(better, moved, stayed), search)
+        return _choose(search.converged, search, _choose(better, moved, stayed))
 
     def unfinished(state):
         i, search = state
@@ -241,7 +286,12 @@ def levenberg_marquardt(
 
     _, search = jax.lax.while_loop(unfinished, lambda s: (s[0] + 1, step(s[1])), (0, search))
     return Found(
-        search.code, search.at.loss, search.at.prior, search.taken, search.converged
+        search.code,
+        search.at.loss,
+        search.at.prior,
+        search.taken,
+        search.converged,
+        search.damping,
     )
 
 
@@ -263,11 +313,12 @@ def _damped_step(at: _Model, damping) -> Float[Array, " k"]:
     return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(damped), at.gradient)
 
 
-def _choose(condition: Bool[Array, "e n"], yes, no):
+def _choose(condition: Bool[Array, "*n"], yes, no):
     """Take a pytree's entries from ``yes`` where the condition holds, else from ``no``."""
 
     def leaf(a, b):
-        return jnp.where(condition.reshape(condition.shape + (1,) * (a.ndim - 2)), a, b)
+        trailing = (1,) * (a.ndim - condition.ndim)
+        return jnp.where(condition.reshape(condition.shape + trailing), a, b)
 
     return jax.tree.map(leaf, yes, no)
 
@@ -320,7 +371,8 @@ def published_adam(
     z, *_ = jax.lax.fori_loop(0, n_iterations, iterate, (codes, zero, zero))
     losses = loss(z)
     steps = jnp.full(losses.shape, n_iterations)
-    return Found(on_simplex(z), losses, jnp.zeros_like(losses), steps, jnp.isfinite(losses))
+    nothing = jnp.zeros_like(losses)
+    return Found(on_simplex(z), losses, nothing, steps, jnp.isfinite(losses), nothing)
 
 
 def on_simplex(z: Float[Array, "*n k"]) -> Float[Array, "*n k"]:
