@@ -25,7 +25,7 @@ _HOME = {
     "write_long": "readers",
     "select": "selection",
 }
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier as EGEMClassifier

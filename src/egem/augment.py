@@ -86,7 +86,9 @@ def deform(
     else:
         rows = _warp(by[:, :3] * WARP, steps_used)
         columns = np.broadcast_to(np.arange(n_channels, dtype=float), (*rows.shape, n_channels))
-        values, mask = _sample(values, mask, np.broadcast_to(rows[..., None], columns.shape), columns)
+        values, mask = _sample(
+            values, mask, np.broadcast_to(rows[..., None], columns.shape), columns
+        )
         if kind == "series":
             values = values * (1.0 + GAIN * by[:, 3])[:, None, None]
         else:
@@ -202,10 +204,13 @@ def make_pool(
         ).astype(np.float32),
         batch.mask[first] & batch.mask[second],
     )
-    # A blend of two half-seen cases may see nothing; such a pair teaches nothing, so keep the first.
+    # A blend of two half-seen cases may see nothing and would teach nothing: keep the first.
     blind = ~blended.mask.any(axis=(1, 2))
     second[blind], share[blind] = first[blind], 1.0
-    blended.values[blind], blended.mask[blind] = batch.values[first[blind]], batch.mask[first[blind]]
+    blended.values[blind], blended.mask[blind] = (
+        batch.values[first[blind]],
+        batch.mask[first[blind]],
+    )
     bent = deform(blended, bend, kind, steps_used)
     blind = ~bent.mask.any(axis=(1, 2))
     bend[blind] = 0.0

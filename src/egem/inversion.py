@@ -353,9 +353,7 @@ def published_adam(
     """
     grid = partial(_over_experts_and_cases, searchers, targets)
     loss = grid(lambda s, t, z: inversion_loss(s.expert, z, t, metric))
-    gradient = grid(
-        lambda s, t, z: jax.grad(lambda z: inversion_loss(s.expert, z, t, metric))(z)
-    )
+    gradient = grid(lambda s, t, z: jax.grad(lambda z: inversion_loss(s.expert, z, t, metric))(z))
     k = searchers.book.shape[-1]
     start = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (k,), minval=-1.0)))(keys)
     codes = 1.0 / k + 0.005 * start

@@ -24,6 +24,7 @@ class Batch(NamedTuple):
 
     @property
     def n_cases(self) -> int:
+        """Number of cases."""
         return len(self.values)
 
 
@@ -51,7 +52,13 @@ class Preparation(NamedTuple):
 
     @property
     def n_channels(self) -> int:
+        """Channels of a case."""
         return len(self.mean)
+
+    @property
+    def steps_used(self) -> int:
+        """Steps of the grid that carry data."""
+        return -(-self.n_timepoints // self.block)
 
     def apply(self, cases: list[Case], name: str = "X") -> Batch:
         """Standardise cases and lay them on the grid.
@@ -140,7 +147,7 @@ def fit_preparation(
         if shared_scale:
             pooled = [np.concatenate(pooled)]
         for c, values in enumerate(pooled):
-            seen = values[~np.isnan(values)]
+            seen = np.sort(values[~np.isnan(values)])  # sums must not depend on the cases' order
             if not len(seen):
                 continue  # a channel nobody ever saw stays masked
             mean[c], spread = seen.mean(), seen.std()

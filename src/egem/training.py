@@ -76,13 +76,15 @@ class Recipe:
     one_hot_only: bool = False
 
     @staticmethod
-    def published(n_cells: int, n_updates: int, noise: tuple[float, float]) -> "Recipe":
-        """Return the paper's recipe: one pair a step, Adam 0.01, nothing added but noise."""
+    def published(
+        n_cells: int, n_updates: int, learning_rate: float, noise: tuple[float, float]
+    ) -> "Recipe":
+        """Return the paper's recipe: one pair a step, a constant rate, nothing added but noise."""
         return Recipe(
             n_cells=n_cells,
             n_updates=n_updates,
             batch_size=1,
-            learning_rate=0.01,
+            learning_rate=learning_rate,
             cosine=False,
             clip=None,
             published_init=True,
@@ -241,9 +243,7 @@ def train(
     )
 
 
-def _task(
-    batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attempt: int
-) -> _Task:
+def _task(batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attempt: int) -> _Task:
     entropy = [*label_key(seed, label), attempt]
     batch = batch[canonical_order(batch)]
     table, learned = case_codes(batch, recipe.one_hot_only)
@@ -370,7 +370,7 @@ def _finished(state: _State, loss: float, batch: Batch, task: _Task) -> Trained:
     return Trained(state.expert, codes, mean, np.ones_like(mean), book, loss, n_bends)
 
 
-def code_size(trained: Trained) -> int:
+def code_size(trained: "Trained") -> int:
     """Length of an expert's codes."""
     return trained.codes.shape[1]
 

@@ -1,0 +1,142 @@
+"""The classifier's constructor arguments: checked, and turned into what each part asks for."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_random_state
+
+from .augment import Kind
+from .ensemble import Search
+from .inversion import MAX_STEPS
+from .metric import Metric
+from .prepare import Preparation, fit_preparation
+from .training import Recipe
+from .validation import Case
+
+if TYPE_CHECKING:
+    from .classifier import EGEMClassifier
+
+_PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, updates
+_LEAST = {"n_cells": 1, "n_updates": 1, "max_steps": 1, "n_iterations": 0}
+
+
+def published_parameters(dataset: str, noise: tuple[float, float]) -> dict[str, Any]:
+    """Return the constructor's arguments for the paper's setting of a data set.
+
+    Raises
+    ------
+    ValueError
+        Where ``dataset`` is neither ``"characters"`` nor ``"mnist"``.
+    """
+    if dataset not in _PUBLISHED:
+        raise ValueError(f"dataset must be one of {sorted(_PUBLISHED)}, not {dataset!r}.")
+    n_cells, n_updates = _PUBLISHED[dataset]
+    return {
+        "recipe": "published",
+        "noise": noise,
+        "n_cells": n_cells,
+        "n_updates": n_updates,
+        "learning_rate": 0.01,
+        "metric": "mse",
+        "augment": "none",
+        "scaling": "none",
+        "max_steps": 100_000,
+        "inversion": "adam",
+        "prior_strength": 0.0,
+    }
+
+
+def check_parameters(p: "EGEMClassifier") -> None:
+    """Refuse arguments that mean nothing.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, its value and what it may be.
+    """
+    choices = {
+        "augment": ("auto", "none", "series", "pen", "image"),
+        "recipe": ("default", "published"),
+        "inversion": ("levenberg-marquardt", "adam"),
+    }
+    if not isinstance(p.metric, Metric):
+        choices["metric"] = ("whitened", "mse")
+    if not isinstance(p.scaling, Preparation):
+        choices["scaling"] = ("standard", "none")
+    for name, allowed in choices.items():
+        if getattr(p, name) not in allowed:
+            raise ValueError(
+                f"{name} must be one of {', '.join(map(repr, allowed))}, not {getattr(p, name)!r}."
+            )
+    for name, least in _LEAST.items():
+        value = getattr(p, name)
+        if value is not None and (not isinstance(value, int | np.integer) or value < least):
+            raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}.")
+    if p.n_jobs is not None and (not isinstance(p.n_jobs, int | np.integer) or p.n_jobs == 0):
+        raise ValueError(f"n_jobs must be a whole number of threads, -1 or None, not {p.n_jobs!r}.")
+    if p.shrinkage is not None and not 0 < p.shrinkage <= 1:
+        raise ValueError(f"shrinkage must lie in (0, 1], not {p.shrinkage!r}.")
+    if not 0 < p.learning_rate < np.inf:
+        raise ValueError(f"learning_rate must be positive, not {p.learning_rate!r}.")
+    if not 0 <= p.prior_strength < np.inf:
+        raise ValueError(f"prior_strength must not be negative, not {p.prior_strength!r}.")
+    if np.shape(p.noise) != (2,) or not all(0 <= sd < np.inf for sd in p.noise):
+        raise ValueError(f"noise must be two sds, of codes and of sequences, not {p.noise!r}.")
+
+
+def preparation_of(p: "EGEMClassifier", cases: list[Case], kind: Kind) -> Preparation:
+    """Return the fitted preparation handed in, or fit one to the training cases."""
+    if isinstance(p.scaling, Preparation):
+        check_channels(cases, p.scaling.n_channels, "the preparation given as scaling")
+        return p.scaling
+    return fit_preparation(
+        cases,
+        shared_scale=kind == "image",
+        standardise=p.scaling == "standard",
+        max_steps=p.max_steps,
+    )
+
+
+def check_channels(cases: list[Case], n_channels: int, fitted: str) -> None:
+    """Refuse cases with another number of channels than were fitted.
+
+    Raises
+    ------
+    ValueError
+        Naming both numbers.
+    """
+    if len(cases[0]) != n_channels:
+        raise ValueError(
+            f"X has {len(cases[0])} channels, but {fitted} was fitted with {n_channels}; give the "
+            "same channels in the same order (a missing one is a row of NaN)."
+        )
+
+
+def recipe_of(p: "EGEMClassifier", kind: Kind, n_channels: int) -> Recipe:
+    """Return how experts are trained."""
+    n_cells = p.n_cells or (16 if n_channels < 8 else 32)
+    noise = (float(p.noise[0]), float(p.noise[1]))
+    if p.recipe == "published":
+        return Recipe.published(n_cells, p.n_updates, p.learning_rate, noise)
+    return Recipe(
+        n_cells=n_cells,
+        n_updates=p.n_updates,
+        learning_rate=p.learning_rate,
+        kind=kind,
+        code_noise=noise[0],
+        value_noise=noise[1],
+    )
+
+
+def search_of(p: "EGEMClassifier") -> Search:
+    """Return how codes are searched for."""
+    default = 50 if p.inversion == "adam" else MAX_STEPS
+    n_iterations = default if p.n_iterations is None else int(p.n_iterations)
+    return Search(p.inversion, n_iterations, float(p.prior_strength))
+
+
+def seed_of(random_state: int | np.random.RandomState | None) -> int:
+    """Return an integer seed; a RandomState or None gives a drawn one."""
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))

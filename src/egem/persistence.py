@@ -1,0 +1,213 @@
+"""Models as files: one safetensors file, arrays beside a JSON header, with a checksum.
+
+Nothing in a file is ever run: arrays are raw numbers, the header is JSON, and both are checked
+before anything is built from them.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from . import __version__
+from .decoder import Expert
+from .ensemble import Ensemble, Search
+from .metric import Metric
+from .prepare import Preparation
+from .training import Trained
+
+if TYPE_CHECKING:
+    from .classifier import EGEMClassifier
+
+FORMAT = 1
+_KEY = "egem"
+_FITTED = "as fitted"  # stands for a metric or preparation handed to the constructor
+_CODE_FIELDS = ("codes", "code_mean", "code_precision", "book")
+
+Arrays = dict[str, np.ndarray]
+
+
+class ModelFileError(ValueError):
+    """A file is not a model of this package, or not a whole one."""
+
+
+def save(classifier: "EGEMClassifier", path: str | os.PathLike) -> None:
+    """Write a fitted classifier: to a temporary file beside ``path``, flushed, then renamed.
+
+    Raises
+    ------
+    OSError
+        Where the folder does not exist or cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    arrays, header = _pack(classifier)
+    header["checksum"] = _checksum(arrays, header)
+    content = to_bytes(arrays, metadata={_KEY: json.dumps(header)})
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        try:
+            with draft.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise type(error)(
+            error.errno,
+            f"the model cannot be written ({error.strerror}); give a path in an existing folder "
+            "that you may write to",
+            str(target),
+        ) from error
+
+
+def load(cls: type["EGEMClassifier"], path: str | os.PathLike) -> Any:
+    """Read a classifier written by :func:`save`.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ModelFileError
+        Where it is truncated, corrupted, foreign, or of a later format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such model file; check its name and folder.")
+    try:
+        arrays, header = _read(path)
+        return _unpack(cls, arrays, header)
+    except ModelFileError:
+        raise
+    except Exception as error:  # whatever a damaged file brings about is one trouble to the user
+        raise ModelFileError(
+            f"{path}: this is not a whole egem model ({type(error).__name__}: {error}); it may be "
+            "truncated, corrupted or of another program. Save the model anew."
+        ) from error
+
+
+def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        if _KEY not in metadata:
+            raise ModelFileError(f"{path}: a safetensors file, but not an egem model.")
+        header = json.loads(metadata[_KEY])
+        if header["format"] > FORMAT:
+            raise ModelFileError(
+                f"{path}: written by egem {header['version']} in format {header['format']}; "
+                f"this egem ({__version__}) reads formats up to {FORMAT}. Update egem."
+            )
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if header.pop("checksum") != _checksum(arrays, header):
+        raise ValueError("its checksum does not match its content")
+    return arrays, header
+
+
+def _checksum(arrays: Arrays, header: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
+    ensemble = classifier.ensemble_
+    metric, preparation = ensemble.metric, ensemble.preparation
+    arrays: Arrays = {
+        "metric/basis": np.asarray(metric.basis, np.float32),
+        "preparation/mean": np.asarray(preparation.mean, np.float64),
+        "preparation/scale": np.asarray(preparation.scale, np.float64),
+    }
+    for e, trained in enumerate(ensemble.trained):
+        weights = {f"{e}/{name}": a for name, a in trained.expert._asdict().items()}
+        codes = {f"{e}/{name}": getattr(trained, name) for name in _CODE_FIELDS}
+        arrays |= {
+            name: np.ascontiguousarray(a, np.float32) for name, a in (weights | codes).items()
+        }
+    header = {
+        "format": FORMAT,
+        "version": __version__,
+        "parameters": {k: _plain(v, ensemble.seed) for k, v in classifier.get_params().items()},
+        "classes": _labels_to_json(ensemble.classes),
+        "experts": [{"loss": t.loss, "n_bends": t.n_bends} for t in ensemble.trained],
+        "metric": {k: getattr(metric, k) for k in ("name", "floor", "noise", "shrinkage")},
+        "preparation": {
+            k: int(getattr(preparation, k)) for k in ("n_timepoints", "block", "n_steps")
+        },
+        "search": ensemble.search._asdict(),
+        "seed": ensemble.seed,
+        "kind": classifier.kind_,
+        "sharpness": classifier.sharpness_,
+        "n_features_in": int(classifier.n_features_in_),
+        "feature_names_in": list(getattr(classifier, "feature_names_in_", ())),
+    }
+    return arrays, header
+
+
+def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any]):
+    metric = Metric(basis=arrays["metric/basis"], **header["metric"])
+    preparation = Preparation(
+        arrays["preparation/mean"], arrays["preparation/scale"], **header["preparation"]
+    )
+    trained = tuple(
+        Trained(
+            expert=Expert(*(arrays[f"{e}/{name}"] for name in Expert._fields)),
+            **{name: arrays[f"{e}/{name}"] for name in _CODE_FIELDS},
+            **its,
+        )
+        for e, its in enumerate(header["experts"])
+    )
+    parameters = dict(header["parameters"])
+    for name, fitted in (("metric", metric), ("scaling", preparation)):
+        if parameters[name] == _FITTED:
+            parameters[name] = fitted
+    parameters["noise"] = tuple(parameters["noise"])
+    classifier = cls(**parameters)
+    classes = _labels_from_json(header["classes"])
+    if len(classes) != len(trained) or not trained:
+        raise ValueError(f"{len(classes)} classes but {len(trained)} experts")
+    search = Search(**header["search"])
+    classifier.ensemble_ = Ensemble(classes, trained, preparation, metric, search, header["seed"])
+    classifier.classes_ = classes
+    classifier.kind_ = header["kind"]
+    classifier.sharpness_ = header["sharpness"]
+    classifier.n_features_in_ = header["n_features_in"]
+    if header["feature_names_in"]:
+        classifier.feature_names_in_ = np.array(header["feature_names_in"], object)
+    return classifier
+
+
+def _plain(value: Any, seed: int) -> Any:
+    """Turn a constructor's argument into JSON; a RandomState becomes the seed drawn from it."""
+    if isinstance(value, Metric | Preparation):
+        return _FITTED
+    if isinstance(value, np.random.RandomState):
+        return seed
+    if isinstance(value, tuple | list | np.ndarray):
+        return [float(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _labels_to_json(labels: Shaped[np.ndarray, " n"]) -> dict[str, Any]:
+    return {
+        "dtype": "str" if labels.dtype.kind == "U" else str(labels.dtype),
+        "of": labels.tolist(),
+    }
+
+
+def _labels_from_json(header: dict[str, Any]) -> Shaped[np.ndarray, " n"]:
+    return np.array(header["of"], dtype=np.dtype(header["dtype"]))
