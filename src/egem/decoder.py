@@ -95,9 +95,7 @@ def init_default(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: in
     )
 
 
-def decode(
-    expert: Expert, codes: Float[Array, "n k"], n_steps: int
-) -> Float[Array, "n t c"]:
+def decode(expert: Expert, codes: Float[Array, "n k"], n_steps: int) -> Float[Array, "n t c"]:
     """Imagine one sequence for each code.
 
     Parameters

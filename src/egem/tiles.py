@@ -80,9 +80,13 @@ def run(
         with lock:
             bar(amount)
 
-    n_threads = n_jobs if n_jobs and n_jobs > 0 else len(os.sched_getaffinity(0)) if hasattr(
-        os, "sched_getaffinity"
-    ) else os.cpu_count() or 1
+    n_threads = (
+        n_jobs
+        if n_jobs and n_jobs > 0
+        else len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     if n_threads == 1 or len(tasks) == 1:
         return [work(task, advance) for task in tasks]
     with ThreadPoolExecutor(n_threads) as pool:
