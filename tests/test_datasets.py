@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from egem import DatasetUnavailable, available_datasets, few_shot_split, load_dataset
 
-_BESIDE = Path(__file__).parents[2] / "shared" / "data"
-DATA = Path(os.environ.get("EGEM_DATA_DIR", _BESIDE))
+DATA = Path(os.environ.get("EGEM_DATA_DIR", "no folder given"))
 
 
 def needs(file):
-    return pytest.mark.skipif(not (DATA / file).is_file(), reason=f"no {file} on this machine")
+    return pytest.mark.skipif(not (DATA / file).is_file(), reason=f"no {file} in EGEM_DATA_DIR")
 
 
 @pytest.fixture

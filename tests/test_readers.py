@@ -230,7 +230,7 @@ def test_bad_ts_is_explained(tmp_path, text, says):
 def test_unknown_files(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent\.csv: there is no such file"):
         read_data(tmp_path / "absent.csv")
-    with pytest.raises(ValueError, match="'.xlsx' are not known; give .npz"):
+    with pytest.raises(ValueError, match=r"'\.xlsx' are not known; give \.npz"):
         read_data(write(tmp_path, "", "a.xlsx"))
 
 
