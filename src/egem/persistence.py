@@ -128,9 +128,9 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
     ensemble = classifier.ensemble_
     metric, preparation = ensemble.metric, ensemble.preparation
     arrays: Arrays = {
-        "metric/basis": np.asarray(metric.basis, np.float32),
-        "preparation/mean": np.asarray(preparation.mean, np.float64),
-        "preparation/scale": np.asarray(preparation.scale, np.float64),
+        "metric/basis": np.ascontiguousarray(metric.basis, np.float32),
+        "preparation/mean": np.ascontiguousarray(preparation.mean, np.float64),
+        "preparation/scale": np.ascontiguousarray(preparation.scale, np.float64),
     }
     for e, trained in enumerate(ensemble.trained):
         weights = {f"{e}/{name}": a for name, a in trained.expert._asdict().items()}
