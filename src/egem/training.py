@@ -261,7 +261,10 @@ def _task(batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attem
 
 def _train_tile(tile: _Task, recipe: Recipe, advance: Advance) -> tuple[_State, np.ndarray]:
     tile = jax.tree.map(jnp.asarray, tile)
-    state = _start(tile, recipe)
+    n_channels, n_bends = tile.pool.values.shape[-1], tile.pool.bend.shape[-1]
+    state = _start(
+        tile.key, tile.table, n_bends, n_channels, recipe.n_cells, recipe.published_init
+    )
     for i in range(0, recipe.n_updates, UPDATES_PER_CALL):
         stop = min(i + UPDATES_PER_CALL, recipe.n_updates)
         state = jax.block_until_ready(_updates(state, tile, i, stop, recipe))
@@ -275,18 +278,16 @@ def _optimiser(recipe: Recipe) -> optax.GradientTransformation:
     return optax.chain(clip, optax.scale_by_adam())
 
 
-@partial(jax.jit, static_argnames="recipe")
-def _start(tile: _Task, recipe: Recipe) -> _State:
-    n_channels = tile.pool.values.shape[-1]
-    size = tile.table.shape[-1] + tile.pool.bend.shape[-1]
-    init = init_published if recipe.published_init else init_default
+@partial(jax.jit, static_argnums=(2, 3, 4, 5))  # few arguments, few compilations
+def _start(keys, tables, n_bends: int, n_channels: int, n_cells: int, published: bool) -> _State:
+    init = init_published if published else init_default
 
     def one(key, table):
-        expert = init(jax.random.fold_in(key, 0), size, recipe.n_cells, n_channels)
-        # Entries that no code uses must not depend on how far the codes were padded.
-        return _State(expert, table, _optimiser(recipe).init((expert, table)))
+        size = table.shape[-1] + n_bends
+        expert = init(jax.random.fold_in(key, 0), size, n_cells, n_channels)
+        return _State(expert, table, _optimiser(Recipe()).init((expert, table)))
 
-    return jax.vmap(one)(tile.key, tile.table)
+    return jax.vmap(one)(keys, tables)
 
 
 @partial(jax.jit, static_argnames="recipe", donate_argnums=0)
@@ -358,8 +359,9 @@ def _finished(state: _State, loss: float, batch: Batch, task: _Task) -> Trained:
     n_pairs = int(task.n_pairs)
     table = np.asarray(state.table)[:n]
     codes = np.zeros((n, case_size + task.pool.bend.shape[1]), np.float32)
-    codes[canonical_order(batch), :case_size] = table
-    mean = codes.mean(axis=0)
+    codes[:, :case_size] = table
+    mean = codes.mean(axis=0)  # before reordering: a sum must not depend on the cases' order
+    codes[canonical_order(batch)] = codes.copy()
     pairs = jax.tree.map(lambda a: a[:n_pairs], task.pool)
     book = np.asarray(pair_codes(table, pairs), np.float32)
     # The cases first, evenly thinned where they are too many, then blends and deformations.
