@@ -25,7 +25,7 @@ _HOME = {
     "write_long": "readers",
     "select": "selection",
 }
-__all__ = ["__version__", *sorted(_HOME)]
+__all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier as EGEMClassifier

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Shaped
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .augment import Kind, guess_kind
+from .augment import Kind
 from .calibration import choose_metric, probabilities
 from .ensemble import Ensemble
 from .inversion import PRIOR_STRENGTH, Inversion, class_index
@@ -16,6 +16,7 @@ from .metric import Metric
 from .parameters import (
     check_channels,
     check_parameters,
+    kind_of,
     preparation_of,
     published_parameters,
     recipe_of,
@@ -203,11 +204,11 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         y = as_labels(y, len(cases))
         check_spread(cases)
         classes, index = np.unique(y, return_inverse=True)
-        self.kind_: Kind = guess_kind(cases) if self.augment == "auto" else self.augment
-        preparation = preparation_of(self, cases, self.kind_)
+        kind = kind_of(self, cases)
+        preparation = preparation_of(self, cases, kind)
         batch = preparation.apply(cases)
         self._check_visible(batch)
-        recipe = recipe_of(self, self.kind_, preparation.n_channels)
+        recipe = recipe_of(self, kind, preparation.n_channels)
         seed = seed_of(self.random_state)
         title = f"training {len(classes)} expert{'s' * (len(classes) > 1)}"
         with Progress(title, len(classes), self.verbose) as bar:
@@ -223,6 +224,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         order = canonical_order(batch)
         choice = choose_metric(batch[order], index[order], self.metric, self.shrinkage)
         self.classes_ = classes
+        self.kind_ = kind
         self.sharpness_ = choice.sharpness
         self.ensemble_ = Ensemble(
             classes, tuple(trained), preparation, choice.metric, search_of(self), seed

@@ -8,8 +8,10 @@ import platform
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -40,47 +42,52 @@ Jobs = Annotated[
 ]
 
 
-def main() -> NoReturn:
-    """Run the command line and leave with its exit code; failures are one line, not a traceback."""
-    debug = "--debug" in sys.argv
-    arguments = [a for a in sys.argv[1:] if a != "--debug"]
-    warnings.showwarning = lambda message, *_: _remark(f"warning: {message}")
-    try:
-        code = app(arguments, standalone_mode=False)
-    except KeyboardInterrupt:
-        _remark("stopped")
-        sys.exit(130)
-    except typer.Abort:
-        sys.exit(130)
-    except typer.TyperException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has left; there is nobody to tell
-        sys.exit(1)
-    except Exception as error:
-        if debug:
+_debug = False  # set by `egem --debug`: failures then show their traceback
+
+
+def command(work: Callable[..., None]) -> Callable[..., None]:
+    """Add a command whose failures are one line on stderr and an exit code, not a traceback."""
+
+    @wraps(work)
+    def guarded(*args, **options) -> None:
+        warnings.showwarning = lambda message, *_, **__: _remark(f"warning: {message}")
+        try:
+            work(*args, **options)
+        except KeyboardInterrupt:
+            _remark("stopped")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader has left; there is nobody to tell
+            raise typer.Exit(1) from None
+        except (typer.Exit, typer.BadParameter):
             raise
-        known = isinstance(error, ValueError | OSError | ImportError | ArithmeticError)
-        kind = "" if known else f"{type(error).__name__}: "
-        _remark(f"error: {kind}{error}")
-        if not known:
-            _remark("(run again with --debug for the traceback)")
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+        except Exception as error:
+            if _debug:
+                raise
+            known = isinstance(error, ValueError | OSError | ImportError | ArithmeticError)
+            _remark(f"error: {error}" if known else f"error: {type(error).__name__}: {error}")
+            if not known:
+                _remark("(egem --debug ... shows where)")
+            raise typer.Exit(1) from None
+
+    return app.command()(guarded)
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
+    global _debug
+    _debug = debug
     if version:
         print(f"egem {__version__}")
         raise typer.Exit
 
 
-@app.command()
+@command
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path(
         "egem-demo"
@@ -111,7 +118,7 @@ def demo(
     )
 
 
-@app.command()
+@command
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
@@ -133,7 +140,7 @@ def fit(
     from .classifier import EGEMClassifier
     from .datasets import few_shot_split
 
-    X, y = _read(data, "--out" if out == Path() else data)
+    X, y = _read(data)
     if y is None:
         raise ValueError(f"{data}: there are no labels to learn; add a column or array of them.")
     n_held_out = 0
@@ -163,7 +170,7 @@ def fit(
         )
 
 
-@app.command()
+@command
 def predict(
     model: Model,
     data: Data,
@@ -185,7 +192,7 @@ def predict(
 
     clf = EGEMClassifier.load(model)
     clf.set_params(n_jobs=jobs, verbose=_interactive(quiet or as_json))
-    X, y = _read(data, data)
+    X, y = _read(data)
     if out is not None:
         _check_writable(out)
     inversion = clf.invert(X)
@@ -201,12 +208,12 @@ def predict(
     accuracy = None
     if y is not None:
         columns["label"] = y.tolist()
-        accuracy = float(np.mean([str(a) == str(b) for a, b in zip(clf.classes_[winner], y)]))
+        accuracy = float(np.mean(clf.classes_[winner].astype(str) == y.astype(str)))
     if as_json:
         whole = {
             "classes": clf.classes_.tolist(),
             "accuracy": accuracy,
-            "cases": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())],
+            "cases": [{name: of[i] for name, of in columns.items()} for i in cases],
             "probabilities": np.round(chances, 5).tolist(),
         }
         _write(json.dumps(whole), out)
@@ -218,7 +225,7 @@ def predict(
         _remark(f"accuracy {accuracy:.4f} on {len(winner):,} labelled cases")
 
 
-@app.command()
+@command
 def info(
     model: Annotated[
         Path | None, typer.Argument(metavar="[MODEL]", help="A model written by egem fit.")
@@ -280,7 +287,7 @@ def _installation() -> dict[str, Any]:
     }
 
 
-def _read(data: str, name: str):
+def _read(data: str):
     """Read a file, or load a data set of that name."""
     from .datasets import load_dataset
     from .readers import read_data
@@ -291,7 +298,7 @@ def _read(data: str, name: str):
     try:
         return load_dataset(data)
     except ValueError as error:
-        raise ValueError(f"{name}: there is no such file, and {error}") from error
+        raise ValueError(f"{data}: there is no such file, and {error}") from error
 
 
 def _take(X, index):

@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .arrays import AnyArray
+
 
 class Expert(NamedTuple):
     """Parameters of one expert with ``h`` cells, codes of length ``k`` and ``c`` channels.
@@ -27,12 +29,12 @@ class Expert(NamedTuple):
     ensemble is the same tuple with a leading axis of experts on every array.
     """
 
-    w_code: Float[Array, "*experts k 4h"]
-    b_code: Float[Array, "*experts 4h"]
-    w_rec: Float[Array, "*experts h 4h"]
-    b_rec: Float[Array, "*experts 4h"]
-    w_out: Float[Array, "*experts h c"]
-    b_out: Float[Array, "*experts c"]
+    w_code: Float[AnyArray, "*experts k 4h"]
+    b_code: Float[AnyArray, "*experts 4h"]
+    w_rec: Float[AnyArray, "*experts h 4h"]
+    b_rec: Float[AnyArray, "*experts 4h"]
+    w_out: Float[AnyArray, "*experts h c"]
+    b_out: Float[AnyArray, "*experts c"]
 
 
 def init_published(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: int) -> Expert:
@@ -50,21 +52,21 @@ def init_published(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: 
     Expert
         Float32 parameters without an expert axis.
     """
-    shapes = Expert(
-        w_code=(code_size, 4 * n_cells),
-        b_code=(4 * n_cells,),
-        w_rec=(n_cells, 4 * n_cells),
-        b_rec=(4 * n_cells,),
-        w_out=(n_cells, n_channels),
-        b_out=(n_channels,),
-    )
+    shapes = {
+        "w_code": (code_size, 4 * n_cells),
+        "b_code": (4 * n_cells,),
+        "w_rec": (n_cells, 4 * n_cells),
+        "b_rec": (4 * n_cells,),
+        "w_out": (n_cells, n_channels),
+        "b_out": (n_channels,),
+    }
     bound = n_cells**-0.5
     keys = jax.random.split(key, len(shapes))
     return Expert(
-        *(
-            jax.random.uniform(k, shape, jnp.float32, -bound, bound)
-            for k, shape in zip(keys, shapes, strict=True)
-        )
+        **{
+            name: jax.random.uniform(k, shape, jnp.float32, -bound, bound)
+            for k, (name, shape) in zip(keys, shapes.items(), strict=True)
+        }
     )
 
 
@@ -91,11 +93,11 @@ def init_default(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: in
     return expert._replace(
         w_code=3.0 * expert.w_code,
         w_rec=2.0 * expert.w_rec,
-        b_rec=expert.b_rec.at[forget].add(1.0),
+        b_rec=jnp.asarray(expert.b_rec).at[forget].add(1.0),
     )
 
 
-def decode(expert: Expert, codes: Float[Array, "n k"], n_steps: int) -> Float[Array, "n t c"]:
+def decode(expert: Expert, codes: Float[AnyArray, "n k"], n_steps: int) -> Float[Array, "n t c"]:
     """Imagine one sequence for each code.
 
     Parameters

@@ -8,7 +8,7 @@ number of classes.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -64,8 +64,8 @@ class Sheet:
     def text(self, left: float, top: float, words: str, size: float = TEXT, **style) -> None:
         """Write words at inches from the upper left of the free space."""
         w, h = self.figure.get_size_inches()
-        style = {"ha": "left", "va": "center", "color": INK} | style
-        self.figure.text((MARGIN + left) / w, 1 - (self.top + top) / h, words, size=size, **style)
+        merged: dict[str, Any] = {"ha": "left", "va": "center", "color": INK} | style
+        self.figure.text((MARGIN + left) / w, 1 - (self.top + top) / h, words, size=size, **merged)
 
 
 def sheet(width: float, height: float, title: str, subtitle: str = "") -> Sheet:

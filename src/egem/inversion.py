@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, PRNGKeyArray, Shaped
 
+from .arrays import AnyArray
 from .decoder import Expert, decode
 from .metric import Metric, inner, squared
 
@@ -95,30 +96,30 @@ class Searcher(NamedTuple):
     """An expert ready to search: its decoder, prior on codes, and book of starts."""
 
     expert: Expert
-    code_mean: Float[Array, "*e k"]
-    code_precision: Float[Array, "*e k"]
-    book: Float[Array, "*e m k"]
-    book_values: Float[Array, "*e m p"]
+    code_mean: Float[AnyArray, "*e k"]
+    code_precision: Float[AnyArray, "*e k"]
+    book: Float[AnyArray, "*e m k"]
+    book_values: Float[AnyArray, "*e m p"]
 
 
 class Targets(NamedTuple):
     """Cases as the search wants them: flat, 0 where missing, with their share of the metric."""
 
-    values: Float[Array, "n p"]
-    mask: Bool[Array, "n p"]
-    factor: Float[Array, "n q q"]
-    n_observed: Float[Array, " n"]
+    values: Float[AnyArray, "n p"]
+    mask: Bool[AnyArray, "n p"]
+    factor: Float[AnyArray, "n q q"]
+    n_observed: Float[AnyArray, " n"]
 
 
 class Found(NamedTuple):
     """Result of searches; leading axes of experts and cases, or one of pairs of them."""
 
-    codes: Float[Array, "*n k"]
-    losses: Float[Array, "*n"]
-    priors: Float[Array, "*n"]
-    n_steps: Int[Array, "*n"]
-    converged: Bool[Array, "*n"]
-    damping: Float[Array, "*n"]  # where the search left it, to go on from
+    codes: Float[AnyArray, "*n k"]
+    losses: Float[AnyArray, "*n"]
+    priors: Float[AnyArray, "*n"]
+    n_steps: Int[AnyArray, "*n"]
+    converged: Bool[AnyArray, "*n"]
+    damping: Float[AnyArray, "*n"]  # where the search left it, to go on from
 
 
 @partial(jax.jit, static_argnames="n_steps")
@@ -133,20 +134,20 @@ def open_books(
 class _Model(NamedTuple):
     """Everything a Levenberg-Marquardt step needs to know at a code."""
 
-    loss: Float[Array, ""]
-    prior: Float[Array, ""]
-    gradient: Float[Array, " k"]
-    curvature: Float[Array, "k k"]
+    loss: Float[AnyArray, ""]
+    prior: Float[AnyArray, ""]
+    gradient: Float[AnyArray, " k"]
+    curvature: Float[AnyArray, "k k"]
 
 
 class _Search(NamedTuple):
     """Where searches stand; every field with the same leading axes."""
 
-    code: Float[Array, "*n k"]
+    code: Float[AnyArray, "*n k"]
     at: _Model
-    damping: Float[Array, "*n"]
-    taken: Int[Array, "*n"]
-    converged: Bool[Array, "*n"]
+    damping: Float[AnyArray, "*n"]
+    taken: Int[AnyArray, "*n"]
+    converged: Bool[AnyArray, "*n"]
 
 
 def inversion_loss(
@@ -255,7 +256,7 @@ def levenberg_marquardt_on(
     return _descend(linearise, search, max_steps)
 
 
-def _descend(linearise: Callable[[Array], _Model], search: _Search, max_steps: int) -> Found:
+def _descend(linearise: Callable[[AnyArray], _Model], search: _Search, max_steps: int) -> Found:
     """Take damped steps until every search has converged, or ``max_steps`` of them."""
     damped_step = _damped_step
     for _ in range(search.converged.ndim):
@@ -313,7 +314,7 @@ def _damped_step(at: _Model, damping) -> Float[Array, " k"]:
     return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(damped), at.gradient)
 
 
-def _choose(condition: Bool[Array, "*n"], yes, no):
+def _choose(condition: Bool[AnyArray, "*n"], yes, no):
     """Take a pytree's entries from ``yes`` where the condition holds, else from ``no``."""
 
     def leaf(a, b):

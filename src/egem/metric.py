@@ -19,8 +19,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
+from .arrays import AnyArray
 from .prepare import Batch
 
 MOST_DIRECTIONS = 96
@@ -51,7 +52,7 @@ class Metric:
     noise: float
     shrinkage: float
 
-    def project(self, r: Float[Array, "*n p"]) -> Float[Array, "*n q"]:
+    def project(self, r: Float[AnyArray, "*n p"]) -> Float[AnyArray, "*n q"]:
         """Return ``B' r``."""
         return r @ self.basis
 
@@ -187,18 +188,18 @@ def bind(metric: Metric, mask: Bool[np.ndarray, "n_cases n_steps n_channels"]) -
 
 def inner(
     metric: Metric,
-    factor: Float[Array, "q q"],
-    a: Float[Array, "m p"],
-    b: Float[Array, "n p"],
-) -> Float[Array, "m n"]:
+    factor: Float[AnyArray, "q q"],
+    a: Float[AnyArray, "m p"],
+    b: Float[AnyArray, "n p"],
+) -> Float[AnyArray, "m n"]:
     """Inner products ``a Sigma_oo^-1 b'`` of residuals that are 0 where values are missing."""
     whitened_a, whitened_b = metric.project(a) @ factor.T, metric.project(b) @ factor.T
     return (a @ b.T - whitened_a @ whitened_b.T) / metric.floor
 
 
 def squared(
-    metric: Metric, factor: Float[Array, "q q"], r: Float[Array, "m p"]
-) -> Float[Array, " m"]:
+    metric: Metric, factor: Float[AnyArray, "q q"], r: Float[AnyArray, "m p"]
+) -> Float[AnyArray, " m"]:
     """Squared lengths of residuals that are 0 where values are missing."""
     whitened_r = metric.project(r) @ factor.T
     return (jnp.sum(r**2, axis=-1) - jnp.sum(whitened_r**2, axis=-1)) / metric.floor

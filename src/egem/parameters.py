@@ -1,11 +1,11 @@
 """The classifier's constructor arguments: checked, and turned into what each part asks for."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils.validation import check_random_state
 
-from .augment import Kind
+from .augment import Kind, guess_kind
 from .ensemble import Search
 from .inversion import MAX_STEPS
 from .metric import Metric
@@ -110,6 +110,11 @@ def check_channels(cases: list[Case], n_channels: int, fitted: str) -> None:
             f"X has {len(cases[0])} channels, but {fitted} was fitted with {n_channels}; give the "
             "same channels in the same order (a missing one is a row of NaN)."
         )
+
+
+def kind_of(p: "EGEMClassifier", cases: list[Case]) -> Kind:
+    """Return how cases are deformed."""
+    return guess_kind(cases) if p.augment == "auto" else cast(Kind, p.augment)
 
 
 def recipe_of(p: "EGEMClassifier", kind: Kind, n_channels: int) -> Recipe:

@@ -187,7 +187,8 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
     classifier.sharpness_ = header["sharpness"]
     classifier.n_features_in_ = header["n_features_in"]
     if header["feature_names_in"]:
-        classifier.feature_names_in_ = np.array(header["feature_names_in"], object)
+        names = np.array(header["feature_names_in"], object)
+        setattr(classifier, "feature_names_in_", names)  # noqa: B010 - scikit-learn sets it so
     return classifier
 
 

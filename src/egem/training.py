@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Float32, PRNGKeyArray
+from jaxtyping import Array, Float, Float32, UInt32
 
+from .arrays import AnyArray
 from .augment import Kind, Pool, make_pool, n_coordinates
 from .decoder import Expert, decode, init_default, init_published
 from .prepare import Batch
@@ -125,14 +126,14 @@ class Trained(NamedTuple):
 
 class _State(NamedTuple):
     expert: Expert
-    table: Float[Array, "n_rows case_size"]
+    table: Float[AnyArray, "n_rows case_size"]
     adam: Any
 
 
 class _Task(NamedTuple):
     """What one expert is trained on; stacked, what a tile is."""
 
-    key: PRNGKeyArray
+    key: UInt32[AnyArray, " 2"]
     table: Float32[np.ndarray, "n_rows case_size"]
     learned: np.bool_
     pool: Pool
@@ -262,9 +263,7 @@ def _task(batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attem
 def _train_tile(tile: _Task, recipe: Recipe, advance: Advance) -> tuple[_State, np.ndarray]:
     tile = jax.tree.map(jnp.asarray, tile)
     n_channels, n_bends = tile.pool.values.shape[-1], tile.pool.bend.shape[-1]
-    state = _start(
-        tile.key, tile.table, n_bends, n_channels, recipe.n_cells, recipe.published_init
-    )
+    state = _start(tile.key, tile.table, n_bends, n_channels, recipe.n_cells, recipe.published_init)
     for i in range(0, recipe.n_updates, UPDATES_PER_CALL):
         stop = min(i + UPDATES_PER_CALL, recipe.n_updates)
         state = jax.block_until_ready(_updates(state, tile, i, stop, recipe))
@@ -324,13 +323,11 @@ def _update(state: _State, task: _Task, i, rate, recipe: Recipe) -> _State:
     gradient = jax.grad(loss)((state.expert, state.table))
     gradient = (gradient[0], jnp.where(task.learned, gradient[1], 0.0))
     step, adam = _optimiser(recipe).update(gradient, state.adam)
-    expert, table = optax.apply_updates(
-        (state.expert, state.table), jax.tree.map(lambda s: -rate * s, step)
-    )
+    expert, table = jax.tree.map(lambda w, s: w - rate * s, (state.expert, state.table), step)
     return _State(expert, table, adam)
 
 
-def pair_codes(table: Float[Array, "n k"], pairs: Pool) -> Float[Array, "m k_and_coordinates"]:
+def pair_codes(table: Float[AnyArray, "n k"], pairs: Pool) -> Float[Array, "m k_and_coordinates"]:
     """Codes of training pairs: the blend of the two cases' codes, then the deformation."""
     share = pairs.share[:, None]
     blend = share * table[pairs.first] + (1.0 - share) * table[pairs.second]

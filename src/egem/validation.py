@@ -44,7 +44,7 @@ def as_cases(X, name: str = "X") -> list[Case]:
         arrays = [_one_case(x, i, name) for i, x in enumerate(X)]
     else:
         array = check_array(
-            X, allow_nd=True, dtype=np.float64, ensure_all_finite=False, input_name=name
+            X, allow_nd=True, dtype="float64", ensure_all_finite=False, input_name=name
         )
         if array.ndim == 2:
             array = array[:, None, :]
