@@ -73,18 +73,22 @@ def command(work: Callable[..., None]) -> Callable[..., None]:
     return app.command()(guarded)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"egem {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Print the version.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     global _debug
     _debug = debug
-    if version:
-        print(f"egem {__version__}")
-        raise typer.Exit
 
 
 @command

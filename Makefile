@@ -1,0 +1,47 @@
+# `make demo` and `make test` need Python 3.11, make and a package index; they make .venv themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-slow lint format bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/core  ## learn ten digits from four examples each; pictures in egem-demo/
+	$(BIN)/egem demo --out egem-demo
+
+test: $(VENV)/dev  ## the test suite, without the long checks
+	$(BIN)/pytest
+
+test-slow: $(VENV)/dev  ## the long checks
+	$(BIN)/pytest -m slow
+
+lint: $(VENV)/dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(VENV)/dev  ## put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev  ## accuracy beside nearest neighbour, on the data in EGEM_DATA_DIR
+	$(BIN)/python benchmarks/accuracy.py
+
+clean:  ## remove .venv and what was made
+	rm -rf $(VENV) egem-demo dist .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/python-ready:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'egem needs Python 3.11 or later; say make PYTHON=python3.11')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/core: $(VENV)/python-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/python-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@ $(VENV)/core
