@@ -1,0 +1,262 @@
+"""Training: right gradients, the published recipe, and experts that do not heed their company."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from egem import TrainingDiverged, training
+from egem.decoder import decode, init_default
+from egem.prepare import Batch
+from egem.training import MOST_ONE_HOT, Recipe, case_codes, train, training_loss
+
+STEPS, CHANNELS = 12, 2
+QUICK = Recipe(n_cells=4, n_updates=30, kind="series")
+PLAIN = replace(QUICK, n_updates=300, kind="none", blend=False)
+
+
+def make_batch(n_cases, seed, missing=False):
+    rng = np.random.default_rng(seed)
+    phase = rng.uniform(0, 6, size=(n_cases, 1, CHANNELS))
+    values = np.sin(np.linspace(0, 6, STEPS)[:, None] + phase).astype(np.float32)
+    mask = np.ones(values.shape, bool)
+    if missing:
+        mask = rng.random(values.shape) < 0.8
+        mask[:, 0] = True
+    return Batch(np.where(mask, values, 0), mask)
+
+
+def train_on(batches, labels, recipe=QUICK, seed=0, n_jobs=1):
+    return train(batches, labels, recipe, STEPS, seed, n_jobs, lambda _: None)
+
+
+def assert_same(a, b):
+    leaves, others = jax.tree.leaves(a), jax.tree.leaves(b)
+    assert len(leaves) == len(others) > 8
+    for leaf, other in zip(leaves, others, strict=True):
+        np.testing.assert_array_equal(leaf, other)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_gradient_agrees_with_central_differences(float64, missing):
+    batch = make_batch(3, 0, missing)
+    values, mask = jnp.asarray(batch.values, jnp.float64), jnp.asarray(batch.mask)
+    start = init_default(jax.random.PRNGKey(0), 3, 4, CHANNELS)
+    codes = jax.random.uniform(jax.random.PRNGKey(1), (3, 3), jnp.float64)
+    start = jax.tree.map(lambda a: a.astype(jnp.float64), start)
+    flat, unflat = ravel_pytree((start, codes))
+
+    def loss(parameters):
+        expert, codes = unflat(parameters)
+        return training_loss(expert, codes, values, mask)
+
+    h = 1e-5
+    nudges = h * jnp.eye(len(flat))
+    losses = jax.jit(jax.vmap(loss))
+    numeric = (losses(flat + nudges) - losses(flat - nudges)) / (2 * h)
+    gradient = jax.jit(jax.grad(loss))(flat)
+    assert np.abs(numeric).max() > 0.1
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-6 * np.abs(numeric).max())
+    assert np.linalg.norm(gradient - numeric) < 1e-6 * np.linalg.norm(numeric)
+
+
+def test_loss_is_the_mean_square_over_what_is_observed():
+    batch = make_batch(3, 0, missing=True)
+    expert = init_default(jax.random.PRNGKey(0), 3, 4, CHANNELS)
+    error = np.asarray(decode(expert, jnp.eye(3), STEPS)) - batch.values
+    poisoned = np.where(batch.mask, batch.values, 1e6)  # what is missing must not count
+    loss = training_loss(expert, jnp.eye(3), poisoned, batch.mask)
+    np.testing.assert_allclose(loss, np.mean(error[batch.mask] ** 2), rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def company():
+    """Four classes of 1 to 9 cases, trained together."""
+    sizes = [4, 1, 3, 9]
+    batches = [make_batch(n, seed) for seed, n in enumerate(sizes)]
+    labels = ["a", "b", "c", "d"]
+    return batches, labels, train_on(batches, labels)
+
+
+@pytest.mark.parametrize("i", range(4))
+def test_an_expert_alone_is_the_same_as_in_company(company, i):
+    batches, labels, together = company
+    (alone,) = train_on([batches[i]], [labels[i]])
+    assert_same(alone, together[i])
+
+
+def test_the_order_of_classes_and_the_threads_change_nothing(company):
+    batches, labels, together = company
+    order = [3, 0, 1, 2]
+    shuffled = train_on([batches[i] for i in order], [labels[i] for i in order], n_jobs=2)
+    for i, expert in zip(order, shuffled, strict=True):
+        assert_same(expert, together[i])
+
+
+@pytest.mark.parametrize("i", [0, 3])
+def test_the_order_of_cases_changes_nothing(company, i):
+    batches, labels, together = company
+    order = np.random.default_rng(5).permutation(batches[i].n_cases)
+    (expert,) = train_on([batches[i][order]], [labels[i]])
+    assert_same(expert, together[i]._replace(codes=together[i].codes[order]))
+
+
+def test_label_and_seed_decide_the_draw(company):
+    batches, labels, together = company
+    for label, seed in (("other", 0), (labels[0], 1)):
+        (expert,) = train_on([batches[0]], [label], seed=seed)
+        assert not (expert.expert.w_out == together[0].expert.w_out).any()
+
+
+def test_training_lowers_the_loss_it_reports():
+    batch = make_batch(4, 0)
+    before, after = (train_on([batch], ["a"], replace(PLAIN, n_updates=n))[0] for n in (0, 300))
+    for expert in (before, after):
+        imagined = decode(expert.expert, jnp.asarray(expert.codes), STEPS)
+        np.testing.assert_allclose(expert.loss, np.mean((imagined - batch.values) ** 2), rtol=1e-5)
+    assert after.loss < 0.2 * before.loss
+
+
+def test_up_to_eight_cases_have_one_hot_codes_and_more_learn_theirs(company):
+    codes, learned = case_codes(make_batch(MOST_ONE_HOT, 0), False)
+    assert not learned and (codes == np.eye(8)).all()
+    batches, _, together = company
+    rows = together[0].codes[np.argsort(together[0].codes.argmax(axis=1)), :4]
+    np.testing.assert_array_equal(rows, np.eye(4))  # training left them alone
+    first, learned = case_codes(batches[3], False)
+    assert learned and first.shape == (9, 8)
+    moved = np.abs(np.sort(together[3].codes[:, :8], axis=0) - np.sort(first, axis=0)).max()
+    assert 0.01 < moved < 2  # learned, from where principal components put them
+
+
+def test_first_codes_are_standardised_principal_components():
+    batch = make_batch(20, 3)
+    codes, _ = case_codes(batch, False)
+    flat = batch.values.reshape(20, -1)
+    flat = flat - flat.mean(axis=0)
+    spread = np.linalg.svd(flat, compute_uv=False)
+    used = spread[:8] > 1e-6 * spread[0]
+    np.testing.assert_allclose(
+        codes[:, used].T @ codes[:, used], 20 * np.eye(used.sum()), atol=1e-3
+    )
+    basis, *_ = np.linalg.lstsq(codes, flat, rcond=None)
+    explained = np.sum((codes @ basis) ** 2)
+    np.testing.assert_allclose(explained, np.sum(spread[:8] ** 2), rtol=1e-4)
+
+
+def test_codes_of_deformed_cases_end_in_their_bends(company):
+    batches, _, together = company
+    for batch, expert in zip(batches, together, strict=True):
+        n_bends = 4  # of the kind "series"
+        assert expert.n_bends == n_bends
+        assert (expert.codes[:, -n_bends:] == 0).all()  # the cases themselves are not bent
+        np.testing.assert_allclose(expert.code_mean, expert.codes.mean(axis=0), atol=1e-6)
+        assert expert.book.shape[1] == expert.codes.shape[1]
+        shown = {tuple(row) for row in expert.book.round(5).tolist()}
+        assert {tuple(row) for row in expert.codes.round(5).tolist()} <= shown
+        assert len(shown) > 2 * batch.n_cases
+
+
+def test_the_published_recipe_has_the_papers_constants():
+    recipe = Recipe.published(10, 40_000, 0.01, (0.1, 0.0002))
+    assert recipe == Recipe(
+        n_cells=10,
+        n_updates=40_000,
+        batch_size=1,
+        learning_rate=0.01,
+        cosine=False,
+        clip=None,
+        published_init=True,
+        kind="none",
+        blend=False,
+        code_noise=0.1,
+        value_noise=0.0002,
+        one_hot_only=True,
+    )
+
+
+def test_published_codes_are_one_hot_however_many():
+    (expert,) = train_on([make_batch(9, 0)], ["a"], Recipe.published(4, 0, 0.01, (0.0, 0.0)))
+    rows = expert.codes[np.argsort(expert.codes.argmax(axis=1))]
+    np.testing.assert_array_equal(rows, np.eye(9))
+    assert expert.n_bends == 0 and np.abs(expert.expert.w_rec).max() <= 0.5
+
+
+def test_published_training_is_plain_adam():
+    """With a single case every step takes the same pair, so the steps can be retraced."""
+    batch, n_updates, rate = make_batch(1, 0), 20, 0.01
+
+    def trained(n):
+        return train_on([batch], ["a"], Recipe.published(4, n, rate, (0.0, 0.0)))[0]
+
+    start, end = trained(0), trained(n_updates)
+    expert = jax.tree.map(jnp.asarray, start.expert)
+    flat, unflat = ravel_pytree(expert)
+    gradient = jax.jit(
+        jax.grad(
+            lambda p: training_loss(unflat(p), jnp.asarray(start.codes), batch.values, batch.mask)
+        )
+    )
+    p, m, v = np.asarray(flat, np.float64), np.zeros(len(flat)), np.zeros(len(flat))
+    for t in range(1, n_updates + 1):
+        g = np.asarray(gradient(jnp.asarray(p, jnp.float32)), np.float64)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        p -= rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    assert np.abs(p - flat).max() > 0.1
+    np.testing.assert_allclose(ravel_pytree(end.expert)[0], p, atol=1e-4)
+
+
+@pytest.mark.parametrize("noise", [(0.2, 0.0), (0.0, 0.2)])
+def test_each_noise_changes_the_training(noise):
+    batch = make_batch(1, 0)
+    quiet, noisy = (
+        train_on([batch], ["a"], Recipe.published(4, 20, 0.01, sds))[0]
+        for sds in ((0.0, 0.0), noise)
+    )
+    assert np.isfinite(noisy.loss) and abs(noisy.loss - quiet.loss) > 1e-6
+
+
+# With this rate a single step lands near the largest float32 whose square is finite.
+BRINK = replace(PLAIN, n_updates=1, learning_rate=1e18, cosine=False)
+
+
+def test_a_diverged_expert_starts_anew_from_another_seed(monkeypatch):
+    batches = [make_batch(3, seed) for seed in range(6)]
+    labels = list("abcdef")
+    experts = train_on(batches, labels, BRINK)
+    assert all(np.isfinite(e.loss) for e in experts)
+    monkeypatch.setattr(training, "ATTEMPTS", 1)
+    retrained = []
+    for batch, label, expert in zip(batches, labels, experts, strict=True):
+        try:
+            (alone,) = train_on([batch], [label], BRINK)
+        except TrainingDiverged:
+            retrained.append(label)
+        else:
+            assert_same(alone, expert)
+    assert 0 < len(retrained) < len(labels)
+
+
+def test_divergence_names_the_class_and_the_remedy():
+    hopeless = replace(BRINK, learning_rate=1e30)
+    with pytest.raises(TrainingDiverged, match=r"class 'zulu'.*3 starting.*learning_rate .*1e\+30"):
+        train_on([make_batch(3, 0)], ["zulu"], hopeless)
+
+
+def test_few_programs_serve_every_number_of_cases():
+    programs = (training._start, training._updates, training._pool_losses)
+
+    def compiled_after(*sizes):
+        for n_cases in sizes:
+            train_on([make_batch(n_cases, 0)], [n_cases])
+        return [program._cache_size() for program in programs]
+
+    before = compiled_after(4, 8)
+    assert min(before) >= 1
+    assert compiled_after(1, 2, 3, 5, 6, 7) == before
+    six_classes = [make_batch(n_cases, 0) for n_cases in (1, 2, 3, 4, 5, 6)]
+    train_on(six_classes, list("abcdef"))
+    assert compiled_after() == before
