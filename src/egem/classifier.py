@@ -26,7 +26,7 @@ from .parameters import (
 from .prepare import Batch, Preparation
 from .tiles import Progress
 from .training import canonical_order, train
-from .validation import as_cases, as_labels, check_spread
+from .validation import as_cases, as_labels, check_spread, is_table
 
 
 class EGEMClassifier(ClassifierMixin, BaseEstimator):
@@ -468,23 +468,25 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     def _cases(self, X, reset: bool):
         """Check X against what was seen at fit, and take it apart."""
-        two_d = np.ndim(X) == 2 if hasattr(X, "shape") else False
+        two_d = is_table(X)
         cases = as_cases(X)
         if reset:
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(self, name):
                     delattr(self, name)
+        names = hasattr(self, "feature_names_in_")
+        if two_d and not reset and self.n_features_in_ == self.preparation_.n_channels == 1:
+            self._check_width(X)  # univariate, fitted as 3-D or a list
+            two_d = names
         if two_d:
-            if not reset and self.preparation_.n_channels == 1:
-                self._check_width(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
         elif reset:
             self.n_features_in_ = len(cases[0])
         return cases
 
     def _check_width(self, X) -> None:
-        width, fitted = X.shape[1], self.preparation_.n_timepoints
-        if width != fitted and getattr(self, "n_features_in_", None) == 1:
+        width, fitted = np.shape(X)[1], self.preparation_.n_timepoints
+        if width != fitted:
             raise ValueError(
                 f"X has {width} time points, but this model was fitted with {fitted}; give "
                 "prefixes as a list, as (n_cases, 1, length), or padded with NaN."

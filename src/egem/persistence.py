@@ -211,4 +211,7 @@ def _labels_to_json(labels: Shaped[np.ndarray, " n"]) -> dict[str, Any]:
 
 
 def _labels_from_json(header: dict[str, Any]) -> Shaped[np.ndarray, " n"]:
-    return np.array(header["of"], dtype=np.dtype(header["dtype"]))
+    dtype = np.dtype(header["dtype"])
+    if dtype.kind not in "Ubiuf":
+        raise ValueError(f"labels of type {dtype}")
+    return np.array(header["of"], dtype=dtype)

@@ -40,6 +40,8 @@ def as_cases(X, name: str = "X") -> list[Case]:
         Where X is empty, ragged in its channels, infinite, not real, or holds a case without any
         value.
     """
+    if hasattr(X, "__len__") and len(X) == 0:
+        raise ValueError(f"{name} holds no cases; give at least one.")
     if _is_list_of_cases(X):
         arrays = [_one_case(x, i, name) for i, x in enumerate(X)]
     else:
@@ -52,6 +54,10 @@ def as_cases(X, name: str = "X") -> list[Case]:
             raise ValueError(
                 f"{name} has {array.ndim} dimensions; give (n_cases, n_channels, n_timepoints), "
                 "(n_cases, n_timepoints), or a list of (n_channels, length) arrays."
+            )
+        if 0 in array.shape:
+            raise ValueError(
+                f"{name} has shape {array.shape}; give at least one channel and one time point."
             )
         arrays = list(array)
     channels = {len(x) for x in arrays}
@@ -156,8 +162,19 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
             y = y.astype(str)
     if len(y) != n_cases:
         raise ValueError(f"X holds {n_cases} cases but y holds {len(y)} labels; give one a case.")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("y holds NaN or infinite labels; name the class of every case.")
     check_classification_targets(y)
     return y
+
+
+def is_table(X) -> bool:
+    """Tell two-dimensional input: an array, a data frame, or lists of one length of numbers."""
+    if hasattr(X, "shape"):
+        return np.ndim(X) == 2
+    if isinstance(X, str) or not isinstance(X, Sequence) or _is_list_of_cases(X):
+        return False
+    return isinstance(X[0], list | tuple) and np.ndim(X) == 2
 
 
 _MIXED = "y mixes text and number labels; make them all text or all integers."
