@@ -94,7 +94,7 @@ def deform(
         else:
             maps = np.eye(n_channels) + GAIN * by[:, 3:].reshape(-1, n_channels, n_channels)
             values = np.einsum("ntc,ncd->ntd", values, maps)
-            mask = np.broadcast_to(mask.all(axis=2, keepdims=True), mask.shape)
+            mask = np.einsum("ntc,ncd->ntd", ~mask, maps != 0) == 0
     out = np.zeros_like(batch.values)
     seen = np.zeros_like(batch.mask)
     out[:, :steps_used], seen[:, :steps_used] = np.where(mask, values, 0.0), mask
@@ -142,7 +142,7 @@ def _sample(
             weight = wy * wx
             at = case, np.minimum(top + dy, last_row), np.minimum(left + dx, last_column)
             total += weight * values[at]
-            seen &= mask[at] | (weight == 0)
+            seen &= mask[at] | (weight < 1e-9)  # rounding must not ask for a neighbour
     return total, seen
 
 

@@ -40,7 +40,7 @@ def as_cases(X, name: str = "X") -> list[Case]:
         Where X is empty, ragged in its channels, infinite, not real, or holds a case without any
         value.
     """
-    if hasattr(X, "__len__") and len(X) == 0:
+    if isinstance(X, Sequence | np.ndarray) and len(X) == 0:
         raise ValueError(f"{name} holds no cases; give at least one.")
     if _is_list_of_cases(X):
         arrays = [_one_case(x, i, name) for i, x in enumerate(X)]

@@ -1,0 +1,40 @@
+"""The package's face."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import egem
+
+
+def test_every_public_name_is_there():
+    assert dir(egem) == sorted(set(egem.__all__))
+    for name in egem.__all__:
+        assert getattr(egem, name) is not None
+    with pytest.raises(AttributeError, match="module 'egem' has no attribute 'nothing'"):
+        _ = egem.nothing
+
+
+def test_version_is_that_of_the_distribution():
+    assert egem.__version__ == importlib.metadata.version("egem")
+
+
+HEAVY = ["jax", "sklearn", "matplotlib", "pandas", "aeon", "typer", "mlxtend", "scipy"]
+
+
+def imported_by(code):
+    lines = f"import sys; {code}; print(*[m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert imported_by("import egem") == []
+    assert "jax" in imported_by("import egem.decoder")  # so the question can be answered with yes
+
+
+def test_loading_data_needs_neither_jax_nor_drawing():
+    loaded = imported_by("from egem import few_shot_split; few_shot_split([0] * 5, 1, 0)")
+    assert not {"jax", "matplotlib", "aeon", "typer"} & set(loaded)

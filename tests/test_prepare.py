@@ -1,0 +1,114 @@
+"""From the user's units to the experts' grid and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egem.prepare import MAX_STEPS, Preparation, fit_preparation
+
+
+def make_cases(lengths, n_channels=2, seed=0):
+    rng = np.random.default_rng(seed)
+    offset, spread = rng.normal(size=(2, n_channels, 1)) * [[[10.0]], [[3.0]]]
+    return [offset + spread * rng.normal(size=(n_channels, n)) for n in lengths]
+
+
+@given(st.lists(st.integers(1, MAX_STEPS), min_size=1, max_size=5), st.integers(0, 99))
+def test_what_fits_the_grid_comes_back_as_it_was(lengths, seed):
+    cases = make_cases(lengths, seed=seed)
+    preparation = fit_preparation(cases, shared_scale=False)
+    batch = preparation.apply(cases)
+    restored = preparation.restore(batch.values)
+    assert restored.shape == (len(cases), 2, max(lengths))
+    for case, mask, back in zip(cases, batch.mask, restored, strict=True):
+        n = case.shape[1]
+        np.testing.assert_allclose(back[:, :n], case, rtol=1e-4, atol=1e-4)
+        assert mask[:n].all() and not mask[n:].any()
+
+
+def test_each_channel_is_standardised_over_what_was_observed():
+    cases = make_cases([9, 30, 21])
+    cases[1][0, 4:9] = np.nan
+    batch = fit_preparation(cases, shared_scale=False).apply(cases)
+    for channel in (0, 1):
+        seen = batch.values[:, :, channel][batch.mask[:, :, channel]]
+        np.testing.assert_allclose([seen.mean(), seen.std()], [0, 1], atol=1e-5)
+    assert (batch.values[~batch.mask] == 0).all()
+
+
+def test_images_share_one_scale():
+    cases = make_cases([8, 8], n_channels=3)
+    preparation = fit_preparation(cases, shared_scale=True)
+    assert len(set(preparation.mean)) == len(set(preparation.scale)) == 1
+    values = preparation.apply(cases).values
+    np.testing.assert_allclose([values.mean(), values.std()], [0, 1], atol=1e-5)
+
+
+def test_unscaled_values_stay_as_they_are():
+    cases = make_cases([8, 8])
+    preparation = fit_preparation(cases, shared_scale=False, standardise=False)
+    expected = np.stack([case.T for case in cases])
+    np.testing.assert_allclose(preparation.apply(cases).values, expected, rtol=1e-6)
+
+
+def test_scaling_does_not_depend_on_the_order_of_cases():
+    cases = make_cases([9, 30, 21, 17, 5])
+    forth = fit_preparation(cases, shared_scale=False)
+    back = fit_preparation(cases[::-1], shared_scale=False)
+    assert (forth.mean == back.mean).all() and (forth.scale == back.scale).all()
+
+
+def test_missing_values_are_masked_and_nothing_else():
+    cases = make_cases([12])
+    cases[0][1, [0, 5]] = np.nan
+    mask = fit_preparation(cases, shared_scale=False).apply(cases).mask[0]
+    expected = np.ones((12, 2), bool)
+    expected[[0, 5], 1] = False
+    np.testing.assert_array_equal(mask[:12], expected)
+
+
+def test_long_sequences_become_means_over_blocks():
+    cases = [np.arange(10.0)[None], np.arange(3.0)[None]]
+    preparation = Preparation(np.zeros(1), np.ones(1), n_timepoints=10, block=3, n_steps=4)
+    cases[0][0, 4] = np.nan
+    batch = preparation.apply(cases)
+    np.testing.assert_allclose(batch.values[0, :, 0], [1, 4, 7, 9])  # means of what is seen
+    np.testing.assert_allclose(batch.values[1, :, 0], [1, 0, 0, 0])
+    np.testing.assert_array_equal(batch.mask[1, :, 0], [True, False, False, False])
+    # A straight line comes back straight, between the first block's centre and the last one's.
+    line = preparation.restore(np.array([1.0, 4.0, 7.0, 9.0]).reshape(1, 4, 1))
+    np.testing.assert_allclose(line[0, 0], np.clip(np.arange(10.0), 1, 9))
+
+
+@pytest.mark.parametrize(
+    ("length", "max_steps", "block", "n_steps"),
+    [(1, None, 1, 4), (64, None, 1, 64), (65, None, 2, 36), (205, None, 4, 52), (205, 500, 1, 205)],
+)
+def test_the_grid_has_as_many_steps_as_it_needs(length, max_steps, block, n_steps):
+    preparation = fit_preparation([np.zeros((1, length))], False, max_steps=max_steps)
+    assert (preparation.block, preparation.n_steps) == (block, n_steps)
+    assert preparation.steps_used == -(-length // block)
+
+
+def test_constant_and_unseen_channels_do_no_harm():
+    cases = [np.stack([np.full(6, 1e9), np.full(6, np.nan), np.arange(6.0)])]
+    preparation = fit_preparation(cases, shared_scale=False)
+    assert preparation.scale[:2].tolist() == [1, 1]
+    batch = preparation.apply(cases)
+    assert (batch.values[:, :, :2] == 0).all() and not batch.mask[:, :, 1].any()
+
+
+def test_values_out_of_all_proportion_are_refused():
+    preparation = fit_preparation([np.arange(6.0)[None]], shared_scale=False)
+    cases = [np.arange(6.0)[None], np.array([[0.0, 1e9, np.nan]])]
+    with pytest.raises(ValueError, match=r"Z: case 1 holds 1e\+09, .*same units as at fit, or NaN"):
+        preparation.apply(cases, name="Z")
+
+
+def test_parts_of_a_batch_are_batches():
+    batch = fit_preparation(cases := make_cases([5, 6, 7]), False).apply(cases)
+    part = batch[[2, 0]]
+    assert part.n_cases == 2
+    np.testing.assert_array_equal(part.values, batch.values[[2, 0]])
+    np.testing.assert_array_equal(part.mask, batch.mask[[2, 0]])
