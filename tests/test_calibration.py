@@ -1,0 +1,165 @@
+"""Hulls against explicit least squares, probabilities, and choices by leaving cases out."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from egem.calibration import (
+    RIDGE,
+    SHARPNESSES,
+    SHRINKAGES,
+    _folds,
+    choose_metric,
+    cross_entropy,
+    hull_losses,
+    probabilities,
+)
+from egem.metric import class_scatter, mse, whitened
+from egem.prepare import Batch
+
+STEPS, CHANNELS = 6, 2
+P = STEPS * CHANNELS
+
+
+def make_batch(classes, seed=0, missing=0.0, noise=None):
+    """Class means far apart; members differ by ``noise`` a value."""
+    rng = np.random.default_rng(seed)
+    means = np.random.default_rng(99).normal(size=(classes.max() + 1, STEPS, CHANNELS))
+    noise = 0.5 if noise is None else noise
+    values = means[classes] + noise * rng.normal(size=(len(classes), STEPS, CHANNELS))
+    mask = rng.random(values.shape) >= missing
+    mask[:, 0] = True
+    return Batch(np.where(mask, values, 0).astype(np.float32), mask)
+
+
+CLASSES = np.repeat([0, 1, 2], 4)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("name", ["mse", "whitened"])
+def test_hull_losses_are_ridge_least_squares(name, missing):
+    train, test = make_batch(CLASSES), make_batch(CLASSES, 1, missing)
+    scatter = class_scatter(train, CLASSES)
+    metric = mse(scatter, P) if name == "mse" else whitened(scatter, P, 0.3)
+    sigma = metric.floor * np.eye(P) + metric.basis @ metric.basis.T
+    found = hull_losses(train, CLASSES, test, metric)
+    assert found.shape == (12, 3)
+    flat = train.values.reshape(12, -1).astype(float)
+    for i in range(12):
+        seen = test.mask[i].ravel()
+        half = np.linalg.cholesky(np.linalg.inv(sigma[np.ix_(seen, seen)])).T
+        for c in range(3):
+            mean = flat[c == CLASSES].mean(axis=0)
+            spread = half @ (flat[c == CLASSES] - mean)[:, seen].T
+            target = half @ (test.values[i].ravel() - mean)[seen]
+            ridge = np.sqrt(RIDGE * np.sum(spread**2) / 4)
+            share, *_ = np.linalg.lstsq(
+                np.vstack([spread, ridge * np.eye(4)]), np.r_[target, np.zeros(4)], rcond=None
+            )
+            loss = np.mean((target - spread @ share) ** 2)
+            np.testing.assert_allclose(found[i, c], loss, rtol=1e-3)
+
+
+def test_a_training_case_lies_close_to_its_own_hull():
+    train = make_batch(CLASSES)
+    losses = hull_losses(train, CLASSES, train, mse(class_scatter(train, CLASSES), P))
+    assert (losses.argmin(axis=1) == CLASSES).all()
+    own = losses[np.arange(12), CLASSES]
+    assert (own < 0.1 * np.median(losses)).all()
+
+
+@given(
+    arrays(np.float64, (5, 3), elements=st.floats(0, 1e6)),
+    st.floats(0.3, 100),
+)
+def test_probabilities_sum_to_one_and_follow_the_losses(losses, sharpness):
+    p = probabilities(losses, sharpness)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-9)
+    assert (p >= 0).all()
+    for row, its in zip(losses, p, strict=True):
+        ordered = its[np.argsort(row)]
+        assert (np.diff(ordered) <= 1e-12).all()
+
+
+@given(st.floats(1e-3, 1e3), st.floats(0.3, 30))
+def test_probabilities_heed_only_ratios(scale, sharpness):
+    losses = np.array([[1.0, 2.0, 5.0]])
+    expected = losses**-sharpness / np.sum(losses**-sharpness)
+    np.testing.assert_allclose(probabilities(scale * losses, sharpness), expected, rtol=1e-6)
+
+
+def test_cross_entropy_is_the_mean_surprise():
+    losses, truth = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([0, 0])
+    p = probabilities(losses, 2.0)
+    np.testing.assert_allclose(cross_entropy(losses, truth, 2.0), -np.log(p[:, 0]).mean())
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4))
+def test_folds_hold_out_every_case_once_but_never_a_class(sizes):
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    folds = _folds(classes)
+    if max(sizes) < 2:
+        assert folds == []
+        return
+    alone = np.isin(classes, np.flatnonzero(np.array(sizes) == 1))
+    np.testing.assert_array_equal(np.sum(folds, axis=0), ~alone)
+    for held in folds:
+        assert held.any() and set(classes[~held]) == set(classes)
+    assert len(folds) <= 5
+
+
+def test_the_choice_is_the_best_of_the_grid():
+    batch = make_batch(CLASSES, noise=2.0)
+    choice = choose_metric(batch, CLASSES, "whitened")
+    assert choice.metric.shrinkage in SHRINKAGES and choice.sharpness in SHARPNESSES
+    fixed = [choose_metric(batch, CLASSES, "whitened", s) for s in SHRINKAGES]
+    entropies = [f.cross_entropy for f in fixed]
+    assert choice.cross_entropy == min(entropies) < max(entropies)
+    assert [f.metric.shrinkage for f in fixed] == list(SHRINKAGES)
+
+
+def test_correlated_differences_are_worth_whitening():
+    rng = np.random.default_rng(0)
+    classes = np.repeat(np.arange(8), 3)
+    means = rng.normal(size=(8, P))
+    nuisance = rng.normal(size=(6, P))  # members differ a lot, but in half of the directions
+    values = means[classes] + 3 * rng.normal(size=(24, 6)) @ nuisance
+    values += 0.3 * rng.normal(size=(24, P))
+    values = values.reshape(24, STEPS, CHANNELS).astype(np.float32)
+    batch = Batch(values, np.ones(values.shape, bool))
+    chosen = choose_metric(batch, classes, "whitened")
+    plain = choose_metric(batch, classes, "mse")
+    assert chosen.metric.shrinkage <= 0.5
+    assert chosen.cross_entropy < plain.cross_entropy
+
+
+def test_neat_data_get_sharper_probabilities():
+    noisy, neat = (
+        choose_metric(make_batch(CLASSES, noise=noise), CLASSES, "mse").sharpness
+        for noise in (3.0, 1.2)
+    )
+    assert noisy < neat
+
+
+def test_a_given_metric_stays_as_it_is():
+    batch = make_batch(CLASSES)
+    given = whitened(class_scatter(batch, CLASSES), P, 0.37)
+    choice = choose_metric(make_batch(CLASSES, 5), CLASSES, given)
+    assert choice.metric is given and choice.sharpness in SHARPNESSES
+
+
+@pytest.mark.parametrize("classes", [np.arange(3), np.zeros(4, int)])
+def test_where_nothing_can_be_held_out_there_is_a_default(classes):
+    for metric in ("whitened", "mse"):
+        choice = choose_metric(make_batch(classes), classes, metric)
+        assert np.isnan(choice.cross_entropy)
+        assert choice.sharpness > 0 and choice.metric.floor > 0
+
+
+def test_the_choice_survives_missing_values():
+    batch = make_batch(CLASSES, missing=0.4)
+    choice = choose_metric(batch, CLASSES, "whitened")
+    assert np.isfinite(choice.cross_entropy)
+    assert choice.cross_entropy < np.log(3)  # better than guessing
