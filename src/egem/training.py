@@ -262,8 +262,11 @@ def _task(batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attem
 
 def _train_tile(tile: _Task, recipe: Recipe, advance: Advance) -> tuple[_State, np.ndarray]:
     tile = jax.tree.map(jnp.asarray, tile)
-    n_channels, n_bends = tile.pool.values.shape[-1], tile.pool.bend.shape[-1]
-    state = _start(tile.key, tile.table, n_bends, n_channels, recipe.n_cells, recipe.published_init)
+    init = init_published if recipe.published_init else init_default
+    size = tile.table.shape[-1] + tile.pool.bend.shape[-1]
+    expert = _start(tile.key, init, size, recipe.n_cells, tile.pool.values.shape[-1])
+    trained = expert, jnp.array(tile.table)  # a copy: updates use up the state they are given
+    state = _State(*trained, jax.vmap(_optimiser(recipe).init)(trained))
     for i in range(0, recipe.n_updates, UPDATES_PER_CALL):
         stop = min(i + UPDATES_PER_CALL, recipe.n_updates)
         state = jax.block_until_ready(_updates(state, tile, i, stop, recipe))
@@ -277,16 +280,11 @@ def _optimiser(recipe: Recipe) -> optax.GradientTransformation:
     return optax.chain(clip, optax.scale_by_adam())
 
 
-@partial(jax.jit, static_argnums=(2, 3, 4, 5))  # few arguments, few compilations
-def _start(keys, tables, n_bends: int, n_channels: int, n_cells: int, published: bool) -> _State:
-    init = init_published if published else init_default
-
-    def one(key, table):
-        size = table.shape[-1] + n_bends
-        expert = init(jax.random.fold_in(key, 0), size, n_cells, n_channels)
-        return _State(expert, table, _optimiser(Recipe()).init((expert, table)))
-
-    return jax.vmap(one)(keys, tables)
+@partial(jax.jit, static_argnums=(1, 2, 3, 4))  # apart from the rest: it compiles slowly
+def _start(keys, init, code_size: int, n_cells: int, n_channels: int) -> Expert:
+    return jax.vmap(lambda key: init(jax.random.fold_in(key, 0), code_size, n_cells, n_channels))(
+        keys
+    )
 
 
 @partial(jax.jit, static_argnames="recipe", donate_argnums=0)
