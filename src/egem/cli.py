@@ -7,6 +7,7 @@ import json
 import platform
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -50,27 +51,33 @@ def command(work: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(work)
     def guarded(*args, **options) -> None:
-        warnings.showwarning = lambda message, *_, **__: _remark(f"warning: {message}")
-        try:
-            work(*args, **options)
-        except KeyboardInterrupt:
-            _remark("stopped")
-            raise typer.Exit(130) from None
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader has left; there is nobody to tell
-            raise typer.Exit(1) from None
-        except (typer.Exit, typer.BadParameter):
-            raise
-        except Exception as error:
-            if _debug:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _remark(f"warning: {message}")
+            try:
+                work(*args, **options)
+            except (typer.Exit, typer.BadParameter):
                 raise
-            known = isinstance(error, ValueError | OSError | ImportError | ArithmeticError)
-            _remark(f"error: {error}" if known else f"error: {type(error).__name__}: {error}")
-            if not known:
-                _remark("(egem --debug ... shows where)")
-            raise typer.Exit(1) from None
+            except BaseException as error:
+                raise typer.Exit(_failed(error)) from None
 
     return app.command()(guarded)
+
+
+def _failed(error: BaseException) -> int:
+    """Tell of a failure and return the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        _remark("stopped")
+        return 130
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()  # the reader has left; there is nobody to tell
+        return 1
+    if _debug:
+        traceback.print_exception(error)
+    elif isinstance(error, ValueError | OSError | ImportError | ArithmeticError):
+        _remark(f"error: {error}")
+    else:
+        _remark(f"error: {type(error).__name__}: {error} (egem --debug ... shows where)")
+    return 1
 
 
 def _show_version(wanted: bool) -> None:

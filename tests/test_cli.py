@@ -1,0 +1,174 @@
+"""The commands as a shell sees them: output, exit codes, files."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from egem import EGEMClassifier, __version__, load_dataset, write_long
+from egem.cli import app
+
+
+def egem(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """Make a folder with a long csv of three digits and a model fitted by the command."""
+    folder = tmp_path_factory.mktemp("cli")
+    X, y = load_dataset("digits")
+    few = np.flatnonzero(y < 3)[:60]
+    write_long(folder / "digits.csv", X[few], np.array(["zero", "one", "two"])[y[few]])
+    write_long(folder / "unlabelled.csv", X[few][:5])
+    done = egem(
+        "fit",
+        str(folder / "digits.csv"),
+        "-o",
+        str(folder / "model.safetensors"),
+        *("--k", "3", "--updates", "100", "--cells", "8", "--json"),
+    )
+    assert done.exit_code == 0, done.stderr
+    (folder / "fit.json").write_text(done.stdout)
+    return folder
+
+
+def test_fit_reports_what_it_made(files):
+    report = json.loads((files / "fit.json").read_text())
+    assert report["classes"] == ["one", "two", "zero"]
+    assert report["cases_per_class"] == [3, 3, 3]
+    assert report["n_cells"] == 8
+    assert Path(report["model"]).is_file()
+
+
+def test_predict_writes_a_csv_line_a_case(files):
+    done = egem("predict", str(files / "model.safetensors"), str(files / "digits.csv"))
+    assert done.exit_code == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [int(row["case"]) for row in rows] == list(range(60))
+    right = np.mean([row["predicted"] == row["label"] for row in rows])
+    assert right > 0.8
+    assert f"accuracy {right:.4f}" in done.stderr
+    assert all(0 < float(row["probability"]) <= 1 for row in rows)
+
+
+def test_predict_agrees_with_the_library(files):
+    out = files / "out.json"
+    done = egem(
+        "predict",
+        str(files / "model.safetensors"),
+        str(files / "unlabelled.csv"),
+        *("--json", "-o", str(out)),
+    )
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == ""
+    assert done.stderr == ""
+    answer = json.loads(out.read_text())
+    X, y = load_dataset("digits")
+    clf = EGEMClassifier.load(files / "model.safetensors")
+    chances = clf.predict_proba(X[y < 3][:5])
+    assert answer["accuracy"] is None
+    np.testing.assert_allclose(answer["probabilities"], chances, atol=1e-5)
+    predicted = [case["predicted"] for case in answer["cases"]]
+    assert predicted == clf.classes_[chances.argmax(axis=1)].tolist()
+
+
+def test_info_tells_of_model_and_of_installation(files):
+    model = egem("info", str(files / "model.safetensors"), "--json")
+    facts = json.loads(model.stdout)
+    assert facts["classes"] == ["one", "two", "zero"]
+    assert facts["bytes"] == (files / "model.safetensors").stat().st_size
+    plain = egem("info")
+    assert plain.exit_code == 0
+    assert "digits" in plain.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "Usage"),
+        (("fit", "digits"), 2, "--out"),
+        (("fit", "digits", "-o", "m.st", "--k", "0"), 2, "--k"),
+        (("nonsense",), 2, "nonsense"),
+        (("predict", "nowhere.safetensors", "digits"), 1, "no such model file"),
+        (("fit", "nowhere.csv", "-o", "m.st"), 1, "no such file"),
+        (("fit", "digitz", "-o", "m.st"), 1, "digitz"),
+        (("fit", "digits", "-o", "no/such/folder/m.st"), 1, "cannot be written"),
+        (("fit", "digits", "-o", "m.st", "--metric", "nice"), 1, "metric must be one of"),
+    ],
+)
+def test_trouble_has_an_exit_code_and_one_message(tmp_path, monkeypatch, arguments, code, words):
+    monkeypatch.chdir(tmp_path)
+    done = egem(*arguments)
+    assert done.exit_code == code
+    assert words in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_where(files):
+    done = egem("--debug", "predict", str(files / "digits.csv"), "digits")
+    assert done.exit_code == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_model_of_another_program_is_refused(files):
+    done = egem("predict", str(files / "digits.csv"), "digits")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_data_of_other_channels_are_refused(files):
+    write_long(files / "two.csv", np.zeros((3, 2, 8)))
+    done = egem("predict", str(files / "model.safetensors"), str(files / "two.csv"))
+    assert done.exit_code == 1
+    assert "2 channels" in done.stderr
+
+
+def test_unlabelled_data_cannot_be_fitted(files):
+    done = egem("fit", str(files / "unlabelled.csv"), "-o", str(files / "no.safetensors"))
+    assert done.exit_code == 1
+    assert "no labels" in done.stderr
+    assert not (files / "no.safetensors").exists()
+
+
+def test_ctrl_c_stops_with_130_and_leaves_nothing(tmp_path):
+    announced = "from egem.cli import app; print('ready', flush=True); app()"
+    run = subprocess.Popen(
+        [sys.executable, "-c", announced, "fit", "digits", "-o", "m.st", "--updates", "1000000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "ready\n"
+    time.sleep(3)
+    run.send_signal(signal.SIGINT)
+    _, words = run.communicate(timeout=120)
+    assert run.returncode == 130
+    assert words == "stopped\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version_is_the_packages():
+    assert egem("--version").stdout == f"egem {__version__}\n"
+
+
+@pytest.mark.slow
+def test_demo_ends_with_pictures_and_beats_nearest_neighbour(tmp_path):
+    done = egem("demo", "--out", str(tmp_path / "demo"), "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["accuracy"] > report["accuracy_1nn"]
+    for picture in report["pictures"]:
+        assert Path(picture).read_bytes().startswith(b"\x89PNG")
