@@ -142,4 +142,5 @@ def test_tables_are_told_from_lists_of_cases():
     assert is_table(VALUES[:, 0]) and is_table(VALUES[:, 0].tolist())
     assert is_table(pd.DataFrame(VALUES[:, 0]))
     assert not is_table(VALUES) and not is_table(list(VALUES)) and not is_table(VALUES.tolist())
+    assert not is_table([]) and not is_table("text")
     assert not is_table(list(VALUES[:, 0])) and not is_table([[1.0], [1.0, 2.0]])

@@ -172,7 +172,7 @@ def is_table(X) -> bool:
     """Tell two-dimensional input: an array, a data frame, or lists of one length of numbers."""
     if hasattr(X, "shape"):
         return np.ndim(X) == 2
-    if isinstance(X, str) or not isinstance(X, Sequence) or _is_list_of_cases(X):
+    if isinstance(X, str) or not isinstance(X, Sequence) or not X or _is_list_of_cases(X):
         return False
     return isinstance(X[0], list | tuple) and np.ndim(X) == 2
 
