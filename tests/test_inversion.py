@@ -256,8 +256,8 @@ def test_published_search_step_by_step(n_iterations):
             values = targets.values[n].reshape(T, C)
             expert = one(searchers, e).expert
             loss, code = retraced(expert, values, keys[e, n], n_iterations)
-            np.testing.assert_allclose(found.losses[e, n], loss, rtol=1e-3)
-            np.testing.assert_allclose(found.codes[e, n], code, atol=2e-3)
+            np.testing.assert_allclose(found.losses[e, n], loss, rtol=1e-4)
+            np.testing.assert_allclose(found.codes[e, n], code, atol=1e-4)
     assert (found.n_steps == n_iterations).all() and (found.priors == 0).all()
 
 
