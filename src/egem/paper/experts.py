@@ -67,7 +67,8 @@ def init_spread(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: int
     expert = init_default(key, code_size, n_cells, n_channels)
     pace = jax.random.uniform(jax.random.fold_in(key, 1), (n_cells,), jnp.float32, 1.0, 49.0)
     forget = slice(n_cells, 2 * n_cells)
-    b_rec = expert.b_rec.at[forget].set(jnp.log(pace)).at[:n_cells].set(-jnp.log(pace))
+    b_rec = jnp.asarray(expert.b_rec)
+    b_rec = b_rec.at[forget].set(jnp.log(pace)).at[:n_cells].set(-jnp.log(pace))
     return expert._replace(b_rec=b_rec)
 
 
@@ -176,7 +177,7 @@ def _updates(state: _State, lesson: Lesson, start, stop, schedule: Schedule) -> 
 def _noisy_pairs(lesson: Lesson, i, pairs: str):
     """Draw one expert's codes and sequences for update ``i``."""
     pick, code_key, value_key = jax.random.split(jax.random.fold_in(lesson.key, i + 1), 3)
-    codes, values = jnp.eye(lesson.values.shape[1]), lesson.values
+    codes, values = jnp.eye(lesson.values.shape[1]), jnp.asarray(lesson.values)
     if pairs == "one":
         chosen = jax.random.randint(pick, (1,), 0, len(codes))
         codes, values = codes[chosen], values[:, chosen]

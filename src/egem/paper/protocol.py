@@ -13,6 +13,7 @@ from ..selection import select
 from .experts import Schedule
 
 CONDITIONS = ("clustered", "random")
+FULL = "forward LSTM, full data"
 PER_CLASS = 4
 N_ITERATIONS = 50
 CODE_NOISE = (0.0, 0.1, 0.2)
@@ -90,6 +91,19 @@ class Task:
 
 MNIST = Task("mnist", "mnist", 20, 32, 20_000, Schedule(2500, init="default"), 1000, 20)
 CHARACTERS = Task("characters", "characters", 10, 10, 40_000, Schedule(1500), 400, 5)
+
+
+def noise_words(problem: str, row: str | None, condition: str = "clustered") -> str:
+    """Say what noise a row ``"EGEM 5"`` has.
+
+    >>> noise_words("mnist", "EGEM 5")
+    'noise 0.1 on codes, 0.25 on sequences'
+    """
+    if row is None:
+        return "no noise setting yet"
+    code, value = divmod(int(row.removeprefix("EGEM ")), len(CODE_NOISE))
+    sd = VALUE_NOISE[problem, condition][value]
+    return f"noise {CODE_NOISE[code]:g} on codes, {sd:g} on sequences"
 
 
 class Draw(NamedTuple):

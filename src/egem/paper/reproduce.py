@@ -11,14 +11,14 @@ from ..tiles import Advance, Progress
 from .egem_rows import egem_row
 from .extra_rows import fidelity, latent, style
 from .other_rows import OTHER_ROWS, PeerMissing, forward_lstm
-from .protocol import CHARACTERS, CONDITIONS, MNIST, N_SETTINGS, Task, draw
-from .runs import RESULTS, Run, Store, chosen
+from .protocol import CHARACTERS, CONDITIONS, FULL, MNIST, N_SETTINGS, Task, draw
+from .report import write_report
+from .runs import Run, Store, chosen
 
 REPEATS = 5
 REPEATS_OF_CHEAP = 10  # of this project's default and the rows it is paired with
 CHEAP = ("1NN", "LDA", "MiniRocket", "EGEM default")
 FULL_REPEATS = {"characters": 3, "mnist": 1}
-FULL = "forward LSTM, full data"
 # Seconds a run takes on two cores, for the time left until a row's first run is done.
 GUESS = {"EGEM": 25.0, "fidelity": 150.0, FULL: 500.0, "style": 120.0, "forward LSTM": 60.0}
 
@@ -28,8 +28,8 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    results : Path
-        The results file.
+    report : Path or None
+        The page, if any run is finished; results and the same page as Markdown are beside it.
     n_done, n_left : int
         Runs finished, now or before, and left.
     skipped : dict
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
         Time of this call.
     """
 
-    results: Path
+    report: Path | None
     n_done: int
     n_left: int
     skipped: dict[str, str]
@@ -160,7 +160,8 @@ def reproduce(
         store.write_results(everything)
     n_left = sum(not store.has(run) for run in runs)
     seconds = time.perf_counter() - started
-    return Outcome(Path(out) / RESULTS, len(runs) - n_left, n_left, skipped, seconds)
+    report = write_report(out)[0] if n_left < len(runs) else None
+    return Outcome(report, len(runs) - n_left, n_left, skipped, seconds)
 
 
 def _do(
