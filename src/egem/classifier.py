@@ -55,9 +55,9 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         Sd of Gaussian noise on training codes and on training sequences (standardised units).
     n_cells : int or None, default None
         LSTM cells of an expert; None takes 16, or 32 from 8 channels on.
-    n_updates : int, default 2000
+    n_updates : int, default 3000
         Gradient steps.
-    learning_rate : float, default 0.02
+    learning_rate : float, default 0.04
         Adam's learning rate; the published recipe has its own, 0.01.
     max_steps : int or None, default None
         Longest sequence an expert generates; longer cases are averaged over blocks of time points.
@@ -69,7 +69,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         How codes are searched for; ``"adam"`` is the paper's.
     n_iterations : int or None, default None
         Most steps of that search; None is 20, or the paper's 50 for Adam.
-    prior_strength : float, default 5.0
+    prior_strength : float, default 10.0
         Weight of the prior on codes; 0 lets codes roam freely.
     n_jobs : int or None, default None
         Threads; None takes one for each core.
@@ -121,8 +121,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         recipe: Literal["default", "published"] = "default",
         noise: tuple[float, float] = (0.0, 0.0),
         n_cells: int | None = None,
-        n_updates: int = 2000,
-        learning_rate: float = 0.02,
+        n_updates: int = 3000,
+        learning_rate: float = 0.04,
         max_steps: int | None = None,
         scaling: Literal["standard", "none"] | Preparation = "standard",
         inversion: Literal["levenberg-marquardt", "adam"] = "levenberg-marquardt",

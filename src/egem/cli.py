@@ -141,7 +141,7 @@ def fit(
         str, typer.Option(help="auto, none, series, pen or image: how cases are bent.")
     ] = "auto",
     cells: Annotated[int | None, typer.Option(min=1, help="LSTM cells of an expert.")] = None,
-    updates: Annotated[int, typer.Option(min=1, help="Training steps.")] = 2000,
+    updates: Annotated[int, typer.Option(min=1, help="Training steps.")] = 3000,
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: Json = False,

@@ -13,10 +13,12 @@ The code here is written for one expert; :func:`jax.vmap` over the leading axis 
 makes it an ensemble.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .arrays import AnyArray
@@ -61,11 +63,14 @@ def init_published(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: 
         "b_out": (n_channels,),
     }
     bound = n_cells**-0.5
-    keys = jax.random.split(key, len(shapes))
+    # One draw, cut up: six draws take XLA seconds to compile.
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    drawn = jax.random.uniform(key, (sum(sizes),), jnp.float32, -bound, bound)
+    parts = jnp.split(drawn, np.cumsum(sizes)[:-1])
     return Expert(
         **{
-            name: jax.random.uniform(k, shape, jnp.float32, -bound, bound)
-            for k, (name, shape) in zip(keys, shapes.items(), strict=True)
+            name: part.reshape(shape)
+            for part, (name, shape) in zip(parts, shapes.items(), strict=True)
         }
     )
 

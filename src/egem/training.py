@@ -16,7 +16,7 @@ import optax
 from jaxtyping import Array, Float, Float32, UInt32
 
 from .arrays import AnyArray
-from .augment import Kind, Pool, make_pool, n_coordinates
+from .augment import Kind, Pool, make_pool
 from .decoder import Expert, decode, init_default, init_published
 from .prepare import Batch
 from .tiles import Advance, bucket, run, stack, tiled
@@ -64,9 +64,9 @@ class Recipe:
     """
 
     n_cells: int = 16
-    n_updates: int = 2000
+    n_updates: int = 3000
     batch_size: int = 16
-    learning_rate: float = 0.02
+    learning_rate: float = 0.04
     cosine: bool = True
     clip: float | None = 1.0
     published_init: bool = False
@@ -375,19 +375,3 @@ def code_size(trained: "Trained") -> int:
 def count_parameters(trained: Trained) -> int:
     """Number of weights of an expert."""
     return sum(leaf.size for leaf in trained.expert)
-
-
-__all__ = [
-    "Recipe",
-    "Trained",
-    "TrainingDiverged",
-    "canonical_order",
-    "case_codes",
-    "code_size",
-    "count_parameters",
-    "label_key",
-    "n_coordinates",
-    "pair_codes",
-    "train",
-    "training_loss",
-]
