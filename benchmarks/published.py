@@ -1,4 +1,4 @@
-"""The published setting to the letter: does the search help?
+"""The published setting to the letter: 50 iterations of the search against none.
 
     python benchmarks/published.py [--dataset characters] [--seed 10] [--noise 0 0]
 
@@ -12,8 +12,8 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from accuracy import split
 
+from accuracy import split
 from egem import EGEMClassifier
 
 
