@@ -191,7 +191,10 @@ def _settings_table(results: Results, problem: str) -> Table:
             mse = results.column(*at, "train_mse")
             line += [
                 noise_words(problem, at[2], condition),
-                _with_sd(float(accuracy.mean()), float(accuracy.std())),
+                _with_sd(
+                    float(accuracy.mean()),
+                    float(np.std(accuracy, ddof=1)) if len(accuracy) > 1 else np.nan,
+                ),
                 _number(float(mse.mean()), 4),
             ]
         rows.append(line)

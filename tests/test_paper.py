@@ -1,0 +1,267 @@
+"""The reproduction: the published search, runs that survive being killed, the report."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from egem.decoder import decode, init_published
+from egem.inversion import Targets, open_books, published_adam
+from egem.metric import Metric
+from egem.paper import experts, reproduce
+from egem.paper.protocol import CHARACTERS, MNIST, PUBLISHED, Task, draw
+from egem.paper.report import write_report
+from egem.paper.reproduce import plan
+from egem.paper.runs import Run, Store, chosen
+from egem.paper.search import code_gradient, imagine, invert_stacked
+from egem.paper.tables import Results
+
+TINY = replace(
+    MNIST,
+    dataset="digits",
+    n_cells=4,
+    schedule=experts.Schedule(20, init="default"),
+    published_updates=30,
+    n_test=20,
+    n_validation=1,
+)
+ONLY = ["EGEM [0-4]", "1NN/", "LDA"]
+MSE = Metric("mse", np.zeros((60, 0), np.float32), 1.0, 1.0, 1.0)
+
+
+@pytest.fixture
+def expert():
+    return init_published(jax.random.PRNGKey(0), code_size=4, n_cells=10, n_channels=2)
+
+
+@pytest.fixture
+def pair():
+    """Codes (k, n) and targets (t, c, n)."""
+    rng = np.random.default_rng(1)
+    return (
+        jnp.asarray(0.25 + rng.normal(scale=0.2, size=(4, 6)), jnp.float32),
+        jnp.asarray(rng.normal(size=(30, 2, 6)), jnp.float32),
+    )
+
+
+def test_imagines_as_the_decoder_does(expert, pair):
+    codes, targets = pair
+    expected = jnp.moveaxis(decode(expert, codes.T, len(targets)), 0, -1)
+    np.testing.assert_allclose(imagine(expert, codes, len(targets)), expected, atol=1e-6)
+
+
+def test_code_gradient_is_that_of_the_plain_loss(expert, pair):
+    codes, targets = pair
+
+    def loss(z):
+        error = jnp.moveaxis(decode(expert, z.T, len(targets)), 0, -1) - targets
+        return jnp.sum(jnp.mean(error**2, axis=(0, 1)))
+
+    expected = jax.grad(loss)(codes)
+    np.testing.assert_allclose(
+        code_gradient(expert, codes, targets), expected, atol=1e-6 * np.abs(expected).max()
+    )
+
+
+def test_loss_gradient_is_that_of_the_plain_loss(expert):
+    rng = np.random.default_rng(2)
+    codes = jnp.asarray(rng.uniform(size=(3, 4)), jnp.float32)
+    values = jnp.asarray(rng.normal(size=(30, 3, 2)), jnp.float32)
+
+    def loss(expert):
+        return jnp.mean((jnp.moveaxis(decode(expert, codes, 30), 0, 1) - values) ** 2)
+
+    found, expected = experts.loss_gradient(expert, codes, values), jax.grad(loss)(expert)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6 * np.abs(b).max())
+
+
+def test_search_is_the_published_one():
+    stacked = jax.vmap(lambda key: init_published(key, 4, 10, 2))(
+        jax.random.split(jax.random.PRNGKey(3), 3)
+    )
+    targets = np.random.default_rng(4).normal(size=(5, 30, 2)).astype(np.float32)
+    keys = jax.random.split(jax.random.PRNGKey(5), (3, 5))
+    start = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (4,), minval=-1.0)))(keys)
+    starts = np.asarray(0.25 + 0.005 * start)
+    flat = targets.reshape(5, -1)
+    searchers = open_books(
+        stacked, jnp.zeros((3, 4)), jnp.ones((3, 4)), jnp.zeros((3, 1, 4)), n_steps=30
+    )
+    whole = Targets(
+        jnp.asarray(flat),
+        jnp.ones(flat.shape, bool),
+        jnp.zeros((5, 0, 0)),
+        jnp.full(5, float(flat.shape[1])),
+    )
+    expected = published_adam(searchers, whole, MSE, keys, 50)
+    found = invert_stacked(stacked, targets, starts, 50, 1, lambda _: None, trace=True)
+    assert found.losses.shape == (51, 3, 5)
+    np.testing.assert_allclose(found.losses[-1], expected.losses, rtol=2e-4)
+    np.testing.assert_allclose(found.codes, expected.codes, atol=2e-3)
+    ends = invert_stacked(stacked, targets, starts, 50, 1, lambda _: None)
+    np.testing.assert_allclose(ends.losses, found.losses[[0, -1]], rtol=1e-5)
+
+
+def test_a_stacked_expert_does_not_depend_on_its_neighbours():
+    rng = np.random.default_rng(6)
+    lesson = experts.Lesson(
+        np.asarray(jax.random.split(jax.random.PRNGKey(7), 3)),
+        rng.normal(size=(3, 12, 4, 2)).astype(np.float32),
+        np.array([0.0, 0.1, 0.2], np.float32),
+        np.array([0.0, 0.1, 0.0], np.float32),
+    )
+    schedule = experts.Schedule(30)
+    whole, losses = experts.train_stacked(lesson, 5, schedule, 1, lambda _: None)
+    alone = jax.tree.map(lambda a: a[1:2], lesson)
+    part, loss = experts.train_stacked(alone, 5, schedule, 1, lambda _: None)
+    np.testing.assert_allclose(part.w_rec[0], whole.w_rec[1], atol=1e-5)
+    np.testing.assert_allclose(loss[0], losses[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("condition", ["clustered", "random"])
+def test_draws_are_few_and_apart(condition):
+    cases = draw(TINY, condition, 0)
+    assert cases.X.shape == (40, 8, 8)
+    assert np.bincount(cases.y).tolist() == [4] * 10
+    assert len(cases.X_test) == 20
+    assert len(cases.X_validation) == 10
+    parts = cases.X, cases.X_validation, cases.X_test
+    seen = {name: {x.tobytes() for x in X} for name, X in zip("avt", parts, strict=True)}
+    assert not seen["v"] & seen["t"]
+    if condition == "random":
+        assert not seen["a"] & (seen["v"] | seen["t"])
+    assert not np.array_equal(cases.X, draw(TINY, condition, 1).X)
+
+
+def test_the_plan_has_every_published_cell_in_five_repeats():
+    runs = plan((MNIST, CHARACTERS), 5)
+    assert len({run.id for run in runs}) == len({run.file for run in runs}) == len(runs)
+    rows = {"base": "EGEM 0", "noise average": "EGEM 8", "noise best": "EGEM 1"}
+    for problem, condition, row in PUBLISHED:
+        ids = {run.id for run in runs}
+        wanted = {"full": {"mnist": 1, "characters": 3}[problem]}.get(condition, 5)
+        row = rows.get(row, row)
+        assert {f"{problem}/{condition}/{row}/{r}" for r in range(wanted)} <= ids
+    assert sum(run.row == "EGEM default" for run in runs) == 4 * 10
+
+
+def test_only_chooses_runs_and_says_when_it_fits_none(tmp_path):
+    runs = plan((MNIST, CHARACTERS), 1)
+    assert {r.row for r in chosen(runs, ["mnist/random/L"])} == {"LDA"}
+    with pytest.raises(ValueError, match=r"fits no run; rows are 1NN, .*forward LSTM"):
+        reproduce(tmp_path, only=["nonsense"], problems=[TINY])
+
+
+def test_a_record_counts_for_its_settings_only(tmp_path):
+    run = Run(TINY, "random", "1NN", 0)
+    Store(tmp_path).put(run, 1.0, {"accuracy": 0.5, "accuracy_by_class": [0.5]}, {})
+    store = Store(tmp_path)
+    assert store.has(run)
+    other: Task = replace(TINY, n_cells=5)
+    assert not store.has(replace(run, task=other))
+    store.write_results([run])
+    (tmp_path / "runs" / run.file).unlink()
+    assert Store(tmp_path).has(run)  # a results file alone is a place to go on from
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_rows(tmp_path):
+    command = (
+        "import sys; from test_paper import TINY, ONLY; from egem.paper import reproduce; "
+        "reproduce(sys.argv[1], only=ONLY, repeats=1, problems=[TINY], n_jobs=1)"
+    )
+    here = os.path.dirname(__file__)
+    environment = os.environ | {
+        "PYTHONPATH": here,
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    folder = tmp_path / "killed"
+    rng = np.random.default_rng(8)
+    for _ in range(3):
+        before = len(list(folder.glob("runs/*.json")))
+        child = subprocess.Popen([sys.executable, "-c", command, str(folder)], env=environment)
+        while len(list(folder.glob("runs/*.json"))) < before + 2 and child.poll() is None:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, 0.3))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert len(list(folder.glob("runs/*.json"))) >= before + 2
+    assert len(list(folder.glob("runs/*.json"))) < 14
+    broken = reproduce(folder, only=ONLY, repeats=1, problems=[TINY], n_jobs=1)
+    whole = reproduce(tmp_path / "whole", only=ONLY, repeats=1, problems=[TINY], n_jobs=1)
+    assert (broken.n_left, whole.n_left) == (0, 0)
+    tables = [
+        pd.read_csv(tmp_path / name / "results.csv").sort_values("run").drop(columns="seconds")
+        for name in ("killed", "whole")
+    ]
+    assert len(tables[0]) == 14
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("paper")
+    only = ["EGEM [0-8]", "1NN/", "fidelity"]
+    reproduce(out, only=only, repeats=2, problems=[TINY], n_jobs=1)
+    return out
+
+
+def test_the_report_needs_nothing_but_the_results_file(finished, tmp_path):
+    alone = tmp_path / "results.csv"
+    alone.write_bytes((finished / "results.csv").read_bytes())
+    page, text = write_report(tmp_path)
+    words = text.read_text()
+    for row in ("base", "noise average", "noise best", "1NN", "forward LSTM, full data"):
+        assert re.search(rf"^\| {row} \|", words, re.MULTILINE), row
+    assert "0.834 ± 0.020" in words  # published
+    assert "MNIST (here digits)" in words
+    assert "not run yet" in words
+    for line in re.findall(r"\]\((figures/.*?)\)", words):
+        assert (tmp_path / line).is_file()
+    markup = page.read_text()
+    assert 'src="figures' not in markup and "http" not in markup  # no other file needed
+    assert "data:image/png;base64," in markup
+
+
+def test_the_report_with_arrays_has_examples_and_a_film(finished):
+    text = (finished / "report.md").read_text()
+    for name in ("examples-mnist.png", "search-mnist.gif", "heat-mnist-test.png"):
+        assert f"figures/{name}" in text
+        assert (finished / "figures" / name).stat().st_size > 5000
+
+
+def test_figures_agree_with_the_rows_they_come_from(finished):
+    results = Results.load(finished / "results.csv")
+    noise = results.noise("mnist", "random", "accuracy")
+    assert noise.shape == (2, 8)
+    average = results.accuracy("mnist", "random", "noise average")
+    np.testing.assert_allclose(average, noise.mean(axis=1))
+    best = results.accuracy("mnist", "random", "noise best")
+    assert best.mean() == pytest.approx(noise.mean().max())
+    validated = results.accuracy("mnist", "random", "noise best, by validation")
+    assert (validated <= noise.max(axis=1)).all()
+    row = results.table[results.table["run"] == "mnist/clustered/EGEM 0/0"].iloc[0]
+    trace = json.loads(row["accuracy_by_iteration"])
+    assert len(trace) == 51
+    assert trace[-1] == pytest.approx(row["accuracy"])
+    assert trace[0] == pytest.approx(row["accuracy_start"])
+    by_class = json.loads(row["accuracy_by_class"])
+    assert np.mean(by_class) == pytest.approx(row["accuracy"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_quick_runs_every_row(tmp_path):
+    outcome = reproduce(tmp_path, quick=True)
+    assert outcome.n_left == 0 and not outcome.skipped
+    assert outcome.seconds < 360
