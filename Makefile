@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow lint format bench clean
+.PHONY: help demo test test-slow lint format bench paper clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ format: $(VENV)/dev  ## put the style right
 
 bench: $(VENV)/dev  ## accuracy beside nearest neighbour, on the data in EGEM_DATA_DIR
 	$(BIN)/python benchmarks/accuracy.py
+
+paper: $(VENV)/dev  ## the published table and figures, resumable; EGEM_DATA_DIR says where the data are
+	$(BIN)/egem reproduce --out docs/paper
 
 clean:  ## remove .venv and what was made
 	rm -rf $(VENV) egem-demo dist .pytest_cache .ruff_cache .hypothesis
