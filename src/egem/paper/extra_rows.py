@@ -45,19 +45,20 @@ def fidelity(
 def style(task: Task, cases: Draw, seed: int, advance: Advance) -> Figures:
     """Part II's lesson: accuracy of one generator against the size of its free input."""
     accuracy, loss = [], []
-    for size in STYLES:
+    sizes = STYLES[::3] if task.quick else STYLES
+    for size in sizes:
         model = OneGeneratorClassifier(
             style_dim=size,
-            n_updates=2000 if task.n_test >= 300 else 400,
+            n_updates=300 if task.quick else 2000,
             random_state=seed % 2**31,
         )
         model.fit(cases.X, cases.y)
         accuracy.append(float((model.predict(cases.X_test) == cases.y_test).mean()))
         loss.append(float(f"{model.train_loss_:.5g}"))
-        advance(1 / len(STYLES))
+        advance(1 / len(sizes))
     return {
         "accuracy": accuracy[0],
-        "style_sizes": list(STYLES),
+        "style_sizes": list(sizes),
         "accuracy_by_style": accuracy,
         "train_mse_by_style": loss,
     }
@@ -74,7 +75,11 @@ def latent(task: Task, cases: Draw, seed: int, advance: Advance) -> tuple[Figure
     maps, found = [], []
     for noise in LATENT_NOISE:
         model = OneGeneratorClassifier(
-            n_cells=20, code_noise=noise, n_updates=2000, batch_size=8, random_state=seed % 2**31
+            n_cells=20,
+            code_noise=noise,
+            n_updates=300 if task.quick else 2000,
+            batch_size=8,
+            random_state=seed % 2**31,
         )
         model.fit(cases.X[ours], cases.y[ours])
         imagined = model.imagine(grid, cases.X.shape[2])

@@ -99,7 +99,7 @@ def forward_lstm(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figu
     """The paper's forward LSTM, as many cells as all experts together."""
     full = len(cases.X) > 10 * len(np.unique(cases.y))
     n_epochs = EPOCHS[f"{task.name} full" if full else "few"]
-    if task.n_test < 300:
+    if task.quick:
         n_epochs = min(n_epochs, 4 if full else 60)
     model = ForwardLSTMClassifier(
         n_epochs=n_epochs, batch_size=task.batch_size, random_state=seed % 2**31
@@ -111,7 +111,7 @@ def forward_lstm(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figu
 
 def one_generator(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
     """Part I: one generator for all classes."""
-    n_updates = 3000 if task.n_test >= 300 else 500
+    n_updates = 500 if task.quick else 3000
     model = OneGeneratorClassifier(n_updates=n_updates, random_state=seed % 2**31)
     model.fit(cases.X, cases.y)
     return _scored(model.predict(cases.X_test), cases) | {"train_mse": model.train_loss_}
@@ -120,7 +120,7 @@ def one_generator(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Fig
 def default_egem(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
     """EGEM at the defaults of this project."""
     model = EGEMClassifier(random_state=seed % 2**31, n_jobs=n_jobs)
-    if task.n_test < 300:  # a quick look
+    if task.quick:
         model.set_params(n_updates=500)
     model.fit(cases.X, cases.y)
     return _scored(model.predict(cases.X_test), cases)

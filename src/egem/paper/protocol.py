@@ -24,6 +24,8 @@ VALUE_NOISE = {
     ("mnist", "random"): (0.0, 0.1, 0.2),
 }
 N_SETTINGS = 9
+QUICK_BELOW = 300  # test cases
+QUICK_FULL = 100  # cases a class that stand for the full data in a quick look
 FIRST_SPLIT = 100  # splits below were used to develop; repeats take fresh ones
 
 # Mean and sd (nan where none was given) by (data set, condition, row).
@@ -83,6 +85,11 @@ class Task:
     schedule: Schedule
     n_test: int
     n_validation: int
+
+    @property
+    def quick(self) -> bool:
+        """Whether this is a quick look, whose figures mean little."""
+        return self.n_test < QUICK_BELOW
 
     def noise(self, condition: str) -> list[tuple[float, float]]:
         """Sd on codes and on sequences of the nine settings; the first is *base*."""
@@ -180,4 +187,7 @@ def draw(task: Task, condition: str, repeat: int) -> Draw:
     elif condition == "clustered":
         distance = "dtw" if task.name == "characters" else "euclidean"
         X, y = select(X, y, PER_CLASS, "centres", distance, random_state=split)
+    elif task.quick:
+        few = _some(y, np.arange(len(y)), QUICK_FULL, repeat)
+        X, y = X[few], y[few]
     return Draw(np.asarray(X, np.float32), y, *validation, *test)
