@@ -14,7 +14,7 @@ from .search import Search, imagine, invert_stacked, random_starts
 
 PER_CLASS_SHOWN = 20  # unseen cases a class in the heat map, as published
 MIXED = 0.9  # a code whose largest component is lower blends training sequences
-TRACED = 1, 3  # besides base: noise settings whose search is recorded at every iteration
+TRACED = 0, 1, 3  # noise settings whose search is recorded at every iteration
 DRAWN = 4  # cases of one class kept for the pictures
 _imagine = jax.jit(imagine, static_argnames="n_steps")
 
@@ -79,7 +79,7 @@ def egem_row(
             N_ITERATIONS,
             n_jobs,
             lambda a: advance(0.5 * a / n_pairs),
-            trace=name == "test" and (setting == 0 or setting in TRACED) and repeat == 0,
+            trace=name == "test" and setting in TRACED and repeat == 0,
         )
         for name, X in parts.items()
     }

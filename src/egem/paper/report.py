@@ -50,8 +50,8 @@ def write_report(out: str | Path) -> tuple[Path, Path]:
     Parameters
     ----------
     out : str or Path
-        The folder with ``results.csv``; arrays for the pictures of sequences are looked for in its
-        ``examples`` and ``runs``, and pictures without arrays are left out.
+        The folder with ``results.csv``; pictures of sequences need the arrays in its ``runs``
+        and are left out without.
 
     Returns
     -------
@@ -60,8 +60,7 @@ def write_report(out: str | Path) -> tuple[Path, Path]:
     """
     out = Path(out)
     results = Results.load(out / RESULTS)
-    folder = out / "examples" if (out / "examples").is_dir() else out / "runs"
-    blocks = _blocks(results, folder)
+    blocks = _blocks(results, out / "runs")
     figures = out / "figures"
     figures.mkdir(exist_ok=True)
     for block in blocks:
