@@ -12,7 +12,7 @@ demo: $(VENV)/core  ## learn ten digits from four examples each; pictures in ege
 	$(BIN)/egem demo --out egem-demo
 
 test: $(VENV)/dev  ## the test suite, without the long checks
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/dev  ## the long checks
 	$(BIN)/pytest -m slow
