@@ -191,11 +191,11 @@ def _against_neighbour(results: Results, row: str) -> Claim:
     better = []
 
     def judge(problem, condition):
-        if results.accuracy(problem, condition, row).empty:
+        if not results.paired(problem, condition, row)[3]:
             return None
         gap, low, high, n = results.paired(problem, condition, row)
         better.append(gap > 0)
-        return gap > 0, f"{100 * gap:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}], n = {n}"
+        return gap > 0, _points(gap, low, high, n)
 
     holds, words = _each(results, judge)
     holds = None if holds is None or len(better) < len(WHERE) else sum(better) >= 3
@@ -206,12 +206,17 @@ def _against_neighbour(results: Results, row: str) -> Claim:
     )
 
 
+def _points(gap: float, low: float, high: float, n: int) -> str:
+    within = f" [{100 * low:+.1f}, {100 * high:+.1f}]" if n > 1 else ""
+    return f"{100 * gap:+.1f} points{within}, n = {n}"
+
+
 def _default(results: Results) -> Claim:
     def judge(problem, condition):
-        if results.accuracy(problem, condition, "EGEM default").empty:
+        if not results.paired(problem, condition, "EGEM default")[3]:
             return None
         gap, low, high, n = results.paired(problem, condition, "EGEM default")
-        return low > 0, f"{100 * gap:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}], n = {n}"
+        return low > 0, _points(gap, low, high, n)
 
     words = "This project's default EGEM beats 1NN, by the paired interval"
     return Claim(words, *_each(results, judge))

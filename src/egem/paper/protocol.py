@@ -14,6 +14,7 @@ from .experts import Schedule
 
 CONDITIONS = ("clustered", "random")
 FULL = "forward LSTM, full data"
+RECIPE = "base, published recipe"
 PER_CLASS = 4
 N_ITERATIONS = 50
 CODE_NOISE = (0.0, 0.1, 0.2)

@@ -1,10 +1,6 @@
 """The report: one page from the results file, as HTML that needs no other file and as Markdown."""
 
-import base64
-import html
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +9,8 @@ from matplotlib.figure import Figure
 from ..heatmap import loss_heatmap
 from . import charts, pictures
 from .claims import claims, class_names, example_file
-from .protocol import CONDITIONS, FULL, N_SETTINGS, PER_CLASS, noise_words
+from .pages import Block, Picture, Table, as_html, as_markdown
+from .protocol import CONDITIONS, FULL, N_SETTINGS, PER_CLASS, RECIPE, noise_words
 from .runs import RESULTS
 from .tables import OUR_ROWS, PUBLISHED_ROWS, Results
 
@@ -22,26 +19,6 @@ ASSUMED_SD = 0.02
 KNOWN_CAUSES = {
     "forward LSTM, full data": "fewer epochs than 'many' (the cap is in the results file)",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the page; numbers are text already."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture of the page."""
-
-    file: str
-    words: str
-    data: bytes
-
-
-Block = str | Table | Picture  # text starting with "# " is a heading
 
 
 def write_report(out: str | Path) -> tuple[Path, Path]:
@@ -67,8 +44,8 @@ def write_report(out: str | Path) -> tuple[Path, Path]:
         if isinstance(block, Picture):
             (figures / block.file).write_bytes(block.data)
     page, text = out / "report.html", out / "report.md"
-    page.write_text(_as_html(blocks), encoding="utf-8")
-    text.write_text(_as_markdown(blocks), encoding="utf-8")
+    page.write_text(as_html(blocks), encoding="utf-8")
+    text.write_text(as_markdown(blocks), encoding="utf-8")
     return page, text
 
 
@@ -99,6 +76,8 @@ def _blocks(results: Results, examples: Path) -> list[Block]:
         "are used. Training takes fewer, larger steps (see `egem.paper.experts`). Mean squared "
         "error over the clean training pairs, for three classes and all nine noise settings:",
         _fidelity(results),
+        "Accuracy of *base* at the first repeat, trained by either recipe on the same cases:",
+        _recipes(results),
         "# All noise settings",
         *[_settings_table(results, p) for p in results.problems],
     ]
@@ -180,6 +159,21 @@ def _fidelity(results: Results) -> Table:
     return Table(("problem", "recipe", "mean", "by noise setting, base first"), rows)
 
 
+def _recipes(results: Results) -> Table:
+    rows = []
+    for problem in results.problems:
+        for condition in CONDITIONS:
+            line = [results.title(problem), condition]
+            for row in (RECIPE, "EGEM 0"):
+                at = problem, condition, row
+                for column, digits in (("accuracy", 3), ("train_mse", 4)):
+                    cells = results.column(*at, column).to_dict()
+                    line.append(_number(float(cells[0]), digits) if 0 in cells else "not run yet")
+            rows.append(line)
+    head = ("problem", "condition", "published recipe", "training MSE", "ours", "training MSE")
+    return Table(head, rows)
+
+
 def _settings_table(results: Results, problem: str) -> Table:
     rows = []
     for setting in range(N_SETTINGS):
@@ -254,66 +248,3 @@ def _picture(file: str, words: str, figure: Figure) -> Picture:
 
 def _maybe(file: str, words: str, figure: Figure | None) -> list[Block]:
     return [] if figure is None else [_picture(file, words, figure)]
-
-
-def _as_markdown(blocks: Sequence[Block]) -> str:
-    parts = []
-    for block in blocks:
-        if isinstance(block, Picture):
-            parts.append(f"![{block.words}](figures/{block.file})")
-        elif isinstance(block, Table):
-            lines = [block.head, ["---"] * len(block.head), *block.rows]
-            parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
-        else:
-            parts.append("#" * (parts != []) + block if block.startswith("# ") else block)
-    return "\n\n".join(parts) + "\n"
-
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 68rem; margin: 2rem auto;
-  padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: 0.86rem; display: block;
-  overflow-x: auto; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 0.28rem 0.7rem; border-bottom: 1px solid #dcdcdc;
-  vertical-align: top; }
-th { border-bottom: 2px solid #5f5f5f; }
-img { max-width: 100%; height: auto; margin: 1rem 0; }
-"""
-
-
-def _as_html(blocks: Sequence[Block]) -> str:
-    parts: list[str] = []
-    for block in blocks:
-        if isinstance(block, Picture):
-            kind = block.file.rsplit(".", 1)[1]
-            data = base64.b64encode(block.data).decode()
-            alt = html.escape(block.words, quote=True)
-            parts.append(f'<img alt="{alt}" src="data:image/{kind};base64,{data}">')
-        elif isinstance(block, Table):
-            head = "".join(f"<th>{_inline(cell)}</th>" for cell in block.head)
-            rows = "".join(
-                "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>"
-                for row in block.rows
-            )
-            parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
-        elif block.startswith("# "):
-            level = 2 if parts else 1
-            parts.append(f"<h{level}>{html.escape(block[2:])}</h{level}>")
-        else:
-            parts.append(f"<p>{_inline(block)}</p>")
-    title = html.escape(str(blocks[0])[2:])
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
-
-
-def _inline(words: str) -> str:
-    """Turn the little Markdown that the blocks use into HTML."""
-    words = html.escape(words)
-    for mark, tag in (("**", "strong"), ("*", "em"), ("`", "code")):
-        pieces = words.split(mark)
-        words = "".join(
-            piece if i % 2 == 0 else f"<{tag}>{piece}</{tag}>" for i, piece in enumerate(pieces)
-        )
-    return words

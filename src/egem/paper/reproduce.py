@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from ..datasets import DatasetUnavailable, load_dataset
 from ..tiles import Advance, Progress
 from .egem_rows import egem_row
+from .experts import Schedule
 from .extra_rows import fidelity, latent, style
 from .other_rows import OTHER_ROWS, PeerMissing, forward_lstm
-from .protocol import CHARACTERS, CONDITIONS, FULL, MNIST, N_SETTINGS, Task, draw
+from .protocol import CHARACTERS, CONDITIONS, FULL, MNIST, N_SETTINGS, RECIPE, Task, draw
 from .report import write_report
 from .runs import Run, Store, chosen
 
@@ -20,7 +21,14 @@ REPEATS_OF_CHEAP = 10  # of this project's default and the rows it is paired wit
 CHEAP = ("1NN", "LDA", "MiniRocket", "EGEM default")
 FULL_REPEATS = {"characters": 3, "mnist": 1}
 # Seconds a run takes on two cores, for the time left until a row's first run is done.
-GUESS = {"EGEM": 25.0, "fidelity": 150.0, FULL: 500.0, "style": 120.0, "forward LSTM": 60.0}
+GUESS = {
+    "EGEM": 25.0,
+    "fidelity": 150.0,
+    RECIPE: 150.0,
+    FULL: 500.0,
+    "style": 120.0,
+    "forward LSTM": 60.0,
+}
 
 
 class Outcome(NamedTuple):
@@ -82,6 +90,7 @@ def plan(problems: Sequence[Task], repeats: int) -> list[Run]:
         for condition in CONDITIONS:
             for task in problems:
                 rows = [f"EGEM {s}" for s in range(N_SETTINGS)] + list(OTHER_ROWS)
+                rows += [RECIPE] if repeat == 0 else []
                 if repeat >= repeats:
                     rows = [row for row in rows if row in CHEAP]
                 runs += [Run(task, condition, row, repeat) for row in rows]
@@ -179,7 +188,12 @@ def _do(
     figures: dict[str, Any] = {}
     arrays: dict[str, Any] = {}
     try:
-        if run.row.startswith("EGEM ") and run.row[5:].isdigit():
+        if run.row == RECIPE:
+            task = replace(run.task, schedule=Schedule.published(run.task.published_updates))
+            figures, _ = egem_row(
+                task, run.condition, run.repeat, cases, 0, run.seed, n_jobs, advance
+            )
+        elif run.row.startswith("EGEM ") and run.row[5:].isdigit():
             setting = int(run.row[5:])
             figures, arrays = egem_row(
                 run.task, run.condition, run.repeat, cases, setting, run.seed, n_jobs, advance
