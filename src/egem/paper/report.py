@@ -91,8 +91,8 @@ def _what(results: Results) -> str:
     return (
         f"Problems: {sets}; {PER_CLASS} training sequences a class. Generated from "
         f"`{RESULTS}` alone (pictures of sequences: from the arrays beside it). "
-        f"{len(results.table)} runs, {minutes:.0f} minutes of computing in all on the two shared "
-        "cores they were made on. `egem reproduce` makes or continues it."
+        f"{len(results.table)} runs, {minutes:.0f} minutes of processor time in all, half of that "
+        "on two idle cores. `egem reproduce` makes or continues it."
     )
 
 
