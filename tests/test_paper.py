@@ -175,6 +175,7 @@ def test_a_record_counts_for_its_settings_only(tmp_path):
     assert Store(tmp_path).has(run)  # a results file alone is a place to go on from
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_resumes_to_the_same_rows(tmp_path):
     command = (
         "import sys; from test_paper import TINY, ONLY; from egem.paper import reproduce; "

@@ -158,7 +158,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     ) -> Self:
         """Return the published setting: architecture, training, loss and 50 Adam iterations.
 
-        The weights are those after the last update. Sequences are taken as they are: standardise
+        The weights are those of the lowest loss over all pairs, looked at every 100 updates (the
+        paper's intention; its code kept the last). Sequences are taken as they are: standardise
         characters over the whole set and bring pixels to [0, 1] first, as ``load_dataset`` does.
 
         Parameters

@@ -267,12 +267,27 @@ def _train_tile(tile: _Task, recipe: Recipe, advance: Advance) -> tuple[_State, 
     expert = _start(tile.key, init, size, recipe.n_cells, tile.pool.values.shape[-1])
     trained = expert, jnp.array(tile.table)  # a copy: updates use up the state they are given
     state = _State(*trained, jax.vmap(_optimiser(recipe).init)(trained))
+    best = None
     for i in range(0, recipe.n_updates, UPDATES_PER_CALL):
         stop = min(i + UPDATES_PER_CALL, recipe.n_updates)
         state = jax.block_until_ready(_updates(state, tile, i, stop, recipe))
         advance((stop - i) / recipe.n_updates)
-    losses = _pool_losses(state, tile)
+        if not recipe.cosine:  # a constant rate never settles: where it came nearest counts
+            best = _better(best, state, _pool_losses(state, tile))
+    state, losses = best or (state, _pool_losses(state, tile))
     return jax.tree.map(np.asarray, state), np.asarray(losses)
+
+
+def _better(best, state: _State, losses: Float[Array, " e"]) -> tuple[_State, Array]:
+    """Keep each expert's weights of the lowest loss so far; the new ones may be reused."""
+    if best is None:
+        return jax.tree.map(jnp.copy, state), losses
+    lower = losses < best[1]
+
+    def keep(new, old):
+        return jnp.where(lower.reshape(lower.shape + (1,) * (new.ndim - 1)), new, old)
+
+    return jax.tree.map(keep, (state, losses), best)
 
 
 def _optimiser(recipe: Recipe) -> optax.GradientTransformation:
