@@ -14,10 +14,10 @@ import argparse
 import time
 
 import numpy as np
-from scipy.stats import t as student
 from sklearn.neighbors import KNeighborsClassifier
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
+from egem.paper.tables import interval
 
 
 def split(name: str, k: int, seed: int):
@@ -70,8 +70,8 @@ def main() -> None:
         mean = table.mean(axis=0)
         print(f"{'mean':>6} {mean[0]:8.3f} {mean[1]:8.3f} {'':>18} {mean[2]:7.4f}")
         if len(gain) > 1:
-            half = student.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
-            print(f"egem above 1NN-ED by {gain.mean():.3f} +- {half:.3f} (paired, 95%)\n")
+            above, low, *_ = interval(gain)
+            print(f"egem above 1NN-ED by {above:.3f} +- {above - low:.3f} (paired, 95%)\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .decoder import Expert, decode, init_default
-from .inversion import on_simplex
+from .inversion import on_simplex, published_step
 from .validation import as_cases, as_labels
 
 CASES_PER_CALL = 100
@@ -83,6 +83,7 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
             Itself.
         """
         values, y = _time_first(X), as_labels(y, len(X))
+        held_out = None if X_validation is None else _time_first(X_validation)
         self.classes_, index = np.unique(y, return_inverse=True)
         rng = np.random.default_rng(self.random_state)
         weights = _forward_start(rng, values.shape[2], self.n_cells, len(self.classes_))
@@ -99,8 +100,8 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
             )
             self.n_epochs_ += 1
             quality = self.n_epochs_
-            if X_validation is not None:
-                scores = _forward_predict(weights, _time_first(X_validation))
+            if held_out is not None:
+                scores = _forward_predict(weights, held_out)
                 quality = np.mean(self.classes_[scores.argmax(axis=1)] == y_validation)
             if quality > best:
                 self._weights, best, self.best_epoch_ = weights, quality, self.n_epochs_
@@ -354,9 +355,7 @@ def _search_generator(
     def iterate(_, state):
         z, m, v = state
         z = bound(z)
-        g = jax.grad(loss)(z)
-        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
-        return z - 0.05 * m / (jnp.sqrt(v) + 1e-8), m, v
+        return published_step(z, m, v, jax.grad(loss)(z))
 
     z = jnp.tile(start, (len(targets), 1))
     zero = jnp.zeros_like(z)

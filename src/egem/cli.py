@@ -118,12 +118,12 @@ def demo(
     if as_json:
         _print_json(report._asdict())
         return
-    each = 100 / report.n_test
+    gained = (report.accuracy - report.accuracy_1nn) * report.n_test
     print(
         f"\naccuracy on {report.n_test:,} digits never seen, from {k} examples a class\n"
         f"  egem               {report.accuracy:.3f}\n"
         f"  nearest neighbour  {report.accuracy_1nn:.3f}\n"
-        f"({(report.accuracy - report.accuracy_1nn) / each * 100:+.0f} digits; "
+        f"({gained:+.0f} digits; "
         f"{report.seconds_total:.0f} s in all, compilation included)\n\n"
         "look at\n  " + "\n  ".join(report.pictures) + "\nmodel\n  " + report.model
     )
@@ -250,8 +250,8 @@ def info(
     else:
         from .classifier import EGEMClassifier
 
-        facts = {"file": str(model), "bytes": 0} | describe(EGEMClassifier.load(model))
-        facts["bytes"] = model.stat().st_size
+        clf = EGEMClassifier.load(model)
+        facts = {"file": str(model), "bytes": model.stat().st_size} | describe(clf)
     if as_json:
         _print_json(facts)
         return

@@ -362,9 +362,7 @@ def published_adam(
     def iterate(_, state):
         z, m, v = state
         z = on_simplex(z)
-        g = gradient(z)
-        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
-        return z - 0.05 * m / (jnp.sqrt(v) + 1e-8), m, v
+        return published_step(z, m, v, gradient(z))
 
     zero = jnp.zeros_like(codes)
     z, *_ = jax.lax.fori_loop(0, n_iterations, iterate, (codes, zero, zero))
@@ -372,6 +370,12 @@ def published_adam(
     steps = jnp.full(losses.shape, n_iterations)
     nothing = jnp.zeros_like(losses)
     return Found(on_simplex(z), losses, nothing, steps, jnp.isfinite(losses), nothing)
+
+
+def published_step(z: Array, m: Array, v: Array, gradient: Array) -> tuple[Array, Array, Array]:
+    """Take the paper's Adam-like step: no bias correction, rate 0.05, betas 0.9 and 0.99."""
+    m, v = 0.9 * m + 0.1 * gradient, 0.99 * v + 0.01 * gradient**2
+    return z - 0.05 * m / (jnp.sqrt(v) + 1e-8), m, v
 
 
 def on_simplex(z: Float[Array, "*n k"]) -> Float[Array, "*n k"]:

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from jaxtyping import Shaped
 
 from . import __version__
 from .decoder import Expert
+from .durable import whole_file
 from .ensemble import Ensemble, Search
 from .metric import Metric
 from .prepare import Preparation
@@ -51,18 +51,11 @@ def save(classifier: "EGEMClassifier", path: str | os.PathLike) -> None:
     header["checksum"] = _checksum(arrays, header)
     content = to_bytes(arrays, metadata={_KEY: json.dumps(header)})
     target = Path(path)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        try:
-            with draft.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        with whole_file(target) as file:
+            file.write(content)
     except OSError as error:
         raise type(error)(
             error.errno,

@@ -94,7 +94,7 @@ def select(
     labels = as_labels(y, len(cases))
     if method != "random":
         _check_clusterable(cases, method, distance)
-    measure = _euclidean if distance == "euclidean" else partial(_dtw, window=window)
+    measure = _euclidean if distance == "euclidean" else partial(dtw_distances, window=window)
     classes = np.unique(labels)
     chosen: list[Int[np.ndarray, " k"]] = []
     centres: list[Float[np.ndarray, "k n_channels n_timepoints"]] = []
@@ -203,7 +203,10 @@ def _euclidean(left: list[Case], right: list[Case]) -> Float[np.ndarray, "n m"]:
     return cdist(flat_left, flat_right, "sqeuclidean")
 
 
-def _dtw(left: list[Case], right: list[Case], window: float | None) -> Float[np.ndarray, "n m"]:
+def dtw_distances(
+    left: list[Case], right: list[Case], window: float | None
+) -> Float[np.ndarray, "n m"]:
+    """Dynamic time warping distances between cases, warped by at most ``window`` of the length."""
     try:
         from aeon.distances import dtw_pairwise_distance
         from numba.core.errors import NumbaTypeSafetyWarning

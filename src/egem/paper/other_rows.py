@@ -1,5 +1,6 @@
 """The rows beside EGEM's: peers on the same cases."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -38,10 +39,10 @@ def nearest_neighbour(task: Task, cases: Draw, seed: int, n_jobs: int | None) ->
 
 def nearest_by_warping(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
     """1NN by dynamic time warping within a tenth of the length."""
-    from ..selection import _dtw
+    from ..selection import dtw_distances
 
     try:
-        distances = _dtw(list(cases.X_test), list(cases.X), window=0.1)
+        distances = dtw_distances(list(cases.X_test), list(cases.X), window=0.1)
     except ImportError as error:
         raise PeerMissing(PEERS) from error
     return _scored(cases.y[distances.argmin(axis=1)], cases)
@@ -60,8 +61,6 @@ def minirocket(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figure
     features = MiniRocket(random_state=seed % 2**31, n_jobs=n_jobs or 1)
     ridge = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10))
     model = make_pipeline(StandardScaler(), ridge)
-    # A pixel column that no training digit inks, and a pen at rest, are constant: a grain of noise
-    # keeps MiniRocket's biases apart.
     model.fit(np.asarray(features.fit_transform(cases.X)), cases.y)
     return _scored(model.predict(np.asarray(features.transform(cases.X_test))), cases)
 
@@ -77,6 +76,7 @@ def discriminant(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figu
 
 def gaussian_process(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
     """A Gaussian process classifier, one class against the rest."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessClassifier
     from sklearn.gaussian_process.kernels import RBF
 
@@ -85,10 +85,6 @@ def gaussian_process(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> 
     gaps = np.sqrt(((X[:, None] - X[None]) ** 2).sum(axis=-1))
     scale = float(np.median(gaps[gaps > 0]))
     kernel = 1.0 * RBF(scale, (scale / 30, scale * 30))
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of a scale at its bound
         model = GaussianProcessClassifier(kernel, random_state=seed % 2**31).fit(X, cases.y)

@@ -6,7 +6,6 @@ counts only where its settings are those asked for now. All records together are
 """
 
 import json
-import os
 import re
 import zlib
 from collections.abc import Iterable, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..durable import whole_file
 from .protocol import Task
 
 RESULTS = "results.csv"
@@ -123,9 +123,9 @@ class Store:
         }
         path = self.folder / run.file
         if arrays:
-            with _aside(path.with_suffix(".npz")) as file:
+            with whole_file(path.with_suffix(".npz")) as file:
                 np.savez_compressed(file, allow_pickle=False, **arrays)
-        with _aside(path) as file:
+        with whole_file(path) as file:
             file.write(json.dumps(record).encode())
         self._records[run.id] = record
 
@@ -137,7 +137,7 @@ class Store:
             return
         table = pd.DataFrame(sorted(records, key=lambda r: r["run"]))
         table = table[[*COLUMNS, *sorted(set(table.columns) - set(COLUMNS))]]
-        with _aside(self.out / RESULTS) as file:
+        with whole_file(self.out / RESULTS) as file:
             file.write(table.to_csv(index=False).encode())
 
 
@@ -149,23 +149,3 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         {k: v for k, v in row.items() if not (isinstance(v, float) and np.isnan(v))}
         for row in table.to_dict("records")
     ]
-
-
-class _aside:
-    """A file written aside, synced and renamed, so that it is whole or not there."""
-
-    def __init__(self, path: Path):
-        self._path, self._temporary = path, path.with_name(path.name + f".{os.getpid()}.tmp")
-
-    def __enter__(self):
-        self._file = self._temporary.open("wb")
-        return self._file
-
-    def __exit__(self, kind, *_) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if kind is None:
-            self._temporary.replace(self._path)
-        else:
-            self._temporary.unlink()

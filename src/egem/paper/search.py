@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 
 from ..decoder import Expert
-from ..inversion import on_simplex
+from ..inversion import on_simplex, published_step
 from ..tiles import Advance, run, tiled
 
 CASES_PER_TILE = 128
@@ -111,9 +111,7 @@ def _search(
     def iterate(state, _):
         z, m, v = state
         z = on_simplex(z.T).T
-        g = code_gradient(expert, z, targets)
-        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
-        z = z - 0.05 * m / (jnp.sqrt(v) + 1e-8)
+        z, m, v = published_step(z, m, v, code_gradient(expert, z, targets))
         return (z, m, v), z if trace else None
 
     zero = jnp.zeros_like(codes)
