@@ -160,6 +160,30 @@ def test_ctrl_c_stops_with_130_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_is_not_lost_in_a_callback_of_the_garbage_collector(tmp_path):
+    swallowing = (
+        "import gc, os, signal, time\n"
+        "from egem.interrupt import insistent_interrupt\n"
+        "def callback(phase, info):\n"
+        "    if phase == 'start' and not lost: lost.append(os.kill(os.getpid(), signal.SIGINT))\n"
+        "    time.sleep(0)\n"
+        "lost = []\n"
+        "gc.callbacks.append(callback)\n"
+        "try:\n"
+        "    with insistent_interrupt():\n"
+        "        gc.collect()\n"
+        "        print('swallowed', flush=True)\n"
+        "        while True: time.sleep(0.01)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('stopped')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", swallowing], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "swallowed\nstopped\n"
+    assert done.stderr == ""
+
+
 def test_version_is_the_packages():
     assert egem("--version").stdout == f"egem {__version__}\n"
 

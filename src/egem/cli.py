@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from . import __version__
+from .interrupt import insistent_interrupt
 
 app = typer.Typer(
     name="egem",
@@ -54,7 +55,8 @@ def command(work: Callable[..., None]) -> Callable[..., None]:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: _remark(f"warning: {message}")
             try:
-                work(*args, **options)
+                with insistent_interrupt():
+                    work(*args, **options)
             except (typer.Exit, typer.BadParameter):
                 raise
             except BaseException as error:
