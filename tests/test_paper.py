@@ -30,7 +30,7 @@ TINY = replace(
     MNIST,
     dataset="digits",
     n_cells=4,
-    schedule=experts.Schedule(20, init="default"),
+    schedule=experts.Schedule(20),
     published_updates=30,
     n_test=20,
     n_validation=1,

@@ -1,8 +1,7 @@
 """The published expert, trained many at a time.
 
 Architecture, codes and loss are the paper's. What differs is how training gets to a low error:
-gates start spread over time scales, each step sees all four pairs with fresh noise, and the rate
-decays.
+gates start spread over time scales, the rate is higher and decays, and fewer updates are enough.
 Noise levels are data, so that every setting shares one compiled program. An expert depends on its
 own key and sequences, never on its neighbours.
 """
@@ -40,8 +39,8 @@ class Schedule:
         Largest gradient norm of an expert; ``inf`` for none.
     pairs : {"all", "one"}
         All pairs of the class in each step, or the published one, drawn at random.
-    init : {"published", "default", "spread"}
-        Initial weights: as published, this project's (:mod:`egem.decoder`), :func:`init_spread`.
+    init : {"published", "spread"}
+        Initial weights: as published, or :func:`init_spread`.
     """
 
     n_updates: int
@@ -49,7 +48,7 @@ class Schedule:
     cosine: bool = True
     clip: float = 1.0
     pairs: Literal["all", "one"] = "all"
-    init: Literal["published", "default", "spread"] = "spread"
+    init: Literal["published", "spread"] = "spread"
 
     @classmethod
     def published(cls, n_updates: int) -> "Schedule":
@@ -140,9 +139,7 @@ def train_stacked(
 
 @partial(jax.jit, static_argnames=("n_cells", "schedule"))
 def _start(key, values: Float[Array, "e t k c"], n_cells: int, schedule: Schedule) -> _State:
-    init = {"published": init_published, "default": init_default, "spread": init_spread}[
-        schedule.init
-    ]
+    init = {"published": init_published, "spread": init_spread}[schedule.init]
     k, c = values.shape[2:]
     expert = jax.vmap(lambda key: init(jax.random.fold_in(key, 0), k, n_cells, c))(key)
     return _State(expert, jax.vmap(_optimiser(schedule).init)(expert))
