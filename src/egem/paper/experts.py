@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Float32, PRNGKeyArray, UInt32
 from ..decoder import Expert, decode, init_default, init_published
 from ..tiles import Advance, run, tiled
 
-EXPERTS_PER_TILE = 10
+EXPERTS_PER_TILE = 20
 UPDATES_PER_CALL = 250
 
 
