@@ -10,7 +10,7 @@ from egem.calibration import (
     RIDGE,
     SHARPNESSES,
     SHRINKAGES,
-    _folds,
+    held_out,
     choose_metric,
     cross_entropy,
     hull_losses,
@@ -97,9 +97,9 @@ def test_cross_entropy_is_the_mean_surprise():
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=4))
-def test_folds_hold_out_every_case_once_but_never_a_class(sizes):
+def testheld_out_hold_out_every_case_once_but_never_a_class(sizes):
     classes = np.repeat(np.arange(len(sizes)), sizes)
-    folds = _folds(classes)
+    folds = held_out(classes)
     if max(sizes) < 2:
         assert folds == []
         return

@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
+from .folds import held_out
 from .metric import Metric, bind, class_scatter, inner, mse, squared, whitened
 from .prepare import Batch
 
 SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 SHARPNESSES = tuple(np.geomspace(0.3, 100.0, 40))
-MOST_FOLDS = 5
 MOST_HULL_CASES = 32
 RIDGE = 0.05
 SHARPNESS_WITHOUT_CASES = 5.0
@@ -69,7 +69,7 @@ def choose_metric(
             return mse(scatter, n_values)
         return whitened(scatter, n_values, candidate)
 
-    folds = _folds(classes)
+    folds = held_out(classes)
     present = np.unique(classes)
     if not folds or len(present) < 2:
         fixed = SHRINKAGE_WITHOUT_CASES if len(candidates) > 1 else candidates[0]
@@ -95,20 +95,6 @@ def choose_metric(
             if entropy < best[0] - 1e-9:
                 best = (entropy, sharpness, candidate)
     return Choice(build(batch, classes, best[2]), float(best[1]), float(best[0]))
-
-
-def _folds(classes: Int[np.ndarray, " n"]) -> list[np.ndarray]:
-    """Masks of held-out cases; a class never loses its last case."""
-    counts = np.unique(classes, return_counts=True)[1]
-    n_folds = min(int(counts.max()), MOST_FOLDS)
-    if n_folds < 2:
-        return []
-    turn = np.full(len(classes), -1)
-    for c in np.unique(classes):
-        of = np.flatnonzero(classes == c)
-        if len(of) > 1:
-            turn[of] = np.arange(len(of)) % n_folds
-    return [turn == fold for fold in range(n_folds) if (turn == fold).any()]
 
 
 def _filled(batch: Batch, classes: Int[np.ndarray, " n"]) -> Batch:

@@ -9,9 +9,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .augment import Kind
-from .calibration import choose_metric, probabilities
+from .calibration import probabilities
 from .ensemble import Ensemble
-from .inversion import PRIOR_STRENGTH, Inversion, class_index
+from .inversion import PRIOR_STRENGTH, Evidence, Inversion, class_index
+from .joint import JointMetric, fit_metric
 from .metric import Metric
 from .parameters import (
     check_channels,
@@ -24,9 +25,10 @@ from .parameters import (
     seed_of,
 )
 from .prepare import Batch, Preparation
+from .spaces import Representation
 from .tiles import Progress
 from .training import canonical_order, train
-from .validation import as_cases, as_labels, check_spread, is_table
+from .validation import Case, as_cases, as_labels, check_spread, is_table
 
 
 class EGEMClassifier(ClassifierMixin, BaseEstimator):
@@ -38,13 +40,17 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    metric : {"whitened", "mse"} or Metric, default "whitened"
-        Distance between a sequence and its imitation. ``"whitened"`` weighs residuals by how
-        members of a class were seen to differ; ``"mse"`` is the paper's. A fitted metric
-        (``other.metric_``) is taken as it is.
+    metric : {"auto", "features", "whitened", "mse"}, Representation or fitted, default "auto"
+        How far a sequence is from what a class can bring forth. ``"mse"`` and ``"whitened"`` look
+        at what is left between the sequence and the expert's imagination: its mean square (the
+        paper's), or weighed by how members of a class were seen to differ. ``"features"`` compares
+        convolution features, which forgive shifts, with those that the class's cases span.
+        ``"auto"`` joins both, weighed by leaving training cases out. A
+        :class:`egem.spaces.Representation` of yours takes the place of the features. A fitted
+        metric (``other.metric_``) is taken as it is.
     shrinkage : float or None, default None
-        Weight, in (0, 1], of the identity in the whitened metric; None chooses it by leaving
-        training cases out.
+        Weight, in (0, 1], of the identity in the whitened metric of residuals; None chooses it by
+        leaving training cases out.
     augment : {"auto", "none", "series", "pen", "image"}, default "auto"
         How training cases are bent to teach what members of a class may look like; experts learn
         the bends as part of their codes. ``"auto"`` judges by the data's shape (see
@@ -86,14 +92,17 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         The experts, immutable.
     preparation_ : Preparation
         Scaling and grid, from the training cases.
-    metric_ : Metric
+    metric_ : Metric or JointMetric
         The metric, from the training cases.
     train_loss_ : array (n_classes,)
         Mean squared error of each expert over its training pairs, standardised units.
+    hulls_ : tuple
+        By class and by space of the metric, what the training cases span; () where the metric
+        looks at residuals alone.
     kind_ : str
         The deformation used.
     sharpness_ : float
-        Probabilities are proportional to ``(losses + priors) ** -sharpness_``.
+        Probabilities are proportional to ``invert(X).scores ** -sharpness_``.
     n_features_in_ : int
         Width of 2-D input; for other input the number of channels.
 
@@ -115,7 +124,10 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        metric: Literal["whitened", "mse"] | Metric = "whitened",
+        metric: Literal["auto", "features", "whitened", "mse"]
+        | Representation
+        | Metric
+        | JointMetric = "auto",
         shrinkage: float | None = None,
         augment: Literal["auto"] | Kind = "auto",
         recipe: Literal["default", "published"] = "default",
@@ -223,12 +235,14 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
                 bar.advance,
             )
         order = canonical_order(batch)
-        choice = choose_metric(batch[order], index[order], self.metric, self.shrinkage)
+        ordered = [cases[i] for i in order]
+        chosen = fit_metric(self, ordered, batch[order], index[order], kind == "image", seed)
         self.classes_ = classes
         self.kind_ = kind
-        self.sharpness_ = choice.sharpness
+        self.metric_, self.sharpness_, self.hulls_ = chosen
+        residual = self.metric_ if isinstance(self.metric_, Metric) else self.metric_.residual
         self.ensemble_ = Ensemble(
-            classes, tuple(trained), preparation, choice.metric, search_of(self), seed
+            classes, tuple(trained), preparation, residual, search_of(self), seed
         )
         return self
 
@@ -236,11 +250,6 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def preparation_(self) -> Preparation:
         """Scaling and grid, from the training cases."""
         return self.ensemble_.preparation
-
-    @property
-    def metric_(self) -> Metric:
-        """The metric, from the training cases."""
-        return self.ensemble_.metric
 
     @property
     def train_loss_(self) -> np.ndarray:
@@ -286,10 +295,18 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         batch = self.preparation_.apply(cases)
         self._check_visible(batch)
         with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
-            return self.ensemble_.invert(batch, self.n_jobs, bar.advance, contenders_only)
+            evidence = self._evidence(cases, batch)
+            return self.ensemble_.invert(batch, self.n_jobs, bar.advance, contenders_only, evidence)
+
+    def _evidence(self, cases: list[Case], batch: Batch) -> Evidence | None:
+        if isinstance(self.metric_, Metric):
+            return None
+        described = self.metric_.describe(cases, batch, self.n_jobs)
+        log_losses = self.metric_.evidence(self.hulls_, described)
+        return Evidence(log_losses, self.metric_.imagined_share)
 
     def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
-        """Return the class whose expert comes nearest, prior included, for each case.
+        """Return the class that comes nearest, for each case: the lowest of ``invert(X).scores``.
 
         Experts that are far behind after a few steps do not search on. The winner was that of
         :meth:`invert` in each of the 7,825 cases of ``benchmarks/accuracy.py``.
@@ -307,7 +324,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[inversion.scores.argmin(axis=1)]
 
     def predict_proba(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
-        """Return class probabilities, proportional to ``(loss + prior) ** -sharpness_``.
+        """Return class probabilities, proportional to ``invert(X).scores ** -sharpness_``.
 
         The sharpness is chosen by leaving training cases out. Probabilities say which of the known
         classes is likeliest; a sequence of none of them gets probabilities as well.

@@ -138,7 +138,9 @@ def fit(
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Take only k random cases a class.")
     ] = None,
-    metric: Annotated[str, typer.Option(help="whitened, or the paper's mse.")] = "whitened",
+    metric: Annotated[
+        str, typer.Option(help="auto, features, whitened, or the paper's mse.")
+    ] = "auto",
     augment: Annotated[
         str, typer.Option(help="auto, none, series, pen or image: how cases are bent.")
     ] = "auto",

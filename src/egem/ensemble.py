@@ -12,10 +12,12 @@ from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from .decoder import decode
 from .inversion import (
+    Evidence,
     Found,
     Inversion,
     Searcher,
     Targets,
+    decisive,
     levenberg_marquardt,
     levenberg_marquardt_on,
     open_books,
@@ -63,7 +65,7 @@ class Ensemble:
     preparation : Preparation
         Scaling and grid.
     metric : Metric
-        Metric of the loss.
+        Metric of the experts' losses.
     search : Search
         How codes are found.
     seed : int
@@ -94,7 +96,12 @@ class Ensemble:
         return tiles
 
     def invert(
-        self, batch: Batch, n_jobs: int | None, bar: Advance, contenders_only: bool = False
+        self,
+        batch: Batch,
+        n_jobs: int | None,
+        bar: Advance,
+        contenders_only: bool = False,
+        evidence: Evidence | None = None,
     ) -> Inversion:
         """Let every expert search for the code of every case.
 
@@ -109,6 +116,8 @@ class Ensemble:
         contenders_only : bool, default False
             Whether to leave the search, after its first few steps, of experts that are then far
             behind the best: enough to tell the winner. Their losses stay as they are then.
+        evidence : Evidence, optional
+            What else counts in the decision.
 
         Returns
         -------
@@ -137,8 +146,9 @@ class Ensemble:
         run(search, tasks, n_jobs, bar)
         open_pairs = ~result.converged
         if contenders_only:
-            scores = result.losses + result.priors
-            open_pairs &= scores <= CONTENDING * scores.min(axis=1, keepdims=True)
+            scores = decisive(result.losses + result.priors, evidence)
+            ahead = CONTENDING ** (evidence.share if evidence else 1.0)
+            open_pairs &= scores <= ahead * scores.min(axis=1, keepdims=True)
         self._search_on(open_pairs, targets, result, n_jobs)
         lost = np.argwhere(~np.isfinite(result.losses))
         if len(lost):
@@ -154,6 +164,7 @@ class Ensemble:
             result.n_steps,
             result.converged,
             self.imagine,
+            evidence,
         )
 
     def _search_on(

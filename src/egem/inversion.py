@@ -60,11 +60,16 @@ class Inversion:
     n_steps: Int[np.ndarray, "n_cases n_classes"]
     converged: Bool[np.ndarray, "n_cases n_classes"]
     _decode: Callable[[int, np.ndarray], np.ndarray] = field(repr=False)
+    evidence: "Evidence | None" = field(default=None, repr=False)
 
     @property
     def scores(self) -> Float32[np.ndarray, "n_cases n_classes"]:
-        """Losses and priors together, (n_cases, n_classes); the lowest wins."""
-        return self.losses + self.priors
+        """What decides, (n_cases, n_classes); the lowest wins.
+
+        Losses and priors together, or, where the metric compares in further spaces, the weighted
+        geometric mean of that and of the losses there.
+        """
+        return decisive(self.losses + self.priors, self.evidence)
 
     @property
     def reconstructions(self) -> Float32[np.ndarray, "n_cases n_classes n_channels n_timepoints"]:
@@ -81,6 +86,34 @@ class Inversion:
         """
         e = class_index(self.classes, label)
         return self._decode(e, self.codes[:, e])
+
+
+class Evidence(NamedTuple):
+    """What else than the experts' own losses counts in the decision.
+
+    Attributes
+    ----------
+    log_losses : array (n_cases, n_classes)
+        Weighted sum of the log losses in further spaces.
+    share : float
+        Weight of the log of the experts' own losses; all weights sum to 1.
+    """
+
+    log_losses: Float[np.ndarray, "n_cases n_classes"]
+    share: float
+
+    def __getitem__(self, index) -> "Evidence":  # type: ignore[override]
+        return Evidence(self.log_losses[index], self.share)
+
+
+def decisive(
+    scores: Float32[np.ndarray, "n_cases n_classes"], evidence: Evidence | None
+) -> Float32[np.ndarray, "n_cases n_classes"]:
+    """Join the experts' own scores with further evidence, if there is any."""
+    if evidence is None:
+        return scores
+    own = np.log(np.maximum(scores, 1e-12, dtype=np.float64))
+    return np.exp(evidence.share * own + evidence.log_losses).astype(np.float32)
 
 
 def class_index(classes: Shaped[np.ndarray, " n_classes"], label) -> int:

@@ -66,7 +66,9 @@ class Scatter(NamedTuple):
     mean_variance: float  # over all observed directions, those without any spread included
 
 
-def class_scatter(batch: Batch, classes: Int[np.ndarray, " n_cases"]) -> Scatter:
+def class_scatter(
+    batch: Batch, classes: Int[np.ndarray, " n_cases"], most_directions: int = MOST_DIRECTIONS
+) -> Scatter:
     """Estimate the pooled within-class scatter.
 
     A missing value counts as its class mean, and each value's spread is scaled up by how often it
@@ -78,6 +80,8 @@ def class_scatter(batch: Batch, classes: Int[np.ndarray, " n_cases"]) -> Scatter
         Training cases.
     classes : array of int (n_cases,)
         Class of each case.
+    most_directions : int, default 96
+        Directions kept.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def class_scatter(batch: Batch, classes: Int[np.ndarray, " n_cases"]) -> Scatter
         freedom += np.maximum(count - 1, 0)
     residuals /= np.sqrt(np.maximum(freedom, 1))
     _, s, directions = np.linalg.svd(residuals, full_matrices=False)
-    keep = (s > 1e-6 * max(s[0], 1e-12))[:MOST_DIRECTIONS]
+    keep = (s > 1e-6 * max(s[0], 1e-12))[:most_directions]
     used = max(int((freedom > 0).sum()), 1)
     kept = s[: len(keep)][keep] ** 2
     total = float((s**2).sum())

@@ -8,8 +8,10 @@ from sklearn.utils.validation import check_random_state
 from .augment import Kind, guess_kind
 from .ensemble import Search
 from .inversion import MAX_STEPS
+from .joint import JointMetric
 from .metric import Metric
 from .prepare import Preparation, fit_preparation
+from .spaces import Representation
 from .training import Recipe
 from .validation import Case
 
@@ -59,8 +61,13 @@ def check_parameters(p: "EGEMClassifier") -> None:
         "recipe": ("default", "published"),
         "inversion": ("levenberg-marquardt", "adam"),
     }
-    if not isinstance(p.metric, Metric):
-        choices["metric"] = ("whitened", "mse")
+    if isinstance(p.metric, str):
+        choices["metric"] = ("auto", "features", "whitened", "mse")
+    elif not isinstance(p.metric, Metric | JointMetric | Representation):
+        raise ValueError(
+            "metric must be 'auto', 'features', 'whitened', 'mse', the metric_ of a fitted "
+            f"classifier, or an object with fit and transform, not {p.metric!r}."
+        )
     if not isinstance(p.scaling, Preparation):
         choices["scaling"] = ("standard", "none")
     for name, allowed in choices.items():

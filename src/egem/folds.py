@@ -1,0 +1,31 @@
+"""Which training cases are left out together when something is chosen by leaving cases out."""
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+MOST_FOLDS = 5
+
+
+def held_out(classes: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:
+    """Hold out every k-th case of each class in turn, k at most 5.
+
+    Parameters
+    ----------
+    classes : array of int (n,)
+        Classes of the cases.
+
+    Returns
+    -------
+    list of array of bool (n,)
+        Masks of held-out cases; a class never loses its last one. Empty where all have but one.
+    """
+    counts = np.unique(classes, return_counts=True)[1]
+    n_folds = min(int(counts.max()), MOST_FOLDS)
+    if n_folds < 2:
+        return []
+    turn = np.full(len(classes), -1)
+    for c in np.unique(classes):
+        of = np.flatnonzero(classes == c)
+        if len(of) > 1:
+            turn[of] = np.arange(len(of)) % n_folds
+    return [turn == fold for fold in range(n_folds) if (turn == fold).any()]

@@ -1,0 +1,204 @@
+"""The metric a classifier is fitted with: residuals of the experts, joined with further spaces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from .calibration import choose_metric
+from .evidence import weigh
+from .features import Along, Convolutions, fit_convolutions
+from .metric import Metric, class_scatter, whitened
+from .prepare import Batch
+from .spaces import Hull, Representation, Space, as_batch, hull
+from .validation import Case
+
+if TYPE_CHECKING:
+    from .classifier import EGEMClassifier
+
+
+@dataclass(frozen=True, eq=False)
+class JointMetric:
+    """What a fitted classifier measures with; may be handed to another as ``metric``.
+
+    Attributes
+    ----------
+    residual : Metric
+        Measures what is left between a case and what an LSTM expert imagined.
+    spaces : tuple of Space
+        Spaces in which cases are compared with the classes' hulls.
+    representations : tuple
+        What describes cases in each space; None for the experts' grid.
+    """
+
+    residual: Metric
+    spaces: tuple[Space, ...]
+    representations: tuple[Convolutions | Representation | None, ...]
+
+    @property
+    def name(self) -> str:
+        """``"auto"``, ``"features"`` or ``"own"``."""
+        names = [space.name for space in self.spaces]
+        return "own" if "own" in names else "auto" if "raw" in names else "features"
+
+    @property
+    def shrinkage(self) -> float:
+        """Shrinkage of the residual metric."""
+        return self.residual.shrinkage
+
+    @property
+    def sharpness(self) -> float:
+        """Sum of the spaces' weights."""
+        return sum(space.weight for space in self.spaces)
+
+    @property
+    def imagined_share(self) -> float:
+        """Share of the LSTM experts' own losses in the decision: half of the raw space's."""
+        raw = sum(space.weight for space in self.spaces if space.name == "raw")
+        return 0.5 * raw / self.sharpness
+
+    def describe(self, cases: list[Case], batch: Batch, n_jobs: int | None) -> list[Batch]:
+        """Return cases in each space; ``batch`` is the cases on the experts' grid."""
+        return [describe(r, cases, batch, n_jobs) for r in self.representations]
+
+    def evidence(
+        self, hulls: Sequence[Sequence[Hull]], described: list[Batch]
+    ) -> Float[np.ndarray, "n n_classes"]:
+        """Weighted mean log loss against the hulls, without the LSTM experts' share.
+
+        Parameters
+        ----------
+        hulls : sequence (n_classes) of sequences (n_spaces) of Hull
+            The classes' hulls.
+        described : list of Batch
+            Cases in each space.
+
+        Returns
+        -------
+        array (n, n_classes)
+        """
+        total = np.zeros((described[0].n_cases, len(hulls)))
+        for i, (space, batch) in enumerate(zip(self.spaces, described, strict=True)):
+            weight = space.weight / self.sharpness
+            if space.name == "raw":
+                weight -= self.imagined_share
+            total += weight * space.log_losses([each[i] for each in hulls], batch)
+        return total
+
+
+def describe(
+    representation: Convolutions | Representation | None,
+    cases: list[Case],
+    batch: Batch,
+    n_jobs: int | None,
+) -> Batch:
+    """Return cases in the space of a representation.
+
+    Raises
+    ------
+    ValueError
+        Where a user's representation does not return one finite vector a case.
+    """
+    if representation is None:
+        return batch
+    if isinstance(representation, Convolutions):
+        return as_batch(representation.transform(cases, n_jobs))
+    vectors = np.asarray(representation.transform(cases), float)
+    if vectors.ndim != 2 or len(vectors) != len(cases) or not np.isfinite(vectors).all():
+        raise ValueError(
+            f"metric: transform of {type(representation).__name__} must return one finite vector a "
+            f"case, an array ({len(cases)}, p); it returned shape {vectors.shape}"
+            + ("." if np.isfinite(vectors).all() else " with values that are not finite.")
+        )
+    return as_batch(vectors)
+
+
+def representations(
+    metric: str | Representation,
+    cases: list[Case],
+    is_image: bool,
+    rng: np.random.Generator,
+    n_jobs: int | None,
+) -> dict[str, Convolutions | Representation | None]:
+    """Fit what a metric's spaces need; images are described along rows and along columns."""
+    if not isinstance(metric, str):
+        return {"raw": None, "own": metric.fit(cases)}
+    sides: dict[str, Along] = {"features": "time"}
+    if is_image:
+        sides["columns"] = "channels"
+    found = {
+        name: fit_convolutions(cases, along, is_image, rng, n_jobs) for name, along in sides.items()
+    }
+    return ({"raw": None} if metric == "auto" else {}) | found
+
+
+class FittedMetric(NamedTuple):
+    """A metric, the sharpness of its losses, and what each class spans in each of its spaces."""
+
+    metric: Metric | JointMetric
+    sharpness: float
+    hulls: tuple[tuple[Hull, ...], ...]
+
+
+def fit_metric(
+    p: "EGEMClassifier",
+    cases: list[Case],
+    batch: Batch,
+    classes: Int[np.ndarray, " n"],
+    is_image: bool,
+    seed: int,
+) -> FittedMetric:
+    """Fit the metric that the constructor's arguments ask for.
+
+    Parameters
+    ----------
+    p : EGEMClassifier
+        Asks for a metric, or hands in a fitted one.
+    cases : list of array (n_channels, length_i)
+        Training cases in the user's units, in an order that does not depend on the user's.
+    batch : Batch
+        The same on the experts' grid.
+    classes : array of int (n,)
+        Their classes, from 0.
+    is_image : bool
+        Whether the cases are images.
+    seed : int
+        Seed of the features.
+
+    Returns
+    -------
+    FittedMetric
+    """
+    metric = p.metric
+    if isinstance(metric, Metric) or metric in ("mse", "whitened"):
+        choice = choose_metric(batch, classes, metric, p.shrinkage)  # pyright: ignore
+        return FittedMetric(choice.metric, choice.sharpness, ())
+    if not isinstance(metric, JointMetric):
+        rng = np.random.default_rng(seed)
+        by_name = representations(metric, cases, is_image, rng, p.n_jobs)  # pyright: ignore
+        described = {n: describe(r, cases, batch, p.n_jobs) for n, r in by_name.items()}
+        spaces = weigh(described, classes)
+        residual = _residual_metric(p, batch, classes, spaces)
+        metric = JointMetric(residual, spaces, tuple(by_name.values()))
+        in_spaces = list(described.values())
+    else:
+        in_spaces = metric.describe(cases, batch, p.n_jobs)
+    hulls = tuple(
+        tuple(hull(each[classes == c]) for each in in_spaces) for c in range(classes.max() + 1)
+    )
+    return FittedMetric(metric, metric.sharpness, hulls)
+
+
+def _residual_metric(
+    p: "EGEMClassifier", batch: Batch, classes: Int[np.ndarray, " n"], spaces: tuple[Space, ...]
+) -> Metric:
+    """Whiten the experts' residuals with the shrinkage that served the raw space best."""
+    candidates = [c for space in spaces if space.name == "raw" for c in space.candidates]
+    shrinkage = p.shrinkage
+    if shrinkage is None and not candidates:
+        return choose_metric(batch, classes, "whitened").metric
+    if shrinkage is None:
+        shrinkage = max(candidates, key=lambda c: c.share).shrinkage
+    return whitened(class_scatter(batch, classes), batch.values[0].size, shrinkage)

@@ -1,0 +1,220 @@
+"""Spaces: where a sequence may be compared with what a class can bring forth.
+
+A space describes a sequence by a vector: the values on the experts' grid (``"raw"``), convolution
+features (:mod:`egem.features`), or what a user's own representation returns. In each space the
+spread of cases about their class means is estimated from all classes together, and a class is the
+mean of its cases plus any combination of their differences, its *hull*: what a linear expert could
+imagine. The loss of a case against a hull is the least, over combinations ``a``, of::
+
+    r' Sigma^-1 r + ridge |a|^2,     r = x - mean - a'B,     Sigma = floor I + (1 - s) D diag(v) D'
+
+divided by the number of observed values, where ``s`` is the shrinkage and ``floor`` is ``s`` times
+the mean variance. What is missing in a case is left out, which marginalises it exactly. Instead of
+one shrinkage and one ridge, the log of the loss is averaged over several, by how well each told
+held-out training cases apart (:mod:`egem.calibration`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from .metric import Scatter
+from .prepare import Batch
+from .validation import Case
+
+MOST_HULL_DIRECTIONS = 32
+
+
+@runtime_checkable
+class Representation(Protocol):
+    """What a user may hand in as ``metric``: a description of sequences by vectors.
+
+    Examples
+    --------
+    Spectra, which forget where in time something happened:
+
+    >>> import numpy as np
+    >>> class Spectra:
+    ...     def fit(self, cases):
+    ...         self.length = max(x.shape[1] for x in cases)
+    ...         return self
+    ...     def transform(self, cases):
+    ...         padded = [np.nan_to_num(x) for x in cases]
+    ...         power = [abs(np.fft.rfft(x, self.length)) for x in padded]
+    ...         return np.log1p(np.array([p.ravel() for p in power]))
+    >>> isinstance(Spectra(), Representation)
+    True
+    """
+
+    def fit(self, cases: list[Case]) -> Self:
+        """Learn what is needed from training cases, arrays (n_channels, length_i)."""
+        ...
+
+    def transform(self, cases: list[Case]) -> Float[np.ndarray, "n p"]:
+        """Describe each case by a finite vector, nearer for more similar cases."""
+        ...
+
+
+class Hull(NamedTuple):
+    """What a class's cases span in a space.
+
+    Attributes
+    ----------
+    mean : array (p,)
+        Mean of the class's cases.
+    basis : array (r, p)
+        Their differences from it, or as many principal directions, times their length.
+    """
+
+    mean: Float32[np.ndarray, " p"]
+    basis: Float32[np.ndarray, "r p"]
+
+
+class Candidate(NamedTuple):
+    """One way to measure in a space, and how much it counts.
+
+    Attributes
+    ----------
+    shrinkage : float
+        Weight of the identity in Sigma.
+    ridge : float
+        Price of a combination, relative to the mean squared length of the basis.
+    share : float
+        Weight in the average of log losses.
+    """
+
+    shrinkage: float
+    ridge: float
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """A space with its measure, estimated from the training cases of all classes.
+
+    Attributes
+    ----------
+    name : str
+        ``"raw"``, ``"features"``, ``"columns"`` or ``"own"``.
+    scatter : Scatter
+        Spread about class means.
+    candidates : tuple of Candidate
+        Ways to measure; shares sum to 1.
+    weight : float
+        Exponent of this space's loss in the classifier's decision.
+    """
+
+    name: str
+    scatter: Scatter
+    candidates: tuple[Candidate, ...]
+    weight: float
+
+    def log_losses(self, hulls: Sequence[Hull], batch: Batch) -> Float[np.ndarray, "n n_classes"]:
+        """Return the averaged log loss of each case against each class's hull."""
+        each = log_losses(self.scatter, hulls, batch, self.candidates)
+        return np.einsum("m,mnc->nc", [c.share for c in self.candidates], each)
+
+
+def as_batch(vectors: Float[np.ndarray, "n p"]) -> Batch:
+    """Take complete vectors for cases of p steps and one channel."""
+    values = np.asarray(vectors, np.float32)[:, :, None]
+    return Batch(values, np.ones(values.shape, bool))
+
+
+def hull(batch: Batch) -> Hull:
+    """Span the cases of one class; a value that is missing counts as the class's mean there."""
+    values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
+    mask = batch.mask.reshape(values.shape)
+    mean = values.sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
+    basis = np.where(mask, values - mean, 0.0)
+    if len(basis) > MOST_HULL_DIRECTIONS:
+        u, s = np.linalg.eigh(basis @ basis.T if len(basis) < len(mean) else basis.T @ basis)
+        top = s[:, ::-1][:, :MOST_HULL_DIRECTIONS]
+        if len(basis) < len(mean):
+            basis = top.T @ basis
+        else:
+            basis = (np.sqrt(np.maximum(u[::-1][:MOST_HULL_DIRECTIONS], 0.0)) * top).T
+    return Hull(mean.astype(np.float32), basis.astype(np.float32))
+
+
+def log_losses(
+    scatter: Scatter, hulls: Sequence[Hull], batch: Batch, candidates: Sequence[Candidate]
+) -> Float[np.ndarray, "n_candidates n n_classes"]:
+    """Measure cases against hulls in several ways.
+
+    Parameters
+    ----------
+    scatter : Scatter
+        Spread about class means.
+    hulls : sequence of Hull
+        One a class.
+    batch : Batch
+        The cases.
+    candidates : sequence of Candidate
+        Ways to measure.
+
+    Returns
+    -------
+    array (n_candidates, n, n_classes)
+    """
+    values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
+    mask = batch.mask.reshape(values.shape)
+    patterns, pattern = np.unique(mask, axis=0, return_inverse=True)
+    out = np.zeros((len(candidates), batch.n_cases, len(hulls)))
+    for i, seen in enumerate(patterns):
+        of = np.flatnonzero(pattern.ravel() == i)
+        directions, variances = _seen_spread(scatter, seen)
+        for j, each in enumerate(hulls):
+            mean, basis = each.mean[seen].astype(np.float64), each.basis[:, seen]
+            out[:, of, j] = _one_pattern(
+                values[np.ix_(of, seen)] - mean,
+                basis.astype(np.float64),
+                directions,
+                variances,
+                scatter.mean_variance,
+                candidates,
+            )
+    return np.log(np.maximum(out, 1e-12))
+
+
+def _seen_spread(scatter: Scatter, seen: np.ndarray):
+    """Orthonormal directions and variances of the scatter among observed values."""
+    if seen.all():
+        return scatter.directions, scatter.variances
+    spread = scatter.directions[seen] * np.sqrt(scatter.variances)
+    u, s, _ = np.linalg.svd(spread, full_matrices=False)
+    return u, s**2
+
+
+def _one_pattern(
+    away: Float[np.ndarray, "n p"],
+    basis: Float[np.ndarray, "r p"],
+    directions: Float[np.ndarray, "p q"],
+    variances: Float[np.ndarray, " q"],
+    mean_variance: float,
+    candidates: Sequence[Candidate],
+) -> Float[np.ndarray, "n_candidates n"]:
+    """Losses against one hull of cases that miss the same values."""
+    gram, cross, own = basis @ basis.T, basis @ away.T, np.einsum("np,np->n", away, away)
+    basis_along, away_along = basis @ directions, away @ directions
+    mean_variance = mean_variance or 1.0
+    out = np.zeros((len(candidates), len(away)))
+    solved: dict[float, tuple] = {}
+    for i, candidate in enumerate(candidates):
+        if candidate.shrinkage not in solved:
+            floor = candidate.shrinkage * mean_variance
+            spread = (1.0 - candidate.shrinkage) * variances
+            less = spread / (spread + floor)
+            solved[candidate.shrinkage] = (
+                (gram - (basis_along * less) @ basis_along.T) / floor,
+                (cross - (basis_along * less) @ away_along.T) / floor,
+                (own - away_along**2 @ less) / floor,
+            )
+        g, x, length = solved[candidate.shrinkage]
+        price = candidate.ridge * np.trace(g) / len(g) + 1e-9
+        share = np.linalg.solve(g + price * np.eye(len(g)), x)
+        out[i] = length - np.einsum("rn,rn->n", share, x)
+    return out / away.shape[1]
