@@ -10,9 +10,9 @@ from egem.calibration import (
     RIDGE,
     SHARPNESSES,
     SHRINKAGES,
-    held_out,
     choose_metric,
     cross_entropy,
+    held_out,
     hull_losses,
     probabilities,
 )

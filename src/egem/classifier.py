@@ -302,8 +302,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.metric_, Metric):
             return None
         described = self.metric_.describe(cases, batch, self.n_jobs)
-        log_losses = self.metric_.evidence(self.hulls_, described)
-        return Evidence(log_losses, self.metric_.imagined_share)
+        return self.metric_.evidence(self.hulls_, described)
 
     def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
         """Return the class that comes nearest, for each case: the lowest of ``invert(X).scores``.

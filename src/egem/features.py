@@ -99,7 +99,7 @@ class Convolutions:
         For the sequences, and for their first differences.
     centre, spread : array (n_features,)
         Standardisation of the features.
-    directions : array (n_features, n_directions)
+    projection : array (n_features, n_directions)
         Orthonormal columns, projected onto.
     """
 
@@ -107,7 +107,7 @@ class Convolutions:
     banks: tuple[Bank, ...]
     centre: Float32[np.ndarray, " f"]
     spread: Float32[np.ndarray, " f"]
-    directions: Float32[np.ndarray, "f q"]
+    projection: Float32[np.ndarray, "f q"]
 
     def transform(self, cases: list[Case], n_jobs: int | None = None) -> Float32[np.ndarray, "n q"]:
         """Describe cases by vectors.
@@ -125,7 +125,7 @@ class Convolutions:
         """
         described = _describe(self.layout, self.banks, cases, n_jobs)
         return np.concatenate(
-            [((each - self.centre) / self.spread) @ self.directions for each in described]
+            [((each - self.centre) / self.spread) @ self.projection for each in described]
         )[: len(cases)]
 
 

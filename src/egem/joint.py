@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from .calibration import choose_metric
 from .evidence import weigh
 from .features import Along, Convolutions, fit_convolutions
+from .inversion import Evidence
 from .metric import Metric, class_scatter, whitened
 from .prepare import Batch
 from .spaces import Hull, Representation, Space, as_batch, hull
@@ -31,11 +32,14 @@ class JointMetric:
         Spaces in which cases are compared with the classes' hulls.
     representations : tuple
         What describes cases in each space; None for the experts' grid.
+    imagined : float
+        Weight of the experts' own losses, beside those of the spaces.
     """
 
     residual: Metric
     spaces: tuple[Space, ...]
     representations: tuple[Convolutions | Representation | None, ...]
+    imagined: float
 
     @property
     def name(self) -> str:
@@ -50,23 +54,15 @@ class JointMetric:
 
     @property
     def sharpness(self) -> float:
-        """Sum of the spaces' weights."""
-        return sum(space.weight for space in self.spaces)
-
-    @property
-    def imagined_share(self) -> float:
-        """Share of the LSTM experts' own losses in the decision: half of the raw space's."""
-        raw = sum(space.weight for space in self.spaces if space.name == "raw")
-        return 0.5 * raw / self.sharpness
+        """Sum of all weights."""
+        return self.imagined + sum(space.weight for space in self.spaces)
 
     def describe(self, cases: list[Case], batch: Batch, n_jobs: int | None) -> list[Batch]:
         """Return cases in each space; ``batch`` is the cases on the experts' grid."""
         return [describe(r, cases, batch, n_jobs) for r in self.representations]
 
-    def evidence(
-        self, hulls: Sequence[Sequence[Hull]], described: list[Batch]
-    ) -> Float[np.ndarray, "n n_classes"]:
-        """Weighted mean log loss against the hulls, without the LSTM experts' share.
+    def evidence(self, hulls: Sequence[Sequence[Hull]], described: list[Batch]) -> Evidence:
+        """Join the log losses against the hulls.
 
         Parameters
         ----------
@@ -77,15 +73,13 @@ class JointMetric:
 
         Returns
         -------
-        array (n, n_classes)
+        Evidence
+            For (n_cases, n_classes).
         """
         total = np.zeros((described[0].n_cases, len(hulls)))
         for i, (space, batch) in enumerate(zip(self.spaces, described, strict=True)):
-            weight = space.weight / self.sharpness
-            if space.name == "raw":
-                weight -= self.imagined_share
-            total += weight * space.log_losses([each[i] for each in hulls], batch)
-        return total
+            total += space.weight * space.log_losses([each[i] for each in hulls], batch)
+        return Evidence(total / self.sharpness, self.imagined / self.sharpness)
 
 
 def describe(
@@ -128,7 +122,7 @@ def representations(
     sides: dict[str, Along] = {"features": "time"}
     if is_image:
         sides["columns"] = "channels"
-    found = {
+    found: dict[str, Convolutions | Representation | None] = {
         name: fit_convolutions(cases, along, is_image, rng, n_jobs) for name, along in sides.items()
     }
     return ({"raw": None} if metric == "auto" else {}) | found
@@ -179,9 +173,9 @@ def fit_metric(
         rng = np.random.default_rng(seed)
         by_name = representations(metric, cases, is_image, rng, p.n_jobs)  # pyright: ignore
         described = {n: describe(r, cases, batch, p.n_jobs) for n, r in by_name.items()}
-        spaces = weigh(described, classes)
-        residual = _residual_metric(p, batch, classes, spaces)
-        metric = JointMetric(residual, spaces, tuple(by_name.values()))
+        weighed = weigh(described, classes, imagined="raw" in by_name)
+        residual = _residual_metric(p, batch, classes, weighed.spaces)
+        metric = JointMetric(residual, weighed.spaces, tuple(by_name.values()), weighed.imagined)
         in_spaces = list(described.values())
     else:
         in_spaces = metric.describe(cases, batch, p.n_jobs)

@@ -18,6 +18,8 @@ from . import __version__
 from .decoder import Expert
 from .durable import whole_file
 from .ensemble import Ensemble, Search
+from .joint import JointMetric
+from .joint_files import pack_joint, unpack_joint
 from .metric import Metric
 from .prepare import Preparation
 from .training import Trained
@@ -25,7 +27,7 @@ from .training import Trained
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier
 
-FORMAT = 1
+FORMAT = 2  # 1 had no joint metrics; it is read as well
 _KEY = "egem"
 _FITTED = "as fitted"  # stands for a metric or preparation handed to the constructor
 _CODE_FIELDS = ("codes", "code_mean", "code_precision", "book")
@@ -120,7 +122,10 @@ def _checksum(arrays: Arrays, header: dict[str, Any]) -> str:
 def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
     ensemble = classifier.ensemble_
     metric, preparation = ensemble.metric, ensemble.preparation
-    arrays: Arrays = {
+    arrays, joint = {}, None
+    if isinstance(classifier.metric_, JointMetric):
+        arrays, joint = pack_joint(classifier.metric_, classifier.hulls_)
+    arrays |= {
         "metric/basis": np.ascontiguousarray(metric.basis, np.float32),
         "preparation/mean": np.ascontiguousarray(preparation.mean, np.float64),
         "preparation/scale": np.ascontiguousarray(preparation.scale, np.float64),
@@ -141,6 +146,7 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
         "preparation": {
             k: int(getattr(preparation, k)) for k in ("n_timepoints", "block", "n_steps")
         },
+        "joint": joint,
         "search": ensemble.search._asdict(),
         "seed": ensemble.seed,
         "kind": classifier.kind_,
@@ -164,8 +170,11 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
         )
         for e, its in enumerate(header["experts"])
     )
+    fitted_metric, hulls = metric, ()
+    if header.get("joint"):
+        fitted_metric, hulls = unpack_joint(arrays, header["joint"], metric, len(trained))
     parameters = dict(header["parameters"])
-    for name, fitted in (("metric", metric), ("scaling", preparation)):
+    for name, fitted in (("metric", fitted_metric), ("scaling", preparation)):
         if parameters[name] == _FITTED:
             parameters[name] = fitted
     parameters["noise"] = tuple(parameters["noise"])
@@ -175,6 +184,7 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
         raise ValueError(f"{len(classes)} classes but {len(trained)} experts")
     search = Search(**header["search"])
     classifier.ensemble_ = Ensemble(classes, trained, preparation, metric, search, header["seed"])
+    classifier.metric_, classifier.hulls_ = fitted_metric, hulls
     classifier.classes_ = classes
     classifier.kind_ = header["kind"]
     classifier.sharpness_ = header["sharpness"]
@@ -187,7 +197,7 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
 
 def _plain(value: Any, seed: int) -> Any:
     """Turn a constructor's argument into JSON; a RandomState becomes the seed drawn from it."""
-    if isinstance(value, Metric | Preparation):
+    if isinstance(value, Metric | JointMetric | Preparation):
         return _FITTED
     if isinstance(value, np.random.RandomState):
         return seed

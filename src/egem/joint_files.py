@@ -1,0 +1,103 @@
+"""A joint metric as named arrays and a JSON header, for :mod:`egem.persistence`."""
+
+from typing import Any
+
+import numpy as np
+
+from .features import Bank, Convolutions, Layout
+from .joint import JointMetric
+from .metric import Metric, Scatter
+from .spaces import Candidate, Hull, Space
+
+Arrays = dict[str, np.ndarray]
+
+
+def pack_joint(
+    metric: JointMetric, hulls: tuple[tuple[Hull, ...], ...]
+) -> tuple[Arrays, dict[str, Any]]:
+    """Take a joint metric and the classes' hulls apart.
+
+    Returns
+    -------
+    arrays : dict of array
+        Names begin with the number of the space.
+    header : dict
+        What is no array.
+
+    Raises
+    ------
+    ValueError
+        Where a space's representation is the user's own, whose code no file can hold.
+    """
+    arrays: Arrays = {}
+    header = []
+    for i, (space, found) in enumerate(zip(metric.spaces, metric.representations, strict=True)):
+        if found is not None and not isinstance(found, Convolutions):
+            raise ValueError(
+                f"a model whose metric is your own {type(found).__name__} cannot be saved: a file "
+                "holds numbers, not code. Keep its training cases and fit again, or use metric="
+                "'auto'."
+            )
+        at = f"space/{i}"
+        arrays[f"{at}/directions"] = space.scatter.directions
+        arrays[f"{at}/variances"] = space.scatter.variances
+        for c, of in enumerate(hulls):
+            arrays |= {f"{at}/hull/{c}/{name}": a for name, a in of[i]._asdict().items()}
+        its: dict[str, Any] = {
+            "name": space.name,
+            "weight": space.weight,
+            "candidates": [list(c) for c in space.candidates],
+            "tail": float(space.scatter.tail),
+            "mean_variance": float(space.scatter.mean_variance),
+            "convolutions": None,
+        }
+        if found is not None:
+            its["convolutions"] = {
+                "along": found.layout.along,
+                "length": int(found.layout.length),
+                "n_banks": len(found.banks),
+            }
+            arrays |= {f"{at}/layout/{n}": getattr(found.layout, n) for n in ("mean", "scale")}
+            arrays |= {f"{at}/{n}": getattr(found, n) for n in ("centre", "spread", "projection")}
+            for b, bank in enumerate(found.banks):
+                arrays |= {f"{at}/bank/{b}/{name}": a for name, a in bank._asdict().items()}
+        header.append(its)
+    arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+    return arrays, {"imagined": metric.imagined, "spaces": header}
+
+
+def unpack_joint(
+    arrays: Arrays, header: dict[str, Any], residual: Metric, n_classes: int
+) -> tuple[JointMetric, tuple[tuple[Hull, ...], ...]]:
+    """Put together what :func:`pack_joint` took apart."""
+    spaces, representations = [], []
+    hulls: list[list[Hull]] = [[] for _ in range(n_classes)]
+    for i, its in enumerate(header["spaces"]):
+        at = f"space/{i}"
+        scatter = Scatter(
+            arrays[f"{at}/directions"],
+            arrays[f"{at}/variances"],
+            its["tail"],
+            its["mean_variance"],
+        )
+        candidates = tuple(Candidate(*map(float, c)) for c in its["candidates"])
+        spaces.append(Space(its["name"], scatter, candidates, float(its["weight"])))
+        for c, of in enumerate(hulls):
+            of.append(Hull(*(arrays[f"{at}/hull/{c}/{name}"] for name in Hull._fields)))
+        representations.append(_convolutions(arrays, at, its["convolutions"]))
+    joint = JointMetric(residual, tuple(spaces), tuple(representations), float(header["imagined"]))
+    return joint, tuple(map(tuple, hulls))
+
+
+def _convolutions(arrays: Arrays, at: str, its: dict[str, Any] | None) -> Convolutions | None:
+    if its is None:
+        return None
+    mean, scale = arrays[f"{at}/layout/mean"], arrays[f"{at}/layout/scale"]
+    return Convolutions(
+        Layout(its["along"], mean, scale, int(its["length"])),
+        tuple(
+            Bank(*(arrays[f"{at}/bank/{b}/{name}"] for name in Bank._fields))
+            for b in range(int(its["n_banks"]))
+        ),
+        *(arrays[f"{at}/{name}"] for name in ("centre", "spread", "projection")),
+    )
