@@ -8,8 +8,9 @@ own losses, in::
     p(class) ~ exp(-sum of  weight * averaged log loss)
 
 Few cases say little about weights, so these are the most probable ones under a log-normal prior
-about ``PRIOR_WEIGHTS`` (chosen on the development splits of eleven data sets together). A class's hull in the raw space stands in for its expert, which would
-take too long to train again for each fold.
+about ``PRIOR_WEIGHTS`` (chosen on the development splits of eleven data sets together). A class's
+hull in the raw space stands in for its expert, which would take too long to train again for each
+fold.
 """
 
 from collections.abc import Mapping, Sequence

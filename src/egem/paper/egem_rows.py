@@ -64,7 +64,11 @@ def egem_row(
         np.full(n_classes, value_noise, np.float32),
     )
     expert, train_losses = train_stacked(
-        lesson, task.n_cells, task.schedule, n_jobs, lambda a: advance(0.5 * a / n_classes)
+        lesson,
+        task.n_cells,
+        task.schedule_of(condition),
+        n_jobs,
+        lambda a: advance(0.5 * a / n_classes),
     )
     shown = condition == CONDITIONS[0] and repeat == 0  # the pictures' runs
     parts = {"test": cases.X_test, "validation": cases.X_validation}

@@ -68,6 +68,7 @@ def tasks(quick: bool) -> tuple[Task, Task]:
             MNIST,
             dataset=mnist,
             schedule=replace(MNIST.schedule, n_updates=300),
+            clustered_schedule=None,
             published_updates=500,
             n_test=100,
             n_validation=2,
@@ -189,7 +190,8 @@ def _do(
     arrays: dict[str, Any] = {}
     try:
         if run.row == RECIPE:
-            task = replace(run.task, schedule=Schedule.published(run.task.published_updates))
+            recipe = Schedule.published(run.task.published_updates)
+            task = replace(run.task, schedule=recipe, clustered_schedule=None)
             figures, _ = egem_row(
                 task, run.condition, run.repeat, cases, 0, run.seed, n_jobs, advance
             )
