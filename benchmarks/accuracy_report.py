@@ -1,0 +1,136 @@
+"""Tables and pictures of `accuracy.csv`."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from egem.paper.tables import interval
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+PARTS = ("EGEM, experts alone", "EGEM, hulls alone")
+
+
+def write_report(table: Path, out: Path) -> None:
+    """Write `accuracy.md` and its pictures from the rows at hand."""
+    if not table.exists():
+        return
+    rows = pd.read_csv(table)
+    lines = [
+        "# Accuracy beside other classifiers",
+        "",
+        "`python benchmarks/accuracy.py` makes or continues `accuracy.csv` and writes this page "
+        "from it; its head says what is trained and tested on. Defaults everywhere. *Experts "
+        "alone* and *hulls alone* are what the two halves of the same fitted classifier would "
+        "decide.",
+        "",
+    ]
+    peers = [m for m in rows.method.unique() if m not in PARTS]
+    for k, of_k in rows.groupby("k"):
+        lines += [f"## {k} training case{'s' * (k != 1)} a class", ""]
+        lines += [*_accuracies(of_k), ""]
+        if "MiniRocket" in peers:
+            lines += [*_beside(of_k, "MiniRocket"), ""]
+    whole = rows.query("method not in @PARTS")
+    _ranks(whole, out / "accuracy-ranks.png")
+    _against_k(whole, out / "accuracy-against-k.png")
+    lines += [
+        "## Pictures",
+        "",
+        "![Mean rank of each method over sets and numbers of cases](accuracy-ranks.png)",
+        "",
+        "![Accuracy against cases a class](accuracy-against-k.png)",
+        "",
+    ]
+    (out / "accuracy.md").write_text("\n".join(lines))
+
+
+def _accuracies(rows: pd.DataFrame) -> list[str]:
+    mean = rows.pivot_table(index="set", columns="method", values="accuracy", aggfunc="mean")
+    sd = rows.pivot_table(index="set", columns="method", values="accuracy", aggfunc="std")
+    n = rows.groupby("set").seed.nunique()
+    methods = ["EGEM", *sorted(set(mean.columns) - {"EGEM", *PARTS}), *PARTS]
+    methods = [m for m in methods if m in mean.columns]
+    lines = [f"| set | splits | {' | '.join(methods)} |", f"|---|---|{'---|' * len(methods)}"]
+    for name in mean.index:
+        best = mean.loc[name, [m for m in methods if m not in PARTS]].max()
+        cells = [_cell(mean.loc[name, m], sd.loc[name, m], best) for m in methods]
+        lines.append(f"| {name} | {n[name]} | {' | '.join(cells)} |")
+    whole = mean.dropna(axis=1)
+    cells = [f"{whole[m].mean():.3f}" if m in whole else "" for m in methods]
+    return [*lines, f"| **mean** | | {' | '.join(cells)} |"]
+
+
+def _cell(mean: float, sd: float, best: float) -> str:
+    if np.isnan(mean):
+        return ""
+    text = f"{mean:.3f}" if np.isnan(sd) else f"{mean:.3f} ± {sd:.3f}"
+    return f"**{text}**" if mean >= best - 1e-9 else text
+
+
+def _beside(rows: pd.DataFrame, peer: str) -> list[str]:
+    """Paired differences of EGEM to a peer, split by split."""
+    wide = rows.pivot_table(index=["set", "seed"], columns="method", values="accuracy")
+    if "EGEM" not in wide or peer not in wide:
+        return []
+    difference = (wide["EGEM"] - wide[peer]).dropna()
+    words = []
+    for name, each in difference.groupby("set"):
+        if len(each) > 1:
+            mean, low, high, *_ = interval(each.to_numpy())
+            words.append(f"{name} {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
+    overall = difference.groupby("set").mean().mean()
+    beside = f"EGEM minus {peer}, paired, 95% interval: {'; '.join(words)}."
+    return [f"{beside} Mean over sets {overall:+.3f}."]
+
+
+def _ranks(rows: pd.DataFrame, path: Path) -> None:
+    """Mean rank over sets and k, lower is better, with the sd of the mean."""
+    mean = rows.pivot_table(index=["set", "k"], columns="method", values="accuracy").dropna()
+    if mean.empty:
+        return
+    ranks = mean.rank(axis=1, ascending=False)
+    order = ranks.mean().sort_values()
+    fig, ax = plt.subplots(figsize=(6, 0.45 * len(order) + 1), layout="constrained")
+    error = ranks[order.index].std() / np.sqrt(len(ranks))
+    colours = ["#c0392b" if m == "EGEM" else "#7f8c8d" for m in order.index]
+    ax.barh(order.index[::-1], order[::-1], xerr=error[::-1], color=colours[::-1], height=0.6)
+    for place, value in enumerate(order[::-1]):
+        ax.text(0.05, place, f"{value:.2f}", va="center", color="white", fontsize=9)
+    ax.set_xlabel(f"mean rank over {len(ranks)} pairs of set and number of cases (1 is best)")
+    ax.spines[["top", "right"]].set_visible(False)
+    fig.savefig(path, dpi=150)
+    plt.close(fig)
+
+
+def _against_k(rows: pd.DataFrame, path: Path) -> None:
+    """One small picture a set: accuracy against cases a class."""
+    names = sorted(rows["set"].unique())
+    columns = min(4, len(names))
+    height = -(-len(names) // columns)
+    fig, axes = plt.subplots(
+        height, columns, figsize=(3 * columns, 2.4 * height), layout="constrained", squeeze=False
+    )
+    methods = [m for m in rows.method.unique() if m != "EGEM"] + ["EGEM"]
+    for ax, name in zip(axes.flat, names, strict=False):
+        of = rows.query("set == @name")
+        for i, method in enumerate(methods):
+            line = of.query("method == @method").groupby("k").accuracy.mean()
+            style = {"color": "#c0392b", "lw": 2.2} if method == "EGEM" else {"color": f"C{i}"}
+            ax.plot(line.index, line, marker="o", ms=3, label=method, **style)
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(sorted(of.k.unique()), [str(k) for k in sorted(of.k.unique())])
+        ax.set_title(name, fontsize=9)
+        ax.tick_params(labelsize=7)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes.flat[len(names) :]:
+        ax.set_axis_off()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    fig.supxlabel("training cases a class", fontsize=9)
+    fig.supylabel("accuracy", fontsize=9)
+    fig.savefig(path, dpi=150)
+    plt.close(fig)
