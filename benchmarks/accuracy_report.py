@@ -11,6 +11,7 @@ from egem.paper.tables import interval
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+OTHERS = ("#1f77b4", "#ff9f1c", "#2ca02c", "#7a5195", "#8c6d46", "#17a2b8", "#555555")
 PARTS = ("EGEM, experts alone", "EGEM, hulls alone")
 
 
@@ -119,7 +120,7 @@ def _against_k(rows: pd.DataFrame, path: Path) -> None:
         of = rows.query("set == @name")
         for i, method in enumerate(methods):
             line = of.query("method == @method").groupby("k").accuracy.mean()
-            style = {"color": "#c0392b", "lw": 2.2} if method == "EGEM" else {"color": f"C{i}"}
+            style = {"color": "#c0392b", "lw": 2.2} if method == "EGEM" else {"color": OTHERS[i]}
             ax.plot(line.index, line, marker="o", ms=3, label=method, **style)
         ax.set_xscale("log", base=2)
         ax.set_xticks(sorted(of.k.unique()), [str(k) for k in sorted(of.k.unique())])
@@ -129,7 +130,7 @@ def _against_k(rows: pd.DataFrame, path: Path) -> None:
     for ax in axes.flat[len(names) :]:
         ax.set_axis_off()
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+    fig.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=8)
     fig.supxlabel("training cases a class", fontsize=9)
     fig.supylabel("accuracy", fontsize=9)
     fig.savefig(path, dpi=150)

@@ -163,7 +163,8 @@ def fit_convolutions(
     centre, spread = found.mean(axis=0), found.std(axis=0)
     spread += SOFTENING * np.sqrt(np.mean(spread**2)) + 1e-6
     _, s, vt = np.linalg.svd((found - centre) / spread, full_matrices=False)
-    kept = vt[:MOST_DIRECTIONS][s[:MOST_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)]
+    n_kept = int((s[:MOST_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
+    kept = vt[: max(n_kept, 1)]  # one, where all cases are alike
     return Convolutions(layout, banks, centre, spread, np.ascontiguousarray(kept.T))
 
 

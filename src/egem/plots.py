@@ -133,7 +133,8 @@ def _first_of(y: np.ndarray, label, n: int, name: str) -> Int[np.ndarray, " n"]:
 
 def _only(inversion: Inversion, rows) -> Inversion:
     """Keep some of the cases."""
-    fields = ("losses", "priors", "codes", "n_steps", "converged")
+    fields = ["losses", "priors", "codes", "n_steps", "converged"]
+    fields += ["evidence"] if inversion.evidence else []
     return replace(inversion, **{name: getattr(inversion, name)[rows] for name in fields})
 
 
