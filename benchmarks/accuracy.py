@@ -28,7 +28,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from accuracy_report import write_report
+from accuracy_report import AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.baselines import ForwardLSTMClassifier
 from egem.inversion import decisive
@@ -109,6 +109,9 @@ def egem(cases: Split, seed: int) -> Results:
     if found.evidence is not None:
         hulls = decisive(own, found.evidence._replace(share=0.0))
         yield "EGEM, hulls alone", accuracy(hulls), np.nan, np.nan
+    winner = clf.classes_[found.scores.argmin(axis=1)]
+    same = float(np.mean(clf.predict(cases.X_test) == winner))
+    yield AGREEMENT, same, np.nan, np.nan
 
 
 def timed(fit: Callable, predict: Callable, name: str, cases: Split) -> Results:

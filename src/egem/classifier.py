@@ -307,8 +307,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
         """Return the class that comes nearest, for each case: the lowest of ``invert(X).scores``.
 
-        Experts that are far behind after a few steps do not search on. The winner was that of
-        :meth:`invert` in each of the 7,825 cases of ``benchmarks/accuracy.py``.
+        Experts that are far behind after a few steps do not search on; docs/benchmarks/accuracy.md
+        says in how many cases the winner was that of :meth:`invert`.
 
         Parameters
         ----------
