@@ -40,6 +40,15 @@ def test_learned_codes_and_a_given_metric_come_back_the_same(learned_model, wave
     np.testing.assert_array_equal(again.scaling.mean, learned_model.scaling.mean)
 
 
+@pytest.mark.parametrize("metric", ["auto", "features"])
+def test_a_joint_metric_comes_back_the_same(metric, waves, tmp_path):
+    model = EGEMClassifier(**QUICK, metric=metric).fit(*make_waves(4, seed=4))
+    again = check_round_trip(model, waves[2], tmp_path)
+    np.testing.assert_array_equal(again.invert(waves[2]).scores, model.invert(waves[2]).scores)
+    given = EGEMClassifier(**QUICK, metric=model.metric_).fit(*make_waves(4, seed=5))
+    check_round_trip(given, waves[2], tmp_path)
+
+
 def check_round_trip(model, X, folder):
     path = folder / "model.safetensors"
     model.save(path)

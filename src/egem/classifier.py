@@ -40,12 +40,13 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    metric : {"auto", "features", "whitened", "mse"}, Representation or fitted, default "auto"
+    metric : {"whitened", "mse", "auto", "features"}, Representation or fitted, default "whitened"
         How far a sequence is from what a class can bring forth. ``"mse"`` and ``"whitened"`` look
         at what is left between the sequence and the expert's imagination: its mean square (the
         paper's), or weighed by how members of a class were seen to differ. ``"features"`` compares
         convolution features, which forgive shifts, with those that the class's cases span.
-        ``"auto"`` joins both, weighed by leaving training cases out. A
+        ``"auto"`` joins both, weighed by leaving training cases out; not for training cases that
+        are averages, whose features are not those of their members. A
         :class:`egem.spaces.Representation` of yours takes the place of the features. A fitted
         metric (``other.metric_``) is taken as it is.
     shrinkage : float or None, default None
@@ -127,7 +128,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         metric: Literal["auto", "features", "whitened", "mse"]
         | Representation
         | Metric
-        | JointMetric = "auto",
+        | JointMetric = "whitened",
         shrinkage: float | None = None,
         augment: Literal["auto"] | Kind = "auto",
         recipe: Literal["default", "published"] = "default",

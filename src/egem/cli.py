@@ -139,8 +139,8 @@ def fit(
         int | None, typer.Option("--k", min=1, help="Take only k random cases a class.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="auto, features, whitened, or the paper's mse.")
-    ] = "auto",
+        str, typer.Option(help="whitened, the paper's mse, features, or auto for all.")
+    ] = "whitened",
     augment: Annotated[
         str, typer.Option(help="auto, none, series, pen or image: how cases are bent.")
     ] = "auto",
