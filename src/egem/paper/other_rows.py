@@ -11,7 +11,7 @@ from ..classifier import EGEMClassifier
 from .egem_rows import Figures
 from .protocol import Draw, Task
 
-EPOCHS = {"few": 300, "mnist full": 8, "characters full": 25}
+EPOCHS = {"few": 300, "mnist full": 8, "characters full": 150}
 PEERS = "it needs aeon; run: pip install 'egem[data]'"
 
 
