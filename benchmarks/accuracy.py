@@ -22,16 +22,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import RidgeClassifierCV
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from accuracy_report import AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.baselines import ForwardLSTMClassifier
 from egem.inversion import decisive
+from egem.paper.other_rows import scaled_ridge, shrunk_discriminant
 from egem.selection import dtw_distances
 
 OUT = Path("docs/benchmarks")
@@ -142,7 +139,7 @@ def nearest_by_warping(cases: Split, seed: int) -> Results:
 
 def discriminant(cases: Split, seed: int) -> Results:
     X, X_test = padded(cases)
-    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2)
+    lda = shrunk_discriminant()
     yield from timed(
         lambda: lda.fit(flat(X), cases.y), lambda model: model.predict(flat(X_test)), "LDA", cases
     )
@@ -155,7 +152,7 @@ def minirocket(cases: Split, seed: int) -> Results:
     short = max(9 - X.shape[2], 0)  # its kernels have nine taps
     X, X_test = (np.pad(a, ((0, 0), (0, 0), (0, short)), mode="edge") for a in (X, X_test))
     features = MiniRocket(random_state=seed)
-    ridge = make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)))
+    ridge = scaled_ridge()
     yield from timed(
         lambda: ridge.fit(np.asarray(features.fit_transform(X)), cases.y),
         lambda model: model.predict(np.asarray(features.transform(X_test))),

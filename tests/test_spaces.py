@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from egem.evidence import PRIOR_SPREAD, TEMPER, cross_entropy, fit_weights, weigh
+from egem.calibration import surprise
+from egem.evidence import PRIOR_SPREAD, TEMPER, fit_weights, weigh
 from egem.metric import class_scatter
 from egem.spaces import MOST_HULL_DIRECTIONS, Candidate, as_batch, hull, log_losses
 from test_calibration import CLASSES, make_batch
@@ -64,10 +65,10 @@ def test_weights_are_where_the_surprise_is_least():
     truth = rng.integers(4, size=80)
     losses = [rng.normal(size=(80, 4)) - np.eye(4)[truth] * gain for gain in (1.0, 0.5)]
 
-    def surprise(weights):
+    def improbability(weights):
         energies = sum(w * x for w, x in zip(weights, losses, strict=True))
         unlikely = np.sum((np.log(weights / prior) / PRIOR_SPREAD) ** 2) / 2
-        return TEMPER * 80 * cross_entropy(energies, truth) + unlikely
+        return TEMPER * 80 * surprise(energies, truth) + unlikely
 
     prior = np.array([3.0, 1.0])
     best = fit_weights(losses, truth, prior)
@@ -75,7 +76,7 @@ def test_weights_are_where_the_surprise_is_least():
         for i in range(2):
             other = best.copy()
             other[i] *= factor
-            assert surprise(other) > surprise(best)
+            assert improbability(other) > improbability(best)
 
 
 def test_with_one_case_a_class_nothing_is_chosen():

@@ -176,7 +176,7 @@ def probabilities(
     >>> probabilities(np.array([[1.0, 2.0, 2.0]]), 2.0).round(3)
     array([[0.667, 0.167, 0.167]])
     """
-    return np.exp(_log_probabilities(losses, sharpness))
+    return np.exp(_log_probabilities(_energies(losses, sharpness)))
 
 
 def cross_entropy(
@@ -185,9 +185,19 @@ def cross_entropy(
     sharpness: float,
 ) -> float:
     """Mean surprise, in nats, at the true classes under :func:`probabilities`."""
-    return float(-_log_probabilities(losses, sharpness)[np.arange(len(truth)), truth].mean())
+    return surprise(_energies(losses, sharpness), truth)
 
 
-def _log_probabilities(losses, sharpness: float) -> Float[np.ndarray, "n_cases n_classes"]:
-    z = -sharpness * np.log(np.maximum(np.asarray(losses, np.float64), 1e-12))
-    return z - logsumexp(z, axis=1, keepdims=True)
+def surprise(
+    energies: Float[np.ndarray, "n_cases n_classes"], truth: Int[np.ndarray, " n_cases"]
+) -> float:
+    """Mean surprise, in nats, at the true classes under ``p ~ exp(-energy)``."""
+    return float(-_log_probabilities(energies)[np.arange(len(truth)), truth].mean())
+
+
+def _energies(losses, sharpness: float) -> Float[np.ndarray, "n_cases n_classes"]:
+    return sharpness * np.log(np.maximum(np.asarray(losses, np.float64), 1e-12))
+
+
+def _log_probabilities(energies) -> Float[np.ndarray, "n_cases n_classes"]:
+    return -energies - logsumexp(-energies, axis=1, keepdims=True)

@@ -308,8 +308,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
         """Return the class that comes nearest, for each case: the lowest of ``invert(X).scores``.
 
-        Experts that are far behind after a few steps do not search on; docs/benchmarks/accuracy.md
-        says in how many cases the winner was that of :meth:`invert`.
+        Experts that are far behind after a few steps do not search on; ``benchmarks/accuracy.py``
+        reports in how many cases the winner is that of :meth:`invert`.
 
         Parameters
         ----------

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
+from .calibration import surprise
 from .folds import held_out
 from .metric import class_scatter
 from .prepare import Batch
@@ -70,12 +70,17 @@ def weigh(
     folds = held_out(classes[some])
     if len(np.unique(classes)) < 2:
         folds = []  # with one class there is nothing to tell apart
-    truth = np.searchsorted(
-        np.unique(classes), np.concatenate([classes[some][fold] for fold in folds or [[]]])
-    )
+    names = [IMAGINED, *described] if imagined else list(described)
+    n_sides = sum(name in ("features", "columns") for name in names)
+    weights = {
+        name: PRIOR_WEIGHTS[name] / (n_sides if name in ("features", "columns") else 1)
+        for name in names
+    }
     candidates: dict[str, tuple[Candidate, ...]] = dict.fromkeys(described, (WITHOUT_CASES,))
-    losses: dict[str, np.ndarray] = {}
     if folds:
+        held = np.concatenate([classes[some][fold] for fold in folds])
+        truth = np.searchsorted(np.unique(classes), held)
+        losses = {}
         for name, batch in described.items():
             each = _held_out_losses(batch[some], classes[some], folds)
             shares = _shares(each, truth)
@@ -83,16 +88,8 @@ def weigh(
             candidates[name] = tuple(
                 c._replace(share=float(s)) for c, s in zip(GRID, shares, strict=True) if s > 0
             )
-    names = [IMAGINED, *described] if imagined else list(described)
-    n_sides = sum(name in ("features", "columns") for name in names)
-    prior = {
-        name: PRIOR_WEIGHTS[name] / (n_sides if name in ("features", "columns") else 1)
-        for name in names
-    }
-    weights = prior
-    if folds:
         seen = [losses["raw" if name == IMAGINED else name] for name in names]
-        fitted = fit_weights(seen, truth, np.array(list(prior.values())))
+        fitted = fit_weights(seen, truth, np.array(list(weights.values())))
         weights = dict(zip(names, map(float, fitted), strict=True))
     spaces = tuple(
         Space(
@@ -120,10 +117,8 @@ def _held_out_losses(
 
 
 def _shares(losses: Float[np.ndarray, "m n c"], truth) -> Float[np.ndarray, " m"]:
-    surprise = np.array(
-        [min(cross_entropy(w * each, truth) for w in SHARPNESSES) for each in losses]
-    )
-    shares = np.exp(-TEMPER * len(truth) * (surprise - surprise.min()))
+    least = np.array([min(surprise(w * each, truth) for w in SHARPNESSES) for each in losses])
+    shares = np.exp(-TEMPER * len(truth) * (least - least.min()))
     shares[shares < LEAST_SHARE] = 0.0
     return shares / shares.sum()
 
@@ -153,15 +148,9 @@ def fit_weights(
 
     def improbability(away: Float[np.ndarray, " s"]) -> float:
         energies = np.einsum("s,snc->nc", prior * np.exp(away), stacked)
-        evidence = TEMPER * len(truth) * cross_entropy(energies, truth)
+        evidence = TEMPER * len(truth) * surprise(energies, truth)
         return evidence + 0.5 * float(np.sum((away / PRIOR_SPREAD) ** 2))
 
     bounds = [(-6.0, 4.0)] * len(stacked)
     found = minimize(improbability, np.zeros(len(stacked)), method="L-BFGS-B", bounds=bounds)
     return prior * np.exp(found.x)
-
-
-def cross_entropy(energies: Float[np.ndarray, "n c"], truth: Int[np.ndarray, " n"]) -> float:
-    """Mean surprise, in nats, at the true classes under ``p ~ exp(-energy)``."""
-    rows = np.arange(len(truth))
-    return float(np.mean(energies[rows, truth] + logsumexp(-energies, axis=1)))

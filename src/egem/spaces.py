@@ -11,7 +11,7 @@ imagine. The loss of a case against a hull is the least, over combinations ``a``
 divided by the number of observed values, where ``s`` is the shrinkage and ``floor`` is ``s`` times
 the mean variance. What is missing in a case is left out, which marginalises it exactly. Instead of
 one shrinkage and one ridge, the log of the loss is averaged over several, by how well each told
-held-out training cases apart (:mod:`egem.calibration`).
+held-out training cases apart (:mod:`egem.evidence`).
 """
 
 from collections.abc import Sequence
@@ -131,12 +131,8 @@ def hull(batch: Batch) -> Hull:
     mean = values.sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
     basis = np.where(mask, values - mean, 0.0)
     if len(basis) > MOST_HULL_DIRECTIONS:
-        u, s = np.linalg.eigh(basis @ basis.T if len(basis) < len(mean) else basis.T @ basis)
-        top = s[:, ::-1][:, :MOST_HULL_DIRECTIONS]
-        if len(basis) < len(mean):
-            basis = top.T @ basis
-        else:
-            basis = (np.sqrt(np.maximum(u[::-1][:MOST_HULL_DIRECTIONS], 0.0)) * top).T
+        _, lengths, directions = np.linalg.svd(basis, full_matrices=False)
+        basis = (lengths[:, None] * directions)[:MOST_HULL_DIRECTIONS]
     return Hull(mean.astype(np.float32), basis.astype(np.float32))
 
 

@@ -54,24 +54,33 @@ def minirocket(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figure
         from aeon.transformations.collection.convolution_based import MiniRocket
     except ImportError as error:
         raise PeerMissing(PEERS) from error
-    from sklearn.linear_model import RidgeClassifierCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     features = MiniRocket(random_state=seed % 2**31, n_jobs=n_jobs or 1)
-    ridge = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10))
-    model = make_pipeline(StandardScaler(), ridge)
+    model = scaled_ridge()
     model.fit(np.asarray(features.fit_transform(cases.X)), cases.y)
     return _scored(model.predict(np.asarray(features.transform(cases.X_test))), cases)
 
 
 def discriminant(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
     """Linear discriminant analysis with shrinkage 0.2."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2)
+    model = shrunk_discriminant()
     model.fit(_flat(cases.X), cases.y)
     return _scored(model.predict(_flat(cases.X_test)), cases)
+
+
+def scaled_ridge():
+    """Return the ridge classifier that goes with MiniRocket's features, unfitted."""
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)))
+
+
+def shrunk_discriminant():
+    """Return linear discriminant analysis with shrinkage 0.2, unfitted."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2)
 
 
 def gaussian_process(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:

@@ -111,7 +111,14 @@ class Task:
 # (+2 points where noise is on sequences alone). On letters pairs make no difference, and four take
 # less time.
 MNIST = Task(
-    *("mnist", "mnist", 20, 32, 20_000, Schedule(10_000, pairs="one"), 1000, 20),
+    name="mnist",
+    dataset="mnist",
+    n_cells=20,
+    batch_size=32,
+    published_updates=20_000,
+    schedule=Schedule(10_000, pairs="one"),
+    n_test=1000,
+    n_validation=20,
     clustered_schedule=Schedule(10_000, rate=0.01, pairs="one"),
 )
 CHARACTERS = Task("characters", "characters", 10, 10, 40_000, Schedule(2500), 400, 5)
