@@ -41,7 +41,7 @@ def digit_model(digits):
 
 @pytest.fixture(scope="session")
 def wave_model(waves):
-    return EGEMClassifier(**QUICK).fit(*waves[:2])
+    return EGEMClassifier(**QUICK, align="start").fit(*waves[:2])
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from egem.calibration import (
-    RIDGE,
     SHARPNESSES,
     SHRINKAGES,
     choose_metric,
-    cross_entropy,
-    held_out,
-    hull_losses,
+    held_out_losses,
     probabilities,
+    scatter_of,
+    surprise,
 )
-from egem.metric import class_scatter, mse, whitened
+from egem.folds import held_out
+from egem.metric import class_scatter, whitened
 from egem.prepare import Batch
+from egem.spaces import Candidate, hull, log_losses
 
 STEPS, CHANNELS = 6, 2
 P = STEPS * CHANNELS
@@ -35,39 +36,6 @@ def make_batch(classes, seed=0, missing=0.0, noise=None):
 
 
 CLASSES = np.repeat([0, 1, 2], 4)
-
-
-@pytest.mark.parametrize("missing", [0.0, 0.3])
-@pytest.mark.parametrize("name", ["mse", "whitened"])
-def test_hull_losses_are_ridge_least_squares(name, missing):
-    train, test = make_batch(CLASSES), make_batch(CLASSES, 1, missing)
-    scatter = class_scatter(train, CLASSES)
-    metric = mse(scatter, P) if name == "mse" else whitened(scatter, P, 0.3)
-    sigma = metric.floor * np.eye(P) + metric.basis @ metric.basis.T
-    found = hull_losses(train, CLASSES, test, metric)
-    assert found.shape == (12, 3)
-    flat = train.values.reshape(12, -1).astype(float)
-    for i in range(12):
-        seen = test.mask[i].ravel()
-        half = np.linalg.cholesky(np.linalg.inv(sigma[np.ix_(seen, seen)])).T
-        for c in range(3):
-            mean = flat[c == CLASSES].mean(axis=0)
-            spread = half @ (flat[c == CLASSES] - mean)[:, seen].T
-            target = half @ (test.values[i].ravel() - mean)[seen]
-            ridge = np.sqrt(RIDGE * np.sum(spread**2) / 4)
-            share, *_ = np.linalg.lstsq(
-                np.vstack([spread, ridge * np.eye(4)]), np.r_[target, np.zeros(4)], rcond=None
-            )
-            loss = np.mean((target - spread @ share) ** 2)
-            np.testing.assert_allclose(found[i, c], loss, rtol=1e-3)
-
-
-def test_a_training_case_lies_close_to_its_own_hull():
-    train = make_batch(CLASSES)
-    losses = hull_losses(train, CLASSES, train, mse(class_scatter(train, CLASSES), P))
-    assert (losses.argmin(axis=1) == CLASSES).all()
-    own = losses[np.arange(12), CLASSES]
-    assert (own < 0.1 * np.median(losses)).all()
 
 
 @given(
@@ -90,14 +58,38 @@ def test_probabilities_heed_only_ratios(scale, sharpness):
     np.testing.assert_allclose(probabilities(scale * losses, sharpness), expected, rtol=1e-6)
 
 
-def test_cross_entropy_is_the_mean_surprise():
+def test_surprise_is_that_of_the_probabilities():
     losses, truth = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([0, 0])
     p = probabilities(losses, 2.0)
-    np.testing.assert_allclose(cross_entropy(losses, truth, 2.0), -np.log(p[:, 0]).mean())
+    np.testing.assert_allclose(surprise(2.0 * np.log(losses), truth), -np.log(p[:, 0]).mean())
+
+
+def test_held_out_cases_are_measured_without_themselves():
+    batch = make_batch(CLASSES)
+    folds = held_out(CLASSES)
+    losses, truth = held_out_losses(batch, CLASSES, folds, [Candidate(0.3, 1.0, 1.0)])
+    held = np.concatenate([np.flatnonzero(fold) for fold in folds])
+    np.testing.assert_array_equal(truth, CLASSES[held])
+    rest = folds[0]
+    scatter = class_scatter(batch[~rest], CLASSES[~rest])
+    hulls = [hull(batch[~rest][CLASSES[~rest] == c]) for c in range(3)]
+    expected = log_losses(scatter, hulls, batch[rest], [Candidate(0.3, 1.0, 1.0)])
+    np.testing.assert_allclose(losses[:, : rest.sum()], expected)
+
+
+def test_a_metric_gives_its_scatter_back():
+    batch = make_batch(CLASSES)
+    scatter = class_scatter(batch, CLASSES)
+    metric = whitened(scatter, P, 0.3)
+    again = whitened(scatter_of(metric), P, 0.3)
+    np.testing.assert_allclose(
+        again.basis @ again.basis.T, metric.basis @ metric.basis.T, atol=1e-5
+    )
+    np.testing.assert_allclose(again.floor, metric.floor, rtol=1e-6)
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=4))
-def testheld_out_hold_out_every_case_once_but_never_a_class(sizes):
+def test_held_out_hold_out_every_case_once_but_never_a_class(sizes):
     classes = np.repeat(np.arange(len(sizes)), sizes)
     folds = held_out(classes)
     if max(sizes) < 2:

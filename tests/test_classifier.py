@@ -15,7 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from egem import EGEMClassifier
 from egem.training import label_key
-from helpers import make_waves
+from helpers import QUICK, make_waves
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -376,7 +376,9 @@ def test_what_an_inversion_holds_fits_together(wave_model, waves):
     assert inversion.losses.shape == inversion.priors.shape == inversion.n_steps.shape == (n, 3)
     assert inversion.codes.shape[:2] == (n, 3) and inversion.converged.dtype == bool
     assert (inversion.losses >= 0).all() and (inversion.priors >= 0).all()
-    np.testing.assert_array_equal(inversion.scores, inversion.losses + inversion.priors)
+    evidence = inversion.evidence
+    joined = evidence.log_losses + evidence.share * np.log(inversion.losses + inversion.priors)
+    np.testing.assert_allclose(inversion.scores, np.exp(joined), rtol=1e-5)
     assert inversion.n_steps.max() <= 20 and (inversion.n_steps[inversion.converged] >= 1).all()
     assert inversion.converged.mean() > 0.5
     whole = inversion.reconstructions
@@ -523,3 +525,22 @@ def test_the_papers_search_takes_fifty_steps_and_betters_its_start(paper_model, 
     start.fit(digits[0][digits[1] < 3], digits[1][digits[1] < 3])
     true = np.arange(len(X)), y
     assert inversion.losses[true].mean() < start.losses(X)[true].mean()
+
+
+def test_what_is_done_at_another_pace_is_recognised_when_stretched():
+    def gestures(seed):
+        rng = np.random.default_rng(seed)
+        X, y = [], np.arange(12) % 2
+        for label in y:
+            t = np.linspace(0, 1, rng.integers(20, 80) if len(X) > 1 else 80)
+            X.append(np.sin((7, 10)[label] * t + 0.2 * rng.normal())[None])
+        return X, y
+
+    X, y = gestures(0)
+    X_test, y_test = gestures(1)
+    fits = {a: EGEMClassifier(**QUICK, align=a).fit(X, y) for a in ("auto", "start", "stretch")}
+    assert fits["auto"].preparation_.stretch and not fits["start"].preparation_.stretch
+    assert fits["auto"].score(X_test, y_test) >= max(0.9, fits["start"].score(X_test, y_test))
+    n = fits["auto"].preparation_.n_timepoints
+    assert fits["auto"].reconstruct(X_test).shape == (12, 1, n)
+    np.testing.assert_array_equal(fits["auto"].predict(X_test), fits["stretch"].predict(X_test))

@@ -73,7 +73,9 @@ def test_a_fitted_metric_is_taken_as_it_is_and_classes_may_differ():
     assert fewer.metric_ is first.metric_
     columns = np.searchsorted(first.classes_, fewer.classes_)
     whole, part = first.invert(X), fewer.invert(X)
-    np.testing.assert_allclose(part.scores, whole.scores[:, columns], rtol=1e-5)
+    np.testing.assert_allclose(part.losses, whole.losses[:, columns], rtol=1e-5)
+    # What of "still" is left may be strange to the others, and is then left to the experts.
+    np.testing.assert_allclose(part.scores[keep], whole.scores[keep][:, columns], rtol=1e-5)
 
 
 def test_scores_do_not_depend_on_the_order_or_company_of_cases():
@@ -89,3 +91,20 @@ def test_scores_do_not_depend_on_the_order_or_company_of_cases():
     np.testing.assert_allclose(scores, joined, rtol=1e-5)
     np.testing.assert_allclose(again.invert(X_test).scores, scores, rtol=1e-5)
     np.testing.assert_allclose(model.invert(X_test[4:5]).scores, scores[4:5], rtol=1e-5)
+
+
+def test_cases_of_another_kind_are_left_to_the_experts():
+    X, y = make_waves(6, seed=1)
+    model = EGEMClassifier(**QUICK, metric="auto", align="stretch").fit(X, y)
+    usual, _ = make_waves(6, seed=2)
+    strange = [x + 300 * np.random.default_rng(3).normal(size=x.shape) for x in usual]
+    raw = model.metric_.spaces[0]
+    hulls = [each[0] for each in model.hulls_]
+
+    def features_say(cases):
+        batch = model.preparation_.apply(cases)
+        own = raw.weight * raw.log_losses(hulls, batch) / model.metric_.sharpness
+        return np.abs(model.invert(cases).evidence.log_losses - own).max(axis=1)
+
+    assert np.median(features_say(usual)) > 0.1
+    assert features_say(strange).max() < 1e-3

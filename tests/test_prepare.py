@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.prepare import MAX_STEPS, Preparation, fit_preparation
+from egem.prepare import MAX_STEPS, Preparation, fit_preparation, stretched
 
 
 def make_cases(lengths, n_channels=2, seed=0):
@@ -112,3 +112,33 @@ def test_parts_of_a_batch_are_batches():
     assert part.n_cases == 2
     np.testing.assert_array_equal(part.values, batch.values[[2, 0]])
     np.testing.assert_array_equal(part.mask, batch.mask[[2, 0]])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
+def test_stretching_keeps_lines_lines_and_ends_ends(n, length, seed):
+    rng = np.random.default_rng(seed)
+    slope, start = rng.normal(size=(2, 3, 1))
+    case = start + slope * np.linspace(0, 1, n)
+    found = stretched(case, length)
+    assert found.shape == (3, length)
+    assert (case.min(axis=1) - 1e-9 <= found.min(axis=1)).all()
+    assert (found.max(axis=1) <= case.max(axis=1) + 1e-9).all()
+    if n <= length and length > 1 and n > 1:
+        np.testing.assert_allclose(found, start + slope * np.linspace(0, 1, length), atol=1e-9)
+
+
+def test_a_gap_stays_a_gap_when_stretched():
+    case = np.array([[0.0, 1.0, np.nan, np.nan, 4.0, 5.0], np.arange(6.0)])
+    longer = stretched(case, 11)
+    np.testing.assert_array_equal(np.isnan(longer[0]), (np.arange(11) > 2) & (np.arange(11) < 8))
+    assert not np.isnan(longer[1]).any()
+    np.testing.assert_array_equal(np.isnan(stretched(case, 3)[0]), [False, True, False])
+
+
+def test_stretched_cases_fill_the_grid_whatever_their_pace():
+    slow, fast = (np.sin(np.linspace(0, 6, n))[None] for n in (90, 30))
+    preparation = fit_preparation([slow, fast], shared_scale=False, stretch=True)
+    assert preparation.n_timepoints == 60
+    batch = preparation.apply([slow, fast])
+    assert batch.mask[:, : preparation.steps_used].all()
+    np.testing.assert_allclose(batch.values[0], batch.values[1], atol=0.05)

@@ -121,12 +121,12 @@ def test_training_lowers_the_loss_it_reports():
 
 
 def test_up_to_eight_cases_have_one_hot_codes_and_more_learn_theirs(company):
-    codes, learned = case_codes(make_batch(MOST_ONE_HOT, 0), False)
+    codes, learned = case_codes(make_batch(MOST_ONE_HOT, 0), Recipe())
     assert not learned and (codes == np.eye(8)).all()
     batches, _, together = company
     rows = together[0].codes[np.argsort(together[0].codes.argmax(axis=1)), :4]
     np.testing.assert_array_equal(rows, np.eye(4))  # training left them alone
-    first, learned = case_codes(batches[3], False)
+    first, learned = case_codes(batches[3], Recipe())
     assert learned and first.shape == (9, 8)
     moved = np.abs(np.sort(together[3].codes[:, :8], axis=0) - np.sort(first, axis=0)).max()
     assert 0.01 < moved < 2  # learned, from where principal components put them
@@ -134,7 +134,7 @@ def test_up_to_eight_cases_have_one_hot_codes_and_more_learn_theirs(company):
 
 def test_first_codes_are_standardised_principal_components():
     batch = make_batch(20, 3)
-    codes, _ = case_codes(batch, False)
+    codes, _ = case_codes(batch, Recipe())
     flat = batch.values.reshape(20, -1)
     flat = flat - flat.mean(axis=0)
     spread = np.linalg.svd(flat, compute_uv=False)
@@ -174,7 +174,8 @@ def test_the_published_recipe_has_the_papers_constants():
         blend=False,
         code_noise=0.1,
         value_noise=0.0002,
-        one_hot_only=True,
+        codes="one-hot",
+        pad_codes=False,
     )
 
 

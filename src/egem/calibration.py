@@ -1,8 +1,8 @@
 """Choices made by leaving training cases out: the metric's shrinkage, the probabilities' sharpness.
 
-Refitting experts for every held-out case would take longer than the fit. A class's affine hull (the
-mean of its cases plus any combination of their differences, with a small ridge) stands in for its
-expert: it is what a linear expert could imagine (METHOD, section 4, points 9 and 11).
+Refitting experts for every held-out case would take longer than the fit. A class's hull (the mean
+of its cases plus any combination of their differences, at a price; see :mod:`egem.spaces`) stands
+in for its expert: it is what a linear expert could imagine (METHOD, section 4, points 9 and 11).
 """
 
 from typing import NamedTuple
@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
-from .folds import held_out
-from .metric import Metric, bind, class_scatter, inner, mse, squared, whitened
+from .folds import evenly, held_out
+from .metric import Metric, Scatter, class_scatter, mse, whitened
 from .prepare import Batch
+from .spaces import Candidate, hull, log_losses
 
 SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 SHARPNESSES = tuple(np.geomspace(0.3, 100.0, 40))
-MOST_HULL_CASES = 32
-RIDGE = 0.05
+RIDGE = 1.0  # of the hulls: about the price an expert's codes have
+MOST_CASES = 3000  # looked at; of more, an even selection
 SHARPNESS_WITHOUT_CASES = 5.0
 SHRINKAGE_WITHOUT_CASES = 0.5
 
@@ -56,100 +57,90 @@ def choose_metric(
     -------
     Choice
     """
-    if isinstance(metric, Metric) or metric == "mse":
-        candidates: tuple[float | None, ...] = (None,)
-    else:
-        candidates = SHRINKAGES if shrinkage is None else (shrinkage,)
-
-    def build(of: Batch, its_classes, candidate: float | None) -> Metric:
-        if isinstance(metric, Metric):
-            return metric
-        scatter, n_values = class_scatter(of, its_classes), of.values[0].size
-        if candidate is None:
-            return mse(scatter, n_values)
-        return whitened(scatter, n_values, candidate)
-
-    folds = held_out(classes)
-    present = np.unique(classes)
-    if not folds or len(present) < 2:
-        fixed = SHRINKAGE_WITHOUT_CASES if len(candidates) > 1 else candidates[0]
-        chosen = build(batch, classes, fixed)
-        return Choice(chosen, SHARPNESS_WITHOUT_CASES, float("nan"))
-    filled = _filled(batch, classes)
-    truth = np.searchsorted(present, np.concatenate([classes[held] for held in folds]))
-    best = (np.inf, 0.0, candidates[0])
-    for candidate in candidates:
-        losses = np.concatenate(
-            [
-                hull_losses(
-                    filled[~held],
-                    classes[~held],
-                    batch[held],
-                    build(filled[~held], classes[~held], candidate),
-                )
-                for held in folds
-            ]
-        )
+    fixed = metric.shrinkage if isinstance(metric, Metric) else shrinkage
+    if metric == "mse":
+        fixed = 1.0
+    some = evenly(len(classes), MOST_CASES)
+    folds = held_out(classes[some])
+    if not folds or len(np.unique(classes)) < 2:
+        chosen = SHRINKAGE_WITHOUT_CASES if fixed is None else fixed
+        built = _build(batch, classes, metric, chosen)
+        return Choice(built, SHARPNESS_WITHOUT_CASES, float("nan"))
+    candidates = [Candidate(s, RIDGE, 1.0) for s in (SHRINKAGES if fixed is None else (fixed,))]
+    given = scatter_of(metric) if isinstance(metric, Metric) else None
+    losses, truth = held_out_losses(batch[some], classes[some], folds, candidates, given)
+    best = (np.inf, 0.0, 1.0)
+    for candidate, each in zip(candidates, losses, strict=True):
         for sharpness in SHARPNESSES:
-            entropy = cross_entropy(losses, truth, sharpness)
-            if entropy < best[0] - 1e-9:
-                best = (entropy, sharpness, candidate)
-    return Choice(build(batch, classes, best[2]), float(best[1]), float(best[0]))
+            found = surprise(sharpness * each, truth)
+            if found < best[0] - 1e-9:
+                best = (found, sharpness, candidate.shrinkage)
+    return Choice(_build(batch, classes, metric, best[2]), float(best[1]), float(best[0]))
 
 
-def _filled(batch: Batch, classes: Int[np.ndarray, " n"]) -> Batch:
-    """Fill what is missing in training cases with class means, for the hull alone."""
-    values = batch.values.copy()
-    for c in np.unique(classes):
-        of = classes == c
-        count = batch.mask[of].sum(axis=0)
-        mean = values[of].sum(axis=0) / np.maximum(count, 1)
-        values[of] = np.where(batch.mask[of], values[of], mean)
-    return Batch(values, np.ones_like(batch.mask))
+def _build(batch: Batch, classes, metric: str | Metric, shrinkage: float) -> Metric:
+    if isinstance(metric, Metric):
+        return metric
+    scatter, n_values = class_scatter(batch, classes), batch.values[0].size
+    if metric == "mse":
+        return mse(scatter, n_values)
+    return whitened(scatter, n_values, shrinkage)
 
 
-def hull_losses(
-    train: Batch, classes: Int[np.ndarray, " n_train"], test: Batch, metric: Metric
-) -> Float[np.ndarray, "n_test n_classes"]:
-    """Loss of each test case against the affine hull of each class, per observed value.
+def scatter_of(metric: Metric) -> Scatter:
+    """Return the scatter that a metric was made of."""
+    directions, spreads, _ = np.linalg.svd(metric.basis.astype(np.float64), full_matrices=False)
+    kept = spreads > 0
+    variances = spreads[kept] ** 2 / max(1.0 - metric.shrinkage, 1e-9)
+    return Scatter(directions[:, kept], variances, 0.0, metric.floor / metric.shrinkage)
+
+
+def held_out_losses(
+    batch: Batch,
+    classes: Int[np.ndarray, " n"],
+    folds: list,
+    candidates: list[Candidate],
+    scatter: Scatter | None = None,
+    most_directions: int = 512,
+    project=None,
+) -> tuple[Float[np.ndarray, "m n_held n_classes"], Int[np.ndarray, " n_held"]]:
+    """Measure held-out cases against the hulls of the rest, in several ways.
 
     Parameters
     ----------
-    train : Batch
-        Complete training cases.
-    classes : array of int (n_train,)
+    batch : Batch
+        Training cases.
+    classes : array of int (n,)
         Their classes.
-    test : Batch
-        Test cases; what they miss is left out.
-    metric : Metric
-        The metric.
+    folds : list of array of bool (n,)
+        Cases held out together.
+    candidates : list of Candidate
+        Ways to measure.
+    scatter : Scatter, optional
+        Spread about class means; None estimates it from the rest, in each fold.
+    most_directions : int, default 512
+        Directions of that estimate.
+    project : callable, optional
+        Prepares ``(rest, held)`` before they are compared.
 
     Returns
     -------
-    array (n_test, n_classes)
-        Classes in ascending order.
+    losses : array (n_candidates, n_held, n_classes)
+        Log losses, held-out cases in the order of the folds.
+    truth : array of int (n_held,)
+        Positions of their true classes.
     """
-    weights = bind(metric, test.mask)
-    flat = train.values.reshape(train.n_cases, -1)
-    out = np.zeros((test.n_cases, len(np.unique(classes))))
-    seen = test.mask.reshape(test.n_cases, -1)
-    targets = test.values.reshape(test.n_cases, -1)
-    for j, c in enumerate(np.unique(classes)):
-        cases = flat[classes == c][:MOST_HULL_CASES]
-        mean = cases.mean(axis=0)
-        for pattern in np.unique(weights.pattern):
-            of = weights.pattern == pattern
-            factor, mask = weights.factors[pattern], seen[of][0]
-            spread = np.where(mask, cases - mean, 0.0)
-            residuals = np.where(mask, targets[of] - mean, 0.0)
-            gram = np.asarray(inner(metric, factor, spread, spread), np.float64)
-            cross = np.asarray(inner(metric, factor, spread, residuals), np.float64)
-            ridge = RIDGE * np.trace(gram) / len(gram) + 1e-9
-            share = np.linalg.solve(gram + ridge * np.eye(len(gram)), cross)
-            own = np.asarray(squared(metric, factor, residuals), np.float64)
-            left = own - 2 * (share * cross).sum(axis=0) + (share * (gram @ share)).sum(axis=0)
-            out[of, j] = left / weights.n_observed[of]
-    return out
+    present = np.unique(classes)
+    parts = []
+    for held in folds:
+        rest, its_classes, out = batch[~held], classes[~held], batch[held]
+        if project is not None:
+            rest, out = project(rest, out)
+        spread = class_scatter(rest, its_classes, most_directions) if scatter is None else scatter
+        hulls = [hull(rest[its_classes == c]) for c in present]
+        parts.append(log_losses(spread, hulls, out, candidates))
+    truth = np.searchsorted(present, np.concatenate([classes[held] for held in folds]))
+    return np.concatenate(parts, axis=1), truth
 
 
 def probabilities(
@@ -176,16 +167,8 @@ def probabilities(
     >>> probabilities(np.array([[1.0, 2.0, 2.0]]), 2.0).round(3)
     array([[0.667, 0.167, 0.167]])
     """
-    return np.exp(_log_probabilities(_energies(losses, sharpness)))
-
-
-def cross_entropy(
-    losses: Float[np.ndarray, "n_cases n_classes"],
-    truth: Int[np.ndarray, " n_cases"],
-    sharpness: float,
-) -> float:
-    """Mean surprise, in nats, at the true classes under :func:`probabilities`."""
-    return surprise(_energies(losses, sharpness), truth)
+    energies = sharpness * np.log(np.maximum(np.asarray(losses, np.float64), 1e-12))
+    return np.exp(_log_probabilities(energies))
 
 
 def surprise(
@@ -193,10 +176,6 @@ def surprise(
 ) -> float:
     """Mean surprise, in nats, at the true classes under ``p ~ exp(-energy)``."""
     return float(-_log_probabilities(energies)[np.arange(len(truth)), truth].mean())
-
-
-def _energies(losses, sharpness: float) -> Float[np.ndarray, "n_cases n_classes"]:
-    return sharpness * np.log(np.maximum(np.asarray(losses, np.float64), 1e-12))
 
 
 def _log_probabilities(energies) -> Float[np.ndarray, "n_cases n_classes"]:

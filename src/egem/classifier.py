@@ -27,7 +27,7 @@ from .parameters import (
 from .prepare import Batch, Preparation
 from .spaces import Representation
 from .tiles import Progress
-from .training import canonical_order, train
+from .training import Codes, canonical_order, train
 from .validation import Case, as_cases, as_labels, check_spread, is_table
 
 
@@ -40,7 +40,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    metric : {"whitened", "mse", "auto", "features"}, Representation or fitted, default "whitened"
+    metric : {"whitened", "mse", "auto", "features"}, Representation or fitted, default "auto"
         How far a sequence is from what a class can bring forth. ``"mse"`` and ``"whitened"`` look
         at what is left between the sequence and the expert's imagination: its mean square (the
         paper's), or weighed by how members of a class were seen to differ. ``"features"`` compares
@@ -61,14 +61,24 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     noise : tuple of float, default (0.0, 0.0)
         Sd of Gaussian noise on training codes and on training sequences (standardised units).
     n_cells : int or None, default None
-        LSTM cells of an expert; None takes 16, or 32 from 8 channels on.
-    n_updates : int, default 3000
-        Gradient steps.
+        LSTM cells of an expert; None follows from the cases (see :mod:`egem.capacity`).
+    codes : {"auto", "one-hot", "learned"}, default "auto"
+        Codes of the training cases. One-hot ones, the paper's, give each case an entry of its own;
+        learned ones are small whatever the number of cases. ``"auto"`` takes one-hot ones for
+        classes of up to 8 cases.
+    code_size : int or None, default None
+        Entries of a learned code; None follows from the cases.
+    n_updates : int or None, default None
+        Gradient steps; None follows from the cases.
     learning_rate : float, default 0.04
         Adam's learning rate; the published recipe has its own, 0.01.
     max_steps : int or None, default None
         Longest sequence an expert generates; longer cases are averaged over blocks of time points.
         None is 64.
+    align : {"auto", "start", "stretch"}, default "auto"
+        How cases of unequal length are compared: from their start, each as far as it goes, or
+        stretched to the median length of the training cases. ``"auto"`` takes what tells held-out
+        training cases apart better; with one case a class it stretches.
     scaling : {"standard", "none"} or Preparation, default "standard"
         Standardise each channel (images: all together) by the training cases, or leave the values
         as they are. A fitted preparation (``other.preparation_``) is taken as it is.
@@ -76,7 +86,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         How codes are searched for; ``"adam"`` is the paper's.
     n_iterations : int or None, default None
         Most steps of that search; None is 20, or the paper's 50 for Adam.
-    prior_strength : float, default 10.0
+    prior_strength : float, default 1.0
         Weight of the prior on codes; 0 lets codes roam freely.
     n_jobs : int or None, default None
         Threads; None takes one for each core.
@@ -128,15 +138,18 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         metric: Literal["auto", "features", "whitened", "mse"]
         | Representation
         | Metric
-        | JointMetric = "whitened",
+        | JointMetric = "auto",
         shrinkage: float | None = None,
         augment: Literal["auto"] | Kind = "auto",
         recipe: Literal["default", "published"] = "default",
         noise: tuple[float, float] = (0.0, 0.0),
         n_cells: int | None = None,
-        n_updates: int = 3000,
+        codes: Codes = "auto",
+        code_size: int | None = None,
+        n_updates: int | None = None,
         learning_rate: float = 0.04,
         max_steps: int | None = None,
+        align: Literal["auto", "start", "stretch"] = "auto",
         scaling: Literal["standard", "none"] | Preparation = "standard",
         inversion: Literal["levenberg-marquardt", "adam"] = "levenberg-marquardt",
         n_iterations: int | None = None,
@@ -151,9 +164,12 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         self.recipe = recipe
         self.noise = noise
         self.n_cells = n_cells
+        self.codes = codes
+        self.code_size = code_size
         self.n_updates = n_updates
         self.learning_rate = learning_rate
         self.max_steps = max_steps
+        self.align = align
         self.scaling = scaling
         self.inversion = inversion
         self.n_iterations = n_iterations
@@ -219,10 +235,11 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         check_spread(cases)
         classes, index = np.unique(y, return_inverse=True)
         kind = kind_of(self, cases)
-        preparation = preparation_of(self, cases, kind)
+        preparation = preparation_of(self, cases, index, kind)
+        cases = preparation.align(cases)
         batch = preparation.apply(cases)
         self._check_visible(batch)
-        recipe = recipe_of(self, kind, preparation.n_channels)
+        recipe = recipe_of(self, kind, batch, index)
         seed = seed_of(self.random_state)
         title = f"training {len(classes)} expert{'s' * (len(classes) > 1)}"
         with Progress(title, len(classes), self.verbose) as bar:
@@ -283,6 +300,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         cases = self._cases(X, reset=False)
         check_channels(cases, self.preparation_.n_channels, "this model")
+        cases = self.preparation_.align(cases)
         longest = self.preparation_.n_timepoints
         n_longer = sum(x.shape[1] > longest for x in cases)
         if n_longer:

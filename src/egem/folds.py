@@ -29,3 +29,12 @@ def held_out(classes: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:
         if len(of) > 1:
             turn[of] = np.arange(len(of)) % n_folds
     return [turn == fold for fold in range(n_folds) if (turn == fold).any()]
+
+
+def evenly(n: int, most: int) -> Int[np.ndarray, " m"]:
+    """Select at most ``most`` of ``range(n)``, evenly.
+
+    >>> evenly(10, 4)
+    array([0, 3, 6, 9])
+    """
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))

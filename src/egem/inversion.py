@@ -25,7 +25,7 @@ from .arrays import AnyArray
 from .decoder import Expert, decode
 from .metric import Metric, inner, squared
 
-PRIOR_STRENGTH = 10.0
+PRIOR_STRENGTH = 1.0
 MAX_STEPS = 20
 FIRST_DAMPING = 1e-2
 TOLERANCE = 1e-3  # relative fall of the score in a step below which a search has converged

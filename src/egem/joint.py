@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
+from scipy.special import expit
 
 from .calibration import choose_metric
 from .evidence import weigh
 from .features import Along, Convolutions, fit_convolutions
 from .inversion import Evidence
-from .metric import Metric, class_scatter, whitened
+from .metric import Metric
 from .prepare import Batch
 from .spaces import Hull, Representation, Space, as_batch, hull
 from .validation import Case
 
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier
+
+
+# A case this many spreads further from every class than usual is of another kind than the training
+# cases, and what descriptions of it say is not to be trusted. The experts' own say stays.
+STRANGE, STRANGE_WIDTH = 1.75, 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +68,7 @@ class JointMetric:
         return [describe(r, cases, batch, n_jobs) for r in self.representations]
 
     def evidence(self, hulls: Sequence[Sequence[Hull]], described: list[Batch]) -> Evidence:
-        """Join the log losses against the hulls.
+        """Join the log losses against the hulls; strange cases are left to the raw values.
 
         Parameters
         ----------
@@ -77,8 +83,15 @@ class JointMetric:
             For (n_cases, n_classes).
         """
         total = np.zeros((described[0].n_cases, len(hulls)))
+        trust = np.ones((len(total), 1))
         for i, (space, batch) in enumerate(zip(self.spaces, described, strict=True)):
-            total += space.weight * space.log_losses([each[i] for each in hulls], batch)
+            losses = space.log_losses([each[i] for each in hulls], batch)
+            if space.name == "raw":
+                strange = space.strangeness(losses)[:, None]
+                total += space.weight * losses
+                trust = expit((STRANGE - strange) / STRANGE_WIDTH)
+            else:
+                total += trust * space.weight * losses
         return Evidence(total / self.sharpness, self.imagined / self.sharpness)
 
 
@@ -174,7 +187,7 @@ def fit_metric(
         by_name = representations(metric, cases, is_image, rng, p.n_jobs)  # pyright: ignore
         described = {n: describe(r, cases, batch, p.n_jobs) for n, r in by_name.items()}
         weighed = weigh(described, classes, imagined="raw" in by_name)
-        residual = _residual_metric(p, batch, classes, weighed.spaces)
+        residual = choose_metric(batch, classes, "whitened", p.shrinkage).metric
         metric = JointMetric(residual, weighed.spaces, tuple(by_name.values()), weighed.imagined)
         in_spaces = list(described.values())
     else:
@@ -183,16 +196,3 @@ def fit_metric(
         tuple(hull(each[classes == c]) for each in in_spaces) for c in range(classes.max() + 1)
     )
     return FittedMetric(metric, metric.sharpness, hulls)
-
-
-def _residual_metric(
-    p: "EGEMClassifier", batch: Batch, classes: Int[np.ndarray, " n"], spaces: tuple[Space, ...]
-) -> Metric:
-    """Whiten the experts' residuals with the shrinkage that served the raw space best."""
-    candidates = [c for space in spaces if space.name == "raw" for c in space.candidates]
-    shrinkage = p.shrinkage
-    if shrinkage is None and not candidates:
-        return choose_metric(batch, classes, "whitened").metric
-    if shrinkage is None:
-        shrinkage = max(candidates, key=lambda c: c.share).shrinkage
-    return whitened(class_scatter(batch, classes), batch.values[0].size, shrinkage)

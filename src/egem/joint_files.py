@@ -7,7 +7,7 @@ import numpy as np
 from .features import Bank, Convolutions, Layout
 from .joint import JointMetric
 from .metric import Metric, Scatter
-from .spaces import Candidate, Hull, Space
+from .spaces import Candidate, Hull, Space, Usual
 
 Arrays = dict[str, np.ndarray]
 
@@ -46,6 +46,7 @@ def pack_joint(
         its: dict[str, Any] = {
             "name": space.name,
             "weight": space.weight,
+            "usual": space.usual,
             "candidates": [list(c) for c in space.candidates],
             "tail": float(space.scatter.tail),
             "mean_variance": float(space.scatter.mean_variance),
@@ -81,7 +82,8 @@ def unpack_joint(
             its["mean_variance"],
         )
         candidates = tuple(Candidate(*map(float, c)) for c in its["candidates"])
-        spaces.append(Space(its["name"], scatter, candidates, float(its["weight"])))
+        usual = its.get("usual") and Usual(*map(float, its["usual"]))
+        spaces.append(Space(its["name"], scatter, candidates, float(its["weight"]), usual))
         for c, of in enumerate(hulls):
             of.append(Hull(*(arrays[f"{at}/hull/{c}/{name}"] for name in Hull._fields)))
         representations.append(_convolutions(arrays, at, its["convolutions"]))

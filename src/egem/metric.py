@@ -99,13 +99,23 @@ def class_scatter(
         residuals[of] = np.where(mask[of], values[of] - mean, 0.0)
         freedom += np.maximum(count - 1, 0)
     residuals /= np.sqrt(np.maximum(freedom, 1))
-    _, s, directions = np.linalg.svd(residuals, full_matrices=False)
+    s, directions = _principal(residuals)
     keep = (s > 1e-6 * max(s[0], 1e-12))[:most_directions]
     used = max(int((freedom > 0).sum()), 1)
     kept = s[: len(keep)][keep] ** 2
     total = float((s**2).sum())
     tail = max(total - float(kept.sum()), 0.0) / used
     return Scatter(directions[: len(keep)][keep].T, kept, tail, total / used)
+
+
+def _principal(rows: Float[np.ndarray, "n p"]):
+    """Singular values and right singular vectors, the largest first."""
+    n, p = rows.shape
+    if n <= 2 * p:
+        _, s, directions = np.linalg.svd(rows, full_matrices=False)
+        return s, directions
+    squares, directions = np.linalg.eigh(rows.T @ rows)
+    return np.sqrt(np.maximum(squares[::-1], 0.0)), directions.T[::-1]
 
 
 # Where every class has one case nothing tells how members differ; a quarter of the variance of

@@ -1,25 +1,31 @@
 """The classifier's constructor arguments: checked, and turned into what each part asks for."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from jaxtyping import Int
 from sklearn.utils.validation import check_random_state
 
 from .augment import Kind, guess_kind
+from .calibration import MOST_CASES, choose_metric
+from .capacity import choose_capacity
 from .ensemble import Search
+from .folds import evenly
 from .inversion import MAX_STEPS
 from .joint import JointMetric
-from .metric import Metric
-from .prepare import Preparation, fit_preparation
+from .metric import MOST_DIRECTIONS, Metric, class_scatter
+from .prepare import Batch, Preparation, fit_preparation
 from .spaces import Representation
-from .training import Recipe
+from .training import Codes, Recipe, canonical_order
 from .validation import Case
 
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier
 
 _PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, updates
-_LEAST = {"n_cells": 1, "n_updates": 1, "max_steps": 1, "n_iterations": 0}
+MOST_CASES_TO_ALIGN = 1000  # looked at to choose between start and stretch
+_LEAST = {"n_cells": 1, "n_updates": 1, "code_size": 1, "max_steps": 1, "n_iterations": 0}
 
 
 def published_parameters(dataset: str, noise: tuple[float, float]) -> dict[str, Any]:
@@ -42,6 +48,7 @@ def published_parameters(dataset: str, noise: tuple[float, float]) -> dict[str, 
         "metric": "mse",
         "augment": "none",
         "scaling": "none",
+        "align": "start",
         "max_steps": 100_000,
         "inversion": "adam",
         "prior_strength": 0.0,
@@ -58,6 +65,8 @@ def check_parameters(p: "EGEMClassifier") -> None:
     """
     choices = {
         "augment": ("auto", "none", "series", "pen", "image"),
+        "align": ("auto", "start", "stretch"),
+        "codes": ("auto", "one-hot", "learned"),
         "recipe": ("default", "published"),
         "inversion": ("levenberg-marquardt", "adam"),
     }
@@ -91,17 +100,40 @@ def check_parameters(p: "EGEMClassifier") -> None:
         raise ValueError(f"noise must be two sds, of codes and of sequences, not {p.noise!r}.")
 
 
-def preparation_of(p: "EGEMClassifier", cases: list[Case], kind: Kind) -> Preparation:
-    """Return the fitted preparation handed in, or fit one to the training cases."""
+def preparation_of(
+    p: "EGEMClassifier", cases: list[Case], classes: Int[np.ndarray, " n"], kind: Kind
+) -> Preparation:
+    """Return the fitted preparation handed in, or fit one to the training cases.
+
+    Cases of unequal length are laid from their start or stretched, whichever tells held-out
+    training cases apart with less surprise; with one case a class they are stretched.
+    """
     if isinstance(p.scaling, Preparation):
         check_channels(cases, p.scaling.n_channels, "the preparation given as scaling")
         return p.scaling
-    return fit_preparation(
+    fit = partial(
+        fit_preparation,
         cases,
         shared_scale=kind == "image",
         standardise=p.scaling == "standard",
         max_steps=p.max_steps,
     )
+    if p.align != "auto":
+        return fit(stretch=p.align == "stretch")
+    from_start = fit(stretch=False)
+    if len({x.shape[1] for x in cases}) == 1:
+        return from_start
+    # Sums must not depend on the order of the cases.
+    order = canonical_order(from_start.apply(cases))
+    cases, classes = [cases[i] for i in order], classes[order]
+    some = evenly(len(cases), MOST_CASES_TO_ALIGN)
+
+    def surprise(preparation: Preparation) -> float:
+        batch = preparation.apply([cases[i] for i in some])
+        return choose_metric(batch, classes[some], "whitened").cross_entropy
+
+    stretched = fit(stretch=True)
+    return from_start if surprise(from_start) < surprise(stretched) else stretched
 
 
 def check_channels(cases: list[Case], n_channels: int, fitted: str) -> None:
@@ -124,19 +156,27 @@ def kind_of(p: "EGEMClassifier", cases: list[Case]) -> Kind:
     return guess_kind(cases) if p.augment == "auto" else cast(Kind, p.augment)
 
 
-def recipe_of(p: "EGEMClassifier", kind: Kind, n_channels: int) -> Recipe:
-    """Return how experts are trained."""
-    n_cells = p.n_cells or (16 if n_channels < 8 else 32)
+def recipe_of(
+    p: "EGEMClassifier", kind: Kind, batch: Batch, classes: Int[np.ndarray, " n"]
+) -> Recipe:
+    """Return how experts are trained; what the user leaves open follows from the cases."""
+    some = evenly(len(classes), MOST_CASES)
+    spread = class_scatter(batch[some], classes[some], MOST_DIRECTIONS)
+    chosen = choose_capacity(classes, batch.values.shape[2], spread)
     noise = (float(p.noise[0]), float(p.noise[1]))
+    n_cells, n_updates = p.n_cells or chosen.n_cells, p.n_updates or chosen.n_updates
     if p.recipe == "published":
-        return Recipe.published(n_cells, p.n_updates, p.learning_rate, noise)
+        return Recipe.published(n_cells, n_updates, p.learning_rate, noise)
     return Recipe(
         n_cells=n_cells,
-        n_updates=p.n_updates,
+        n_updates=n_updates,
+        batch_size=chosen.batch_size,
         learning_rate=p.learning_rate,
         kind=kind,
         code_noise=noise[0],
         value_noise=noise[1],
+        codes=cast(Codes, p.codes),
+        code_size=p.code_size or chosen.code_size,
     )
 
 

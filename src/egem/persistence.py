@@ -144,7 +144,7 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
         "experts": [{"loss": t.loss, "n_bends": t.n_bends} for t in ensemble.trained],
         "metric": {k: getattr(metric, k) for k in ("name", "floor", "noise", "shrinkage")},
         "preparation": {
-            k: int(getattr(preparation, k)) for k in ("n_timepoints", "block", "n_steps")
+            k: int(getattr(preparation, k)) for k in ("n_timepoints", "block", "n_steps", "stretch")
         },
         "joint": joint,
         "search": ensemble.search._asdict(),
@@ -159,8 +159,12 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
 
 def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any]):
     metric = Metric(basis=arrays["metric/basis"], **header["metric"])
+    grid = header["preparation"]
     preparation = Preparation(
-        arrays["preparation/mean"], arrays["preparation/scale"], **header["preparation"]
+        arrays["preparation/mean"],
+        arrays["preparation/scale"],
+        **{k: grid[k] for k in ("n_timepoints", "block", "n_steps")},
+        stretch=bool(grid.get("stretch", False)),
     )
     trained = tuple(
         Trained(

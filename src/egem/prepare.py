@@ -42,6 +42,9 @@ class Preparation(NamedTuple):
     n_steps : int
         Steps of the grid, ``ceil(n_timepoints / block)`` rounded up to a multiple of 4; the steps
         beyond the data are always masked.
+    stretch : bool
+        Whether each case is stretched or shrunk to ``n_timepoints`` first, so that it is compared
+        by its share of the way; otherwise a shorter case is compared as far as it goes.
     """
 
     mean: Float[np.ndarray, " n_channels"]
@@ -49,6 +52,7 @@ class Preparation(NamedTuple):
     n_timepoints: int
     block: int
     n_steps: int
+    stretch: bool = False
 
     @property
     def n_channels(self) -> int:
@@ -59,6 +63,10 @@ class Preparation(NamedTuple):
     def steps_used(self) -> int:
         """Steps of the grid that carry data."""
         return -(-self.n_timepoints // self.block)
+
+    def align(self, cases: list[Case]) -> list[Case]:
+        """Bring cases to one length where this preparation stretches them."""
+        return [stretched(x, self.n_timepoints) for x in cases] if self.stretch else cases
 
     def apply(self, cases: list[Case], name: str = "X") -> Batch:
         """Standardise cases and lay them on the grid.
@@ -72,7 +80,7 @@ class Preparation(NamedTuple):
         """
         values = np.zeros((len(cases), self.n_steps, self.n_channels), np.float32)
         mask = np.zeros(values.shape, bool)
-        for i, case in enumerate(cases):
+        for i, case in enumerate(self.align(cases)):
             grid = np.full((self.n_channels, self.n_steps * self.block), np.nan)
             length = min(case.shape[1], self.n_timepoints)
             with np.errstate(over="ignore"):
@@ -115,8 +123,37 @@ class Preparation(NamedTuple):
         return (restored * self.scale[:, None] + self.mean[:, None]).astype(np.float32)
 
 
+def stretched(case: Case, length: int) -> Case:
+    """Stretch or shrink a case to a number of time points, along lines between its own.
+
+    Where it shrinks, equal stretches of it are averaged. A value is missing where one it would be
+    made of is.
+
+    >>> stretched(np.array([[0.0, 2.0]]), 3)
+    array([[0., 1., 2.]])
+    >>> stretched(np.array([[0.0, 0.0, 6.0, 6.0]]), 2)
+    array([[0., 6.]])
+    """
+    n = case.shape[1]
+    if n == length:
+        return case
+    per_point = -(-n // length)
+    at = np.linspace(0, n - 1, length * per_point)
+    left = np.minimum(at.astype(int), max(n - 2, 0))
+    share = at - left
+    right = np.minimum(left + 1, n - 1)
+    # A neighbour of no weight must not spread its gap: 0 * nan is nan.
+    fine = np.where(share > 0, case[:, right] * share, 0.0)
+    fine += np.where(share < 1, case[:, left] * (1 - share), 0.0)
+    return fine.reshape(len(case), length, per_point).mean(axis=2)
+
+
 def fit_preparation(
-    cases: list[Case], shared_scale: bool, standardise: bool = True, max_steps: int | None = None
+    cases: list[Case],
+    shared_scale: bool,
+    standardise: bool = True,
+    max_steps: int | None = None,
+    stretch: bool = False,
 ) -> Preparation:
     """Choose scaling and grid from the training cases.
 
@@ -130,13 +167,16 @@ def fit_preparation(
         False leaves the values as they are (the published setting prepares them itself).
     max_steps : int or None
         Longest grid; None is 64. Longer sequences are averaged over equal blocks of time points.
+    stretch : bool, default False
+        Whether cases are brought to their median length.
 
     Returns
     -------
     Preparation
     """
     n_channels = len(cases[0])
-    n_timepoints = max(x.shape[1] for x in cases)
+    lengths = [x.shape[1] for x in cases]
+    n_timepoints = int(np.median(lengths)) if stretch else max(lengths)
     block = -(-n_timepoints // (max_steps or MAX_STEPS))
     n_steps = -(-n_timepoints // block)
     if max_steps is None:
@@ -155,4 +195,4 @@ def fit_preparation(
             scale[c] = 1.0 if constant else spread
         if shared_scale:
             mean[:], scale[:] = mean[0], scale[0]
-    return Preparation(mean, scale, n_timepoints, block, n_steps)
+    return Preparation(mean, scale, n_timepoints, block, n_steps, stretch)

@@ -91,6 +91,13 @@ class Candidate(NamedTuple):
     share: float
 
 
+class Usual(NamedTuple):
+    """Mean and spread of the log loss that held-out training cases had against their own class."""
+
+    mean: float
+    spread: float
+
+
 @dataclass(frozen=True, eq=False)
 class Space:
     """A space with its measure, estimated from the training cases of all classes.
@@ -105,17 +112,26 @@ class Space:
         Ways to measure; shares sum to 1.
     weight : float
         Exponent of this space's loss in the classifier's decision.
+    usual : Usual or None
+        What to expect of a case's log loss; None where no training case could be held out.
     """
 
     name: str
     scatter: Scatter
     candidates: tuple[Candidate, ...]
     weight: float
+    usual: Usual | None = None
 
     def log_losses(self, hulls: Sequence[Hull], batch: Batch) -> Float[np.ndarray, "n n_classes"]:
         """Return the averaged log loss of each case against each class's hull."""
         each = log_losses(self.scatter, hulls, batch, self.candidates)
         return np.einsum("m,mnc->nc", [c.share for c in self.candidates], each)
+
+    def strangeness(self, log_losses: Float[np.ndarray, "n n_classes"]) -> Float[np.ndarray, " n"]:
+        """Return by how many spreads each case is further from its nearest class than usual."""
+        if self.usual is None:
+            return np.zeros(len(log_losses))
+        return (log_losses.min(axis=1) - self.usual.mean) / self.usual.spread
 
 
 def as_batch(vectors: Float[np.ndarray, "n p"]) -> Batch:

@@ -7,7 +7,7 @@ what one becomes depends on its cases, its label and the seed, never on its neig
 import zlib
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +18,22 @@ from jaxtyping import Array, Float, Float32, UInt32
 from .arrays import AnyArray
 from .augment import Kind, Pool, make_pool
 from .decoder import Expert, decode, init_default, init_published
+from .folds import evenly
 from .prepare import Batch
 from .tiles import Advance, bucket, run, stack, tiled
+
+Codes = Literal["auto", "one-hot", "learned"]
 
 EXPERTS_PER_TILE = 4
 UPDATES_PER_CALL = 100  # between two looks at the clock, the progress bar and Ctrl-C
 MOST_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
-LEARNED_SIZE = 8
+MOST_PAIRS = 8192  # drawn ahead for a class, unless it has more cases than that
 BOOK_SIZE = 64
+# Prices of a code's entries in the prior, as precisions. One-hot codes spread by 0.4 and training
+# bends by 1; both are priced higher, since what a test case needs of them is less.
+ONE_HOT_PRECISION = 10.0
+BEND_PRECISION = 10.0
+LEAST_SPREAD = 0.03  # of a learned entry: one that is the same for all cases says little
 ATTEMPTS = 3
 
 
@@ -58,9 +66,14 @@ class Recipe:
     blend : bool
         Whether to mix pairs of cases.
     code_noise, value_noise : float
-        Sd of Gaussian noise on codes (one-hot ones are then clipped to [0, 1]) and on sequences.
-    one_hot_only : bool
-        One-hot codes however many cases there are.
+        Sd of Gaussian noise on codes (the paper's are then clipped to [0, 1]) and on sequences.
+    codes : {"auto", "one-hot", "learned"}
+        Codes of training cases: one-hot (the paper's), or small ones that are learned with the
+        weights; ``"auto"`` takes one-hot ones up to 8 cases.
+    code_size : int
+        Entries of a learned code.
+    pad_codes : bool
+        Whether one-hot codes get idle entries, so that classes of 2, 3 and 4 cases share a shape.
     """
 
     n_cells: int = 16
@@ -74,7 +87,9 @@ class Recipe:
     blend: bool = True
     code_noise: float = 0.0
     value_noise: float = 0.0
-    one_hot_only: bool = False
+    codes: Codes = "auto"
+    code_size: int = 8
+    pad_codes: bool = True
 
     @staticmethod
     def published(
@@ -92,7 +107,8 @@ class Recipe:
             blend=False,
             code_noise=noise[0],
             value_noise=noise[1],
-            one_hot_only=True,
+            codes="one-hot",
+            pad_codes=False,
         )
 
 
@@ -151,22 +167,21 @@ def canonical_order(batch: Batch) -> np.ndarray:
     return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
 
 
-def case_codes(batch: Batch, one_hot_only: bool) -> tuple[Float32[np.ndarray, "n k"], bool]:
+def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"], bool]:
     """Return first codes of a class's cases and whether they are to be learned.
 
-    Up to ``MOST_ONE_HOT`` cases have one-hot codes (the paper's), padded to 4 or 8 entries; more
-    start from their standardised principal component scores and are learned with the weights.
+    Learned codes start from the standardised principal component scores of the cases.
     """
-    n = batch.n_cases
-    if one_hot_only or n <= MOST_ONE_HOT:
-        return np.eye(n, n if one_hot_only else bucket(n, 4), dtype=np.float32), False
+    n, size = batch.n_cases, recipe.code_size
+    if recipe.codes == "one-hot" or (recipe.codes == "auto" and n <= MOST_ONE_HOT):
+        return np.eye(n, bucket(n, 4) if recipe.pad_codes else n, dtype=np.float32), False
     flat = batch.values.reshape(n, -1).astype(np.float64)
     flat -= flat.mean(axis=0)
     u, s, vt = np.linalg.svd(flat, full_matrices=False)
-    size = min(LEARNED_SIZE, len(s))
-    u = u[:, :size] * np.sign(vt[:size, np.abs(vt[:size]).argmax(axis=1)].diagonal())
-    codes = np.zeros((n, LEARNED_SIZE), np.float32)
-    codes[:, :size] = u * np.sqrt(n) * (s[:size] > 1e-6 * max(s[0], 1e-12))
+    kept = min(size, len(s))
+    u = u[:, :kept] * np.sign(vt[:kept, np.abs(vt[:kept]).argmax(axis=1)].diagonal())
+    codes = np.zeros((n, size), np.float32)
+    codes[:, :kept] = u * np.sqrt(n) * (s[:kept] > 1e-6 * max(s[0], 1e-12))
     return codes, True
 
 
@@ -247,9 +262,10 @@ def train(
 def _task(batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attempt: int) -> _Task:
     entropy = [*label_key(seed, label), attempt]
     batch = batch[canonical_order(batch)]
-    table, learned = case_codes(batch, recipe.one_hot_only)
+    table, learned = case_codes(batch, recipe)
+    n = batch.n_cases
     plain = recipe.kind == "none" and not recipe.blend
-    size = batch.n_cases if plain else bucket(2 * batch.n_cases, 512)
+    size = n if plain else max(min(bucket(2 * n, 512), MOST_PAIRS), n)
     rng = np.random.default_rng(entropy)
     pool = make_pool(batch, recipe.kind, size, steps_used, rng, recipe.blend)
     n_rows = bucket(len(table), 4)
@@ -328,9 +344,8 @@ def _update(state: _State, task: _Task, i, rate, recipe: Recipe) -> _State:
         expert, table = trained
         codes = pair_codes(table, pairs)
         if recipe.code_noise:
-            codes = jnp.clip(
-                codes + recipe.code_noise * jax.random.normal(code_key, codes.shape), 0.0, 1.0
-            )
+            codes = codes + recipe.code_noise * jax.random.normal(code_key, codes.shape)
+            codes = jnp.clip(codes, 0.0, 1.0) if recipe.published_init else codes
         return training_loss(expert, codes, values, pairs.mask)
 
     gradient = jax.grad(loss)((state.expert, state.table))
@@ -375,11 +390,17 @@ def _finished(state: _State, loss: float, batch: Batch, task: _Task) -> Trained:
     pairs = jax.tree.map(lambda a: a[:n_pairs], task.pool)
     book = np.asarray(pair_codes(table, pairs), np.float32)
     # The cases first, evenly thinned where they are too many, then blends and deformations.
-    cases = np.unique(np.linspace(0, n - 1, min(n, BOOK_SIZE)).astype(int))
+    cases = evenly(n, BOOK_SIZE)
     book = book[np.concatenate([cases, np.arange(n, n_pairs)])[:BOOK_SIZE]]
     book = book[np.arange(BOOK_SIZE) % len(book)]
     n_bends = task.pool.bend.shape[1]
-    return Trained(state.expert, codes, mean, np.ones_like(mean), book, loss, n_bends)
+    precision = np.full(mean.shape, BEND_PRECISION, np.float32)
+    precision[:case_size] = (
+        1.0 / np.maximum(table.std(axis=0), LEAST_SPREAD) ** 2
+        if task.learned
+        else ONE_HOT_PRECISION
+    )
+    return Trained(state.expert, codes, mean, precision, book, loss, n_bends)
 
 
 def code_size(trained: "Trained") -> int:
