@@ -1,17 +1,20 @@
 """Accuracy of the default classifier beside others, on the same splits.
 
-    python benchmarks/accuracy.py [--sets characters mnist] [--k 1 4 16] [--seeds 10 11] [--report]
+    python benchmarks/accuracy.py [--sets characters mnist] [--k 1 4 16 0] [--seeds 10 11]
+    python benchmarks/accuracy.py --ablation      # parts left out or exchanged, four sets
+    python benchmarks/accuracy.py --report        # only write the report
 
 Each row of `docs/benchmarks/accuracy.csv` is one method at one split; rows that are there are not
 run again, so the whole may be stopped and carried on. `--report` only writes the tables and
 pictures of `docs/benchmarks/accuracy.md` from them (also done at the end of every call).
 
-Splits are `few_shot_split`'s: k random training cases a class. Tested are at most 1,000 cases of
-the held-out fifth; of MNIST (training cases from its 60,000) the first 1,000 test digits; of the
-small sets, which have fewer than 100 cases in a fifth, all cases not used for training, over 20
-splits. Seeds 0 to 9 were used to develop; report on others. Data come
-from `EGEM_DATA_DIR`, from aeon's wheel, or are downloaded. A set of unequal lengths is padded with
-each case's last value for those methods that need it.
+Splits are `few_shot_split`'s: k random training cases a class; k = 0 is all of them (then `mnist`
+and `pendigits` are tested on their official test parts, whole). Otherwise tested are at most 1,000
+cases of the held-out fifth; of MNIST (training cases from its 60,000) the first 1,000 test digits;
+of the small sets, which have fewer than 100 cases in a fifth, all cases not used for training, over
+20 splits. Seeds 0 to 9 were used to develop; report on others. Data come from `EGEM_DATA_DIR`, from
+aeon's wheel, or are downloaded. A set of unequal lengths is padded with each case's last value for
+those methods that need it.
 """
 
 import argparse
@@ -27,9 +30,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from accuracy_report import AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.baselines import ForwardLSTMClassifier
+from egem.calibration import RIDGE, scatter_of
 from egem.inversion import decisive
 from egem.paper.other_rows import scaled_ridge, shrunk_discriminant
 from egem.selection import dtw_distances
+from egem.spaces import Candidate, Hull, hull, log_losses
+from egem.validation import as_cases
 
 OUT = Path("docs/benchmarks")
 LARGE = ("characters", "mnist", "pendigits", "JapaneseVowels", "ItalyPowerDemand")
@@ -39,6 +45,7 @@ SMALL = (
 )
 SEEDS = {name: range(10, 15) for name in LARGE} | {name: range(10, 30) for name in SMALL}
 MOST_TESTED = 1000
+MOST_NEIGHBOURS = 3000  # training cases that a neighbour is looked for among, one by one
 COLUMNS = ("set", "k", "seed", "method", "accuracy", "n_test", "fit_seconds", "predict_seconds")
 
 
@@ -51,16 +58,20 @@ class Split(NamedTuple):
     y_test: np.ndarray
 
 
-def split(name: str, k: int | None, seed: int) -> Split:
-    """Draw a split; raises ValueError where a class has too few cases."""
+def split(name: str, k: int, seed: int) -> Split:
+    """Draw a split, k = 0 for all cases; raises ValueError where a class has too few."""
+    if name in ("mnist", "pendigits") and not k:
+        X, y = load_dataset(name, split="train")
+        X_test, y_test = load_dataset(name, split="test")
+        return Split(X, np.asarray(y), X_test, np.asarray(y_test))
     if name == "mnist":
         X, y = load_dataset("mnist", split="train")
         X_test, y_test = load_dataset("mnist", split="test")
-        train = few_shot_split(y, k, seed).train if k else np.arange(len(y))
+        train = few_shot_split(y, k, seed).train
         return Split(X[train], y[train], X_test[:MOST_TESTED], y_test[:MOST_TESTED])
     X, y = load_dataset(name)
     y = np.asarray(y)
-    train, test = few_shot_split(y, k, seed)
+    train, test = few_shot_split(y, k or None, seed)
     if name in SMALL:
         test = np.setdiff1d(np.arange(len(y)), train)
     test = np.sort(np.random.default_rng(seed).permutation(test)[:MOST_TESTED])
@@ -106,9 +117,46 @@ def egem(cases: Split, seed: int) -> Results:
     if found.evidence is not None:
         hulls = decisive(own, found.evidence._replace(share=0.0))
         yield "EGEM, hulls alone", accuracy(hulls), np.nan, np.nan
+    for name, scores in _in_the_experts_metric(clf, cases):
+        yield name, accuracy(scores), np.nan, np.nan
     winner = clf.classes_[found.scores.argmin(axis=1)]
     same = float(np.mean(clf.predict(cases.X_test) == winner))
     yield AGREEMENT, same, np.nan, np.nan
+
+
+def _in_the_experts_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[str, np.ndarray]]:
+    """What the experts have to beat: affine hulls and neighbours, same metric, same grid."""
+    train, test = (
+        clf.preparation_.apply(clf.preparation_.align(as_cases(X))) for X in (cases.X, cases.X_test)
+    )
+    metric = clf.ensemble_.metric
+    measure, scatter = [Candidate(metric.shrinkage, RIDGE, 1.0)], scatter_of(metric)
+    hulls = [hull(train[cases.y == c]) for c in clf.classes_]
+    yield "hulls in the experts' metric", log_losses(scatter, hulls, test, measure)[0]
+    if train.n_cases <= MOST_NEIGHBOURS:
+        nothing = np.zeros((1, train.values[0].size), np.float32)
+        points = [Hull(x.ravel(), nothing) for x in train.values]
+        each = log_losses(scatter, points, test, measure)[0]
+        nearest = [each[:, cases.y == c].min(axis=1) for c in clf.classes_]
+        yield "1NN in the experts' metric", np.stack(nearest, axis=1)
+
+
+def variant(members: int = 1, **parameters) -> Callable[[Split, int], Results]:
+    """Return a method: the classifier with other settings, or several whose losses are averaged."""
+
+    def fit_and_score(cases: Split, seed: int) -> Results:
+        start = time.perf_counter()
+        models = [
+            EGEMClassifier(random_state=seed + 1000 * m, **parameters).fit(cases.X, cases.y)
+            for m in range(members)
+        ]
+        fitted = time.perf_counter()
+        scores = np.mean([np.log(m.invert(cases.X_test).scores) for m in models], axis=0)
+        took = time.perf_counter() - fitted
+        right = models[0].classes_[scores.argmin(axis=1)] == cases.y_test
+        yield "", float(np.mean(right)), fitted - start, took
+
+    return fit_and_score
 
 
 def timed(fit: Callable, predict: Callable, name: str, cases: Split) -> Results:
@@ -190,6 +238,25 @@ METHODS: dict[str, Callable[[Split, int], Results]] = {
 }
 
 
+ABLATIONS = {
+    f"ablation: {name}": variant(**settings)
+    for name, settings in {
+        "auto": {},
+        "auto, nothing bent": {"augment": "none"},
+        "auto, 3 members a class": {"members": 3},
+        "features": {"metric": "features"},
+        "whitened": {"metric": "whitened"},
+        "whitened, nothing bent (no elasticity)": {"metric": "whitened", "augment": "none"},
+        "whitened, one-hot codes": {"metric": "whitened", "codes": "one-hot"},
+        "whitened, learned codes": {"metric": "whitened", "codes": "learned"},
+        "whitened, 3 members a class": {"metric": "whitened", "members": 3},
+        "mse": {"metric": "mse"},
+        "mse, nothing bent": {"metric": "mse", "augment": "none"},
+    }.items()
+}
+ABLATED = ("characters", "mnist", "JapaneseVowels", "GunPoint")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -198,9 +265,13 @@ def main() -> None:
     parser.add_argument("--k", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--seeds", type=int, nargs="+", help="default 10-14, small sets 10-29")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--ablation", action="store_true", help="run the ablations instead")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--report", action="store_true", help="run nothing, write the report")
     options = parser.parse_args()
+    if options.ablation:
+        options.sets, options.methods = list(ABLATED), list(ABLATIONS)
+        options.k, options.seeds = [4, 16], [10, 11, 12]
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "accuracy.csv"
     done = set()
@@ -226,7 +297,7 @@ def run(name: str, k: int, seed: int, methods: list[str], table: Path, done: set
         return
     for method in left:
         try:
-            rows = list(METHODS[method](cases, seed))
+            rows = list((METHODS | ABLATIONS)[method](cases, seed))
         except ImportError as error:
             print(f"{method} is left out: {error}")
             continue
@@ -237,10 +308,11 @@ def run(name: str, k: int, seed: int, methods: list[str], table: Path, done: set
                 writer.writerow(COLUMNS)
             for each, accuracy, fit, predict in rows:
                 seconds = ("" if np.isnan(s) else f"{s:.2f}" for s in (fit, predict))
+                label = each or method
                 writer.writerow(
-                    (name, k, seed, each, f"{accuracy:.5f}", len(cases.y_test), *seconds)
+                    (name, k, seed, label, f"{accuracy:.5f}", len(cases.y_test), *seconds)
                 )
-                print(f"{name:>22} k={k:<3} seed {seed}  {each:<22} {accuracy:.3f}", flush=True)
+                print(f"{name:>22} k={k:<3} seed {seed}  {label:<28} {accuracy:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from egem.calibration import surprise
-from egem.evidence import PRIOR_SPREAD, TEMPER, fit_weights, weigh
+from egem.evidence import PRIOR_SPREAD, fit_weights, weigh
 from egem.metric import class_scatter
 from egem.spaces import MOST_HULL_DIRECTIONS, Candidate, as_batch, hull, log_losses
+from egem.standin import Imagination
 from test_calibration import CLASSES, make_batch
 
 
@@ -36,7 +37,7 @@ def test_losses_are_ridge_least_squares_in_the_measure(missing):
 
 def test_many_cases_are_spanned_by_their_principal_directions():
     rng = np.random.default_rng(0)
-    for n, p in ((60, 100), (200, 50)):
+    for n, p in ((150, 200), (200, 150)):
         plane = rng.normal(size=(n, 3)) @ rng.normal(size=(3, p))
         found = hull(as_batch(plane + 7))
         assert found.basis.shape == (MOST_HULL_DIRECTIONS, p)
@@ -53,7 +54,7 @@ def test_the_space_that_tells_classes_apart_gets_the_weight():
     telling = as_batch(rng.normal(size=(5, 8))[classes] + 0.3 * rng.normal(size=(30, 8)))
     empty = as_batch(rng.normal(size=(30, 8)))
     found = {
-        space.name: space for space in weigh({"raw": empty, "own": telling}, classes, False).spaces
+        space.name: space for space in weigh({"raw": empty, "own": telling}, classes, None).spaces
     }
     assert found["own"].weight > 5 * found["raw"].weight
     for space in found.values():
@@ -68,7 +69,7 @@ def test_weights_are_where_the_surprise_is_least():
     def improbability(weights):
         energies = sum(w * x for w, x in zip(weights, losses, strict=True))
         unlikely = np.sum((np.log(weights / prior) / PRIOR_SPREAD) ** 2) / 2
-        return TEMPER * 80 * surprise(energies, truth) + unlikely
+        return 80 * surprise(energies, truth) + unlikely
 
     prior = np.array([3.0, 1.0])
     best = fit_weights(losses, truth, prior)
@@ -81,7 +82,7 @@ def test_weights_are_where_the_surprise_is_least():
 
 def test_with_one_case_a_class_nothing_is_chosen():
     batch = make_batch(np.arange(3))
-    (space,), imagined = weigh({"raw": batch}, np.arange(3), True)
+    (space,), imagined = weigh({"raw": batch}, np.arange(3), Imagination("none", 6, 0.5))
     assert len(space.candidates) == 1 and space.weight > 0 and imagined > 0
     losses = space.log_losses([hull(batch[[c]]) for c in range(3)], batch)
     assert (losses.argmin(axis=1) == np.arange(3)).all()

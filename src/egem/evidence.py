@@ -8,9 +8,9 @@ own losses, in::
     p(class) ~ exp(-sum of  weight * averaged log loss)
 
 Few cases say little about weights, so these are the most probable ones under a log-normal prior
-about ``PRIOR_WEIGHTS`` (chosen on the development splits of eleven data sets together). A class's
-hull in the raw space stands in for its expert, which would take too long to train again for each
-fold.
+about ``PRIOR_WEIGHTS`` (chosen on the development splits of eleven data sets together). For the
+experts, which would take too long to train again for each fold, stands what :mod:`egem.standin`
+says together with the hulls in the raw space.
 
 Weights found on training cases mislead where test cases differ from them in kind, as real pictures
 do from the cluster centres of pictures: descriptions of texture then say nothing. Such cases lie
@@ -29,16 +29,17 @@ from .folds import evenly, held_out
 from .metric import class_scatter
 from .prepare import Batch
 from .spaces import Candidate, Space, Usual, as_batch
+from .standin import Imagination, nearest_shown
 
 SHRINKAGES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
-RIDGES = (0.05, 0.3, 1.0, 3.0, 30.0)
+RIDGES = (0.01, 0.05, 0.3, 1.0, 3.0, 30.0)
 GRID = tuple(Candidate(s, r, 0.0) for s in SHRINKAGES for r in RIDGES)
 SHARPNESSES = tuple(np.geomspace(0.5, 60.0, 12))
 TEMPER = 0.3  # below 1: held-out cases are few, and each fold is told by others
 LEAST_SHARE = 0.02  # of the best candidate's; those below are left out
 IMAGINED = "imagined"  # the experts' own losses, beside the spaces
 PRIOR_WEIGHTS = {IMAGINED: 3.0, "raw": 0.5, "features": 2.0, "columns": 2.0, "own": 2.0}
-PRIOR_SPREAD = 0.7  # of the log of a weight
+PRIOR_SPREAD = 1.0  # of the log of a weight
 WITHOUT_CASES = Candidate(0.5, 1.0, 1.0)  # where nothing can be held out: one case a class
 FEATURES = ("features", "columns")  # spaces of convolution features
 FEW_CASES = 4  # held-out cases whose spread tells half of what it seems to
@@ -54,7 +55,9 @@ class Weighed(NamedTuple):
 
 
 def weigh(
-    described: Mapping[str, Batch], classes: Int[np.ndarray, " n"], imagined: bool
+    described: Mapping[str, Batch],
+    classes: Int[np.ndarray, " n"],
+    imagination: Imagination | None,
 ) -> Weighed:
     """Estimate each space's measure, and weigh the spaces against each other.
 
@@ -64,8 +67,8 @@ def weigh(
         The training cases in each space.
     classes : array of int (n,)
         Their classes.
-    imagined : bool
-        Whether the experts' own losses count as well.
+    imagination : Imagination or None
+        What experts are shown, where their own losses count as well; there must be a raw space.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def weigh(
     """
     some = evenly(len(classes), MOST_CASES)
     folds = held_out(classes[some])
-    names = [IMAGINED, *described] if imagined else list(described)
+    names = list(described) if imagination is None else [IMAGINED, *described]
     n_sides = sum(name in FEATURES for name in names)
     weights = {name: PRIOR_WEIGHTS[name] / (n_sides if name in FEATURES else 1) for name in names}
     candidates: dict[str, tuple[Candidate, ...]] = dict.fromkeys(described, (WITHOUT_CASES,))
@@ -95,8 +98,12 @@ def weigh(
             candidates[name] = tuple(
                 c._replace(share=float(s)) for c, s in zip(GRID, shares, strict=True) if s > 0
             )
-        seen = [losses["raw" if name == IMAGINED else name] for name in names]
-        fitted = fit_weights(seen, truth, np.array(list(weights.values())))
+        if imagination is not None:
+            shown = nearest_shown(described["raw"][some], classes[some], folds, imagination)
+            losses[IMAGINED] = 0.5 * (shown + losses["raw"])
+        fitted = fit_weights(
+            [losses[name] for name in names], truth, np.array(list(weights.values()))
+        )
         weights = dict(zip(names, map(float, fitted), strict=True))
     spaces = tuple(
         Space(
@@ -162,7 +169,7 @@ def fit_weights(
 
     def improbability(away: Float[np.ndarray, " s"]) -> float:
         energies = np.einsum("s,snc->nc", prior * np.exp(away), stacked)
-        evidence = TEMPER * len(truth) * surprise(energies, truth)
+        evidence = len(truth) * surprise(energies, truth)
         return evidence + 0.5 * float(np.sum((away / PRIOR_SPREAD) ** 2))
 
     bounds = [(-6.0, 4.0)] * len(stacked)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 from scipy.special import expit
 
+from .augment import Kind
 from .calibration import choose_metric
 from .evidence import weigh
 from .features import Along, Convolutions, fit_convolutions
@@ -15,6 +16,7 @@ from .inversion import Evidence
 from .metric import Metric
 from .prepare import Batch
 from .spaces import Hull, Representation, Space, as_batch, hull
+from .standin import Imagination
 from .validation import Case
 
 if TYPE_CHECKING:
@@ -154,7 +156,8 @@ def fit_metric(
     cases: list[Case],
     batch: Batch,
     classes: Int[np.ndarray, " n"],
-    is_image: bool,
+    kind: Kind,
+    steps_used: int,
     seed: int,
 ) -> FittedMetric:
     """Fit the metric that the constructor's arguments ask for.
@@ -169,8 +172,10 @@ def fit_metric(
         The same on the experts' grid.
     classes : array of int (n,)
         Their classes, from 0.
-    is_image : bool
-        Whether the cases are images.
+    kind : str
+        How cases are bent.
+    steps_used : int
+        Steps of the grid that carry data.
     seed : int
         Seed of the features.
 
@@ -184,10 +189,11 @@ def fit_metric(
         return FittedMetric(choice.metric, choice.sharpness, ())
     if not isinstance(metric, JointMetric):
         rng = np.random.default_rng(seed)
-        by_name = representations(metric, cases, is_image, rng, p.n_jobs)  # pyright: ignore
+        by_name = representations(metric, cases, kind == "image", rng, p.n_jobs)  # pyright: ignore
         described = {n: describe(r, cases, batch, p.n_jobs) for n, r in by_name.items()}
-        weighed = weigh(described, classes, imagined="raw" in by_name)
         residual = choose_metric(batch, classes, "whitened", p.shrinkage).metric
+        shown = Imagination(kind, steps_used, residual.shrinkage)
+        weighed = weigh(described, classes, shown if "raw" in by_name else None)
         metric = JointMetric(residual, weighed.spaces, tuple(by_name.values()), weighed.imagined)
         in_spaces = list(described.values())
     else:

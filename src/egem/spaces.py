@@ -25,7 +25,7 @@ from .metric import Scatter
 from .prepare import Batch
 from .validation import Case
 
-MOST_HULL_DIRECTIONS = 32
+MOST_HULL_DIRECTIONS = 128
 
 
 @runtime_checkable
