@@ -184,3 +184,18 @@ def test_directions_are_padded_to_few_widths():
 
     assert [width(n) for n in (2, 5, 9)] == [8, 8, 8]
     assert isinstance(class_scatter(make_batch(3, 0), np.zeros(3, int)), Scatter)
+
+
+def test_many_cases_give_the_scatter_of_a_plain_covariance():
+    """Beyond twice as many cases as values the spread is found another way."""
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(8, 8))
+    for n in (12, 40):
+        classes = np.arange(n) % 2
+        values = (rng.normal(size=(n, 8)) @ mixing + 5 * classes[:, None]).astype(np.float32)
+        batch = Batch(values.reshape(n, 4, 2), np.ones((n, 4, 2), bool))
+        found = class_scatter(batch, classes)
+        away = values - np.stack([values[classes == c].mean(axis=0) for c in (0, 1)])[classes]
+        covariance = found.directions * found.variances @ found.directions.T
+        np.testing.assert_allclose(covariance, away.T @ away / (n - 2), atol=1e-3)
+        assert (np.diff(found.variances) <= 0).all()

@@ -11,7 +11,15 @@ from jax.flatten_util import ravel_pytree
 from egem import TrainingDiverged, training
 from egem.decoder import decode, init_default
 from egem.prepare import Batch
-from egem.training import MOST_ONE_HOT, Recipe, case_codes, train, training_loss
+from egem.training import (
+    LEAST_SPREAD,
+    MOST_ONE_HOT,
+    ONE_HOT_PRECISION,
+    Recipe,
+    case_codes,
+    train,
+    training_loss,
+)
 
 STEPS, CHANNELS = 12, 2
 QUICK = Recipe(n_cells=4, n_updates=30, kind="series")
@@ -130,6 +138,21 @@ def test_up_to_eight_cases_have_one_hot_codes_and_more_learn_theirs(company):
     assert learned and first.shape == (9, 8)
     moved = np.abs(np.sort(together[3].codes[:, :8], axis=0) - np.sort(first, axis=0)).max()
     assert 0.01 < moved < 2  # learned, from where principal components put them
+
+
+@pytest.mark.parametrize("codes", ["one-hot", "learned"])
+def test_codes_are_of_the_kind_asked_for_whatever_the_number_of_cases(codes):
+    recipe = replace(PLAIN, n_updates=20, codes=codes, code_size=5)
+    few, many = train_on([make_batch(4, 0), make_batch(12, 1)], ["a", "b"], recipe)
+    for expert, n in ((few, 4), (many, 12)):
+        table = expert.codes[:, : len(expert.code_mean) - expert.n_bends]
+        if codes == "one-hot":
+            assert (np.sort(table.sum(axis=1)) == 1).all() and (table.max(axis=1) == 1).all()
+            assert (expert.code_precision[: table.shape[1]] == ONE_HOT_PRECISION).all()
+        else:
+            assert table.shape == (n, 5)
+            spread = np.maximum(table.std(axis=0), LEAST_SPREAD)
+            np.testing.assert_allclose(expert.code_precision[:5], spread**-2, rtol=1e-3)
 
 
 def test_first_codes_are_standardised_principal_components():
