@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
-from accuracy_report import AGREEMENT, write_report
+from accuracy_report import ABLATION, AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.baselines import ForwardLSTMClassifier
 from egem.calibration import RIDGE, scatter_of
@@ -126,9 +126,7 @@ def egem(cases: Split, seed: int) -> Results:
 
 def _in_the_experts_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[str, np.ndarray]]:
     """What the experts have to beat: affine hulls and neighbours, same metric, same grid."""
-    train, test = (
-        clf.preparation_.apply(clf.preparation_.align(as_cases(X))) for X in (cases.X, cases.X_test)
-    )
+    train, test = (clf.preparation_.apply(as_cases(X)) for X in (cases.X, cases.X_test))
     metric = clf.ensemble_.metric
     measure, scatter = [Candidate(metric.shrinkage, RIDGE, 1.0)], scatter_of(metric)
     hulls = [hull(train[cases.y == c]) for c in clf.classes_]
@@ -141,7 +139,7 @@ def _in_the_experts_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[
         yield "1NN in the experts' metric", np.stack(nearest, axis=1)
 
 
-def variant(members: int = 1, **parameters) -> Callable[[Split, int], Results]:
+def variant(name: str, members: int = 1, **parameters) -> Callable[[Split, int], Results]:
     """Return a method: the classifier with other settings, or several whose losses are averaged."""
 
     def fit_and_score(cases: Split, seed: int) -> Results:
@@ -154,7 +152,7 @@ def variant(members: int = 1, **parameters) -> Callable[[Split, int], Results]:
         scores = np.mean([np.log(m.invert(cases.X_test).scores) for m in models], axis=0)
         took = time.perf_counter() - fitted
         right = models[0].classes_[scores.argmin(axis=1)] == cases.y_test
-        yield "", float(np.mean(right)), fitted - start, took
+        yield name, float(np.mean(right)), fitted - start, took
 
     return fit_and_score
 
@@ -239,7 +237,7 @@ METHODS: dict[str, Callable[[Split, int], Results]] = {
 
 
 ABLATIONS = {
-    f"ablation: {name}": variant(**settings)
+    f"{ABLATION}{name}": variant(f"{ABLATION}{name}", **settings)
     for name, settings in {
         "auto": {},
         "auto, nothing bent": {"augment": "none"},
@@ -308,11 +306,10 @@ def run(name: str, k: int, seed: int, methods: list[str], table: Path, done: set
                 writer.writerow(COLUMNS)
             for each, accuracy, fit, predict in rows:
                 seconds = ("" if np.isnan(s) else f"{s:.2f}" for s in (fit, predict))
-                label = each or method
                 writer.writerow(
-                    (name, k, seed, label, f"{accuracy:.5f}", len(cases.y_test), *seconds)
+                    (name, k, seed, each, f"{accuracy:.5f}", len(cases.y_test), *seconds)
                 )
-                print(f"{name:>22} k={k:<3} seed {seed}  {label:<28} {accuracy:.3f}", flush=True)
+                print(f"{name:>22} k={k:<3} seed {seed}  {each:<28} {accuracy:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ of its cases plus any combination of their differences, at a price; see :mod:`eg
 in for its expert: it is what a linear expert could imagine (METHOD, section 4, points 9 and 11).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 SHARPNESSES = tuple(np.geomspace(0.3, 100.0, 40))
 RIDGE = 1.0  # of the hulls: about the price an expert's codes have
 MOST_CASES = 3000  # looked at; of more, an even selection
+MOST_DIRECTIONS = 512  # in which cases are seen to differ
 SHARPNESS_WITHOUT_CASES = 5.0
 SHRINKAGE_WITHOUT_CASES = 0.5
 
@@ -101,8 +103,7 @@ def held_out_losses(
     folds: list,
     candidates: list[Candidate],
     scatter: Scatter | None = None,
-    most_directions: int = 512,
-    project=None,
+    project: Callable[[Batch, Batch], tuple[Batch, Batch]] | None = None,
 ) -> tuple[Float[np.ndarray, "m n_held n_classes"], Int[np.ndarray, " n_held"]]:
     """Measure held-out cases against the hulls of the rest, in several ways.
 
@@ -118,8 +119,6 @@ def held_out_losses(
         Ways to measure.
     scatter : Scatter, optional
         Spread about class means; None estimates it from the rest, in each fold.
-    most_directions : int, default 512
-        Directions of that estimate.
     project : callable, optional
         Prepares ``(rest, held)`` before they are compared.
 
@@ -136,7 +135,7 @@ def held_out_losses(
         rest, its_classes, out = batch[~held], classes[~held], batch[held]
         if project is not None:
             rest, out = project(rest, out)
-        spread = class_scatter(rest, its_classes, most_directions) if scatter is None else scatter
+        spread = class_scatter(rest, its_classes, MOST_DIRECTIONS) if scatter is None else scatter
         hulls = [hull(rest[its_classes == c]) for c in present]
         parts.append(log_losses(spread, hulls, out, candidates))
     truth = np.searchsorted(present, np.concatenate([classes[held] for held in folds]))

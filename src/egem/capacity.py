@@ -11,8 +11,8 @@ updates    3000 up to 8 cases, 1000 sqrt(n) beyond        at most 20,000
 batch      16 up to 16 cases, 32 up to 256, 64 beyond
 ========== ============================================== ==================================
 
-Each can be set by the classifier's argument of that name. Steps, too, follow from the data: see
-:func:`egem.prepare.fit_preparation`.
+Cells, code and updates can be set: ``n_cells``, ``code_size``, ``n_updates``. Steps, too, follow
+from the data: see :func:`egem.prepare.fit_preparation`.
 """
 
 from typing import NamedTuple

@@ -45,8 +45,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         at what is left between the sequence and the expert's imagination: its mean square (the
         paper's), or weighed by how members of a class were seen to differ. ``"features"`` compares
         convolution features, which forgive shifts, with those that the class's cases span.
-        ``"auto"`` joins both, weighed by leaving training cases out; not for training cases that
-        are averages, whose features are not those of their members. A
+        ``"auto"`` joins both, weighed by leaving training cases out; cases of another kind than
+        those are left to the residuals. A
         :class:`egem.spaces.Representation` of yours takes the place of the features. A fitted
         metric (``other.metric_``) is taken as it is.
     shrinkage : float or None, default None

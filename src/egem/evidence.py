@@ -24,9 +24,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
 
-from .calibration import MOST_CASES, held_out_losses, surprise
+from .calibration import MOST_CASES, MOST_DIRECTIONS, held_out_losses, surprise
 from .folds import evenly, held_out
-from .metric import class_scatter
+from .metric import class_scatter, principal
 from .prepare import Batch
 from .spaces import Candidate, Space, Usual, as_batch
 from .standin import Imagination, nearest_shown
@@ -44,7 +44,6 @@ WITHOUT_CASES = Candidate(0.5, 1.0, 1.0)  # where nothing can be held out: one c
 FEATURES = ("features", "columns")  # spaces of convolution features
 FEW_CASES = 4  # held-out cases whose spread tells half of what it seems to
 LEAST_SPREAD = 0.1  # of a log loss
-MOST_DIRECTIONS = 512
 
 
 class Weighed(NamedTuple):
@@ -126,7 +125,7 @@ def _on_span(rest: Batch, out: Batch) -> tuple[Batch, Batch]:
     """
     vectors = rest.values[:, :, 0].astype(np.float64)
     mean = vectors.mean(axis=0)
-    _, s, directions = np.linalg.svd(vectors - mean, full_matrices=False)
+    s, directions = principal(vectors - mean)
     kept = directions[: max(int((s > 1e-4 * max(s[0], 1e-12)).sum()), 1)].T
     return as_batch((vectors - mean) @ kept), as_batch((out.values[:, :, 0] - mean) @ kept)
 

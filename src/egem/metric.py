@@ -99,7 +99,7 @@ def class_scatter(
         residuals[of] = np.where(mask[of], values[of] - mean, 0.0)
         freedom += np.maximum(count - 1, 0)
     residuals /= np.sqrt(np.maximum(freedom, 1))
-    s, directions = _principal(residuals)
+    s, directions = principal(residuals)
     keep = (s > 1e-6 * max(s[0], 1e-12))[:most_directions]
     used = max(int((freedom > 0).sum()), 1)
     kept = s[: len(keep)][keep] ** 2
@@ -108,8 +108,8 @@ def class_scatter(
     return Scatter(directions[: len(keep)][keep].T, kept, tail, total / used)
 
 
-def _principal(rows: Float[np.ndarray, "n p"]):
-    """Singular values and right singular vectors, the largest first."""
+def principal(rows: Float[np.ndarray, "n p"]):
+    """Return singular values and right singular vectors, the largest first."""
     n, p = rows.shape
     if n <= 2 * p:
         _, s, directions = np.linalg.svd(rows, full_matrices=False)

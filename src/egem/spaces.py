@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32
 
-from .metric import Scatter
+from .metric import Scatter, principal
 from .prepare import Batch
 from .validation import Case
 
@@ -147,7 +147,7 @@ def hull(batch: Batch) -> Hull:
     mean = values.sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
     basis = np.where(mask, values - mean, 0.0)
     if len(basis) > MOST_HULL_DIRECTIONS:
-        _, lengths, directions = np.linalg.svd(basis, full_matrices=False)
+        lengths, directions = principal(basis)
         basis = (lengths[:, None] * directions)[:MOST_HULL_DIRECTIONS]
     return Hull(mean.astype(np.float32), basis.astype(np.float32))
 
