@@ -41,10 +41,12 @@ $(VENV)/python-ready:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
-$(VENV)/core: $(VENV)/python-ready pyproject.toml
+KERNEL := hatch_build.py $(wildcard src/egem/kernel/*.?pp src/egem/kernel/*.cc)
+
+$(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
-$(VENV)/dev: $(VENV)/python-ready pyproject.toml
+$(VENV)/dev: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@ $(VENV)/core

@@ -15,7 +15,7 @@ from egem.inversion import (
     Targets,
     _linearise,
     class_index,
-    inversion_loss,
+    inversion_losses,
     levenberg_marquardt,
     levenberg_marquardt_on,
     on_simplex,
@@ -71,6 +71,18 @@ def one(tree, i):
     return jax.tree.map(lambda a: a[i], tree)
 
 
+def inversion_loss(expert, code, target, metric):
+    """Loss of one code against one target: the batched one, of a batch of one."""
+    return inversion_losses(expert, code[None], jax.tree.map(lambda a: a[None], target), metric)[0]
+
+
+def linearise(searcher, target, metric, strength, code):
+    whole = _linearise(
+        searcher, jax.tree.map(lambda a: a[None], target), metric, strength, code[None]
+    )
+    return one(whole, 0)
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 @pytest.mark.parametrize("name", ["mse", "whitened"])
 def test_gradient_agrees_with_central_differences(float64, name, missing):
@@ -86,7 +98,7 @@ def test_gradient_agrees_with_central_differences(float64, name, missing):
     assert np.linalg.norm(gradient - numeric) < 1e-6 * np.linalg.norm(numeric)
 
     # and what Levenberg-Marquardt works with is half of it, prior included
-    at = jax.jit(partial(_linearise, searcher, target, metric, STRENGTH))(code)
+    at = jax.jit(partial(linearise, searcher, target, metric, STRENGTH))(code)
     unit = metric.noise / target.n_observed
     away = code - searcher.code_mean
     np.testing.assert_allclose(at.loss, loss(code), rtol=1e-10)
@@ -101,7 +113,7 @@ def test_curvature_is_gauss_and_newtons(float64, missing):
     target = one(doubled(make_targets(metric, missing=missing)), 0)
     metric = replace(metric, basis=jnp.asarray(metric.basis, jnp.float64))
     code = jnp.asarray([0.4, -0.7, 1.1])
-    at = _linearise(searcher, target, metric, 0.0, code)
+    at = linearise(searcher, target, metric, 0.0, code)
     jacobian = jax.jacrev(lambda z: decode(searcher.expert, z[None], T).ravel())(code)
     seen = np.asarray(target.mask)
     sigma = metric.floor * np.eye(P) + np.asarray(metric.basis @ metric.basis.T)
@@ -180,19 +192,25 @@ def test_converged_means_at_rest_and_unconverged_means_out_of_steps(searched):
 
 def test_going_on_is_the_same_as_never_having_stopped(searched):
     searchers, targets, metric, found = searched
-    pairs = [(e, n) for e in range(E) for n in range(N)]
-    of_e, of_n = np.array(pairs).T
-    begun = jax.tree.map(lambda a: a[of_e, of_n], found[2])
-    end = levenberg_marquardt_on(
-        one(searchers, of_e), one(targets, of_n), metric, STRENGTH, begun, max_steps=58
-    )
-    straight = jax.tree.map(lambda a: a[of_e, of_n], found[60])
+    begun, straight = found[2], found[60]
+    end = levenberg_marquardt_on(searchers, targets, metric, STRENGTH, begun, max_steps=58)
     np.testing.assert_allclose(end.losses, straight.losses, rtol=5e-3)
     np.testing.assert_allclose(end.codes, straight.codes, atol=0.05)
     np.testing.assert_array_equal(end.converged, straight.converged)
     assert (np.asarray(end.n_steps) >= np.asarray(begun.n_steps)).all()
     rested = np.asarray(begun.converged)
-    np.testing.assert_array_equal(end.codes[rested], begun.codes[rested])
+    np.testing.assert_array_equal(np.asarray(end.codes)[rested], np.asarray(begun.codes)[rested])
+
+
+def test_cases_that_miss_the_same_may_share_a_factor():
+    metric, searchers = make_metric("whitened"), make_searchers()
+    targets = make_targets(metric)
+    shared = targets._replace(factor=targets.factor[0])
+    each, together = (
+        levenberg_marquardt(searchers, t, metric, STRENGTH, max_steps=20) for t in (targets, shared)
+    )
+    np.testing.assert_allclose(each.losses, together.losses, rtol=1e-3)
+    np.testing.assert_array_equal(each.converged, together.converged)
 
 
 def test_a_sequence_of_its_own_is_recovered_with_its_code():

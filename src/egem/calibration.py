@@ -24,6 +24,7 @@ MOST_CASES = 3000  # looked at; of more, an even selection
 MOST_DIRECTIONS = 512  # in which cases are seen to differ
 SHARPNESS_WITHOUT_CASES = 5.0
 SHRINKAGE_WITHOUT_CASES = 0.5
+TEMPER = 0.5  # below 1: held-out cases are few, and each fold is told by others
 
 
 class Choice(NamedTuple):
@@ -42,7 +43,9 @@ def choose_metric(
 ) -> Choice:
     """Choose shrinkage and sharpness by the cross-entropy of held-out training cases.
 
-    Each fold holds out every k-th case of each class that has more than one, k at most 5.
+    Each fold holds out every k-th case of each class that has more than one, k at most 5. Few cases
+    say little about the shrinkage, so candidates are averaged (on a log scale), each with the share
+    ``exp(-TEMPER n cross_entropy)``.
 
     Parameters
     ----------
@@ -71,13 +74,23 @@ def choose_metric(
     candidates = [Candidate(s, RIDGE, 1.0) for s in (SHRINKAGES if fixed is None else (fixed,))]
     given = scatter_of(metric) if isinstance(metric, Metric) else None
     losses, truth = held_out_losses(batch[some], classes[some], folds, candidates, given)
-    best = (np.inf, 0.0, 1.0)
-    for candidate, each in zip(candidates, losses, strict=True):
-        for sharpness in SHARPNESSES:
-            found = surprise(sharpness * each, truth)
-            if found < best[0] - 1e-9:
-                best = (found, sharpness, candidate.shrinkage)
-    return Choice(_build(batch, classes, metric, best[2]), float(best[1]), float(best[0]))
+    surprises = np.array([sharpest(each, truth)[0] for each in losses])
+    shares = np.exp(-TEMPER * len(truth) * (surprises - surprises.min()))
+    chosen = float(np.exp(np.average(np.log([c.shrinkage for c in candidates]), weights=shares)))
+    if len(candidates) > 1:
+        measure = [Candidate(chosen, RIDGE, 1.0)]
+        losses, _ = held_out_losses(batch[some], classes[some], folds, measure, given)
+    found, sharpness = sharpest(losses[0], truth)
+    return Choice(_build(batch, classes, metric, chosen), sharpness, found)
+
+
+def sharpest(
+    losses: Float[np.ndarray, "n n_classes"], truth: Int[np.ndarray, " n"]
+) -> tuple[float, float]:
+    """Return the least surprise over sharpnesses, and the sharpness it is found at."""
+    found = [surprise(sharpness * losses, truth) for sharpness in SHARPNESSES]
+    best = int(np.argmin(found))
+    return found[best], float(SHARPNESSES[best])
 
 
 def _build(batch: Batch, classes, metric: str | Metric, shrinkage: float) -> Metric:

@@ -139,13 +139,13 @@ def fit(
         int | None, typer.Option("--k", min=1, help="Take only k random cases a class.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="whitened, the paper's mse, features, or auto for all.")
-    ] = "whitened",
+        str, typer.Option(help="auto, or one alone: whitened, features, the paper's mse.")
+    ] = "auto",
     augment: Annotated[
         str, typer.Option(help="auto, none, series, pen or image: how cases are bent.")
     ] = "auto",
     cells: Annotated[int | None, typer.Option(min=1, help="LSTM cells of an expert.")] = None,
-    updates: Annotated[int, typer.Option(min=1, help="Training steps.")] = 3000,
+    updates: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: Json = False,
@@ -336,6 +336,7 @@ def describe(clf: Any) -> dict[str, Any]:
 def _installation() -> dict[str, Any]:
     import jax
 
+    from . import native
     from .datasets import available_datasets
 
     return {
@@ -343,6 +344,7 @@ def _installation() -> dict[str, Any]:
         "python": platform.python_version(),
         "jax": jax.__version__,
         "devices": [str(device) for device in jax.devices()],
+        "decoder": f"native, {native.KERNEL.name}" if native.KERNEL else "JAX's scan",
         "data_sets": available_datasets(),
     }
 

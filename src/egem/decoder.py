@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from . import native
 from .arrays import AnyArray
 
 
@@ -105,6 +106,9 @@ def init_default(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: in
 def decode(expert: Expert, codes: Float[AnyArray, "n k"], n_steps: int) -> Float[Array, "n t c"]:
     """Imagine one sequence for each code.
 
+    The recurrence runs in native code where that is there (see :mod:`egem.native`; reverse mode
+    only), else in JAX's scan.
+
     Parameters
     ----------
     expert : Expert
@@ -119,16 +123,64 @@ def decode(expert: Expert, codes: Float[AnyArray, "n k"], n_steps: int) -> Float
     array (n, n_steps, n_channels)
         The sequences, in the units the expert was trained in.
     """
+    roll = native.roll if native.serves(codes, *expert) else scan
     bias = expert.b_code + expert.b_rec
+    first = codes @ expert.w_code + bias
+    y: Array = roll(first, expert.w_rec, bias, expert.w_out, n_steps)
+    return y + jnp.asarray(expert.b_out)
+
+
+def decode_with_jacobian(
+    expert: Expert, codes: Float[AnyArray, "n k"], n_steps: int
+) -> tuple[Float[Array, "n t c"], Float[Array, "n k t c"]]:
+    """Imagine one sequence for each code, with its derivative along each entry of the code.
+
+    Parameters
+    ----------
+    expert : Expert
+        One expert, without an expert axis.
+    codes : array (n, k)
+        Codes.
+    n_steps : int
+        Length of the sequences.
+
+    Returns
+    -------
+    sequences : array (n, n_steps, n_channels)
+        As :func:`decode` has them.
+    jacobian : array (n, k, n_steps, n_channels)
+        Their derivatives.
+    """
+    bias = expert.b_code + expert.b_rec
+    first = codes @ expert.w_code + bias
+    rest = expert.w_rec, bias, expert.w_out, n_steps
+    if native.serves(codes, *expert):
+        y, jacobian = native.push(first, expert.w_code, *rest)
+    else:
+
+        def along(row):
+            return jax.jvp(lambda first: scan(first, *rest), (first,), (first * 0 + row,))
+
+        y, jacobian = jax.vmap(along, out_axes=(None, 1))(expert.w_code)
+    return y + expert.b_out, jacobian
+
+
+def scan(
+    first: Float[AnyArray, "n 4h"],
+    rec: Float[AnyArray, "h 4h"],
+    bias: Float[AnyArray, " 4h"],
+    out: Float[AnyArray, "h c"],
+    n_steps: int,
+) -> Float[Array, "n t c"]:
+    """Run the LSTM from the gates of its first step; ``y`` comes without its bias."""
 
     def step(state, _):
         gates, c = state
         i, f, g, o = jnp.split(gates, 4, axis=-1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return (h @ expert.w_rec + bias, c), h
+        return (h @ rec + bias, c), h
 
-    gates = codes @ expert.w_code + bias
-    c = jnp.zeros((codes.shape[0], expert.w_rec.shape[-2]), gates.dtype)
-    _, h = jax.lax.scan(step, (gates, c), None, length=n_steps)
-    return jnp.moveaxis(h @ expert.w_out + expert.b_out, 0, 1)
+    c = jnp.zeros((len(first), rec.shape[0]), first.dtype)
+    _, h = jax.lax.scan(step, (first, c), None, length=n_steps)
+    return jnp.moveaxis(h @ out, 0, 1)

@@ -23,13 +23,12 @@ from .inversion import (
     open_books,
     published_adam,
 )
-from .metric import Metric, bind
+from .metric import Metric, Weights, bind
 from .prepare import Batch, Preparation
 from .tiles import Advance, run, stack, tiled
 from .training import EXPERTS_PER_TILE, Trained, code_size, label_key
 
 CASES_PER_TILE = 16
-PAIRS_PER_TILE = 32
 FIRST_STEPS = 6  # of a search, taken by all experts together
 CONTENDING = 3.0  # times the best score after those, up to which an expert may still win
 
@@ -128,7 +127,7 @@ class Ensemble:
         FloatingPointError
             Where a loss is not finite; names the class.
         """
-        targets = _targets(batch, self.metric)
+        targets = _Bound(batch, bind(self.metric, batch.mask))
         result = _blank(self, batch.n_cases)
         tasks = [
             (of, tile, at)
@@ -139,7 +138,7 @@ class Ensemble:
         def search(task, advance) -> None:
             of, tile, at = task
             keys = self._case_keys(of, batch[at]) if self.search.method == "adam" else None
-            found = self._search_tile(tile, _at(targets, at), keys)
+            found = self._search_tile(tile, targets.of(at), keys)
             result.put(np.ix_(at, of), jax.tree.map(lambda a: a.swapaxes(0, 1), found))
             advance(len(set(at)) / len(self._tiles))
 
@@ -168,33 +167,32 @@ class Ensemble:
         )
 
     def _search_on(
-        self, open_pairs: Bool[np.ndarray, "n e"], targets: Targets, result: "_Result", n_jobs
+        self, open_pairs: Bool[np.ndarray, "n e"], targets: "_Bound", result: "_Result", n_jobs
     ) -> None:
-        """Finish the searches of the given pairs of case and expert, in tiles of pairs."""
+        """Finish the searches of the given pairs of case and expert, expert by expert."""
         left = self.search.n_iterations - FIRST_STEPS
         if self.search.method == "adam" or left <= 0:
             return
         tasks = []
-        for tile_of, tile in self._tiles:
-            place = {e: i for i, e in reversed(list(enumerate(tile_of)))}
-            of_tile = np.isin(np.arange(len(self.trained)), tile_of)
-            case, expert = np.nonzero(open_pairs & of_tile)
-            slot = np.array([place[e] for e in expert], int)
-            for at in tiled(len(case), PAIRS_PER_TILE):
-                tasks.append((tile, case[at], expert[at], slot[at]))
+        for of, tile in self._tiles:
+            for slot, e in enumerate(of):
+                if e in of[:slot]:  # a copy that fills the tile
+                    continue
+                cases = np.flatnonzero(open_pairs[:, e])
+                tasks += [(e, slot, tile, cases[at]) for at in tiled(len(cases), CASES_PER_TILE)]
 
         def search(task, advance) -> None:
-            tile, case, expert, slot = task
-            begun = result.get((case, expert), tile.code_mean.shape[-1])
+            e, slot, tile, cases = task
+            begun = result.get((cases, e), tile.code_mean.shape[-1])
             found = levenberg_marquardt_on(
-                _at(tile, slot),
-                _at(targets, case),
+                jax.tree.map(lambda a: a[slot : slot + 1], tile),
+                targets.of(cases),
                 self.metric,
                 self.search.prior_strength,
-                begun,
+                jax.tree.map(lambda a: a[None], begun),
                 left,
             )
-            result.put((case, expert), jax.tree.map(np.asarray, found))
+            result.put((cases, e), jax.tree.map(lambda a: np.asarray(a)[0], found))
             advance(0.0)
 
         run(search, tasks, n_jobs, lambda _: None)
@@ -234,20 +232,23 @@ def _searchable(t: Trained):
     return t.expert, t.code_mean, t.code_precision, t.book
 
 
-def _at(tree, index: Int[np.ndarray, " n"]):
-    """Pick entries along the first axis of every array."""
-    return jax.tree.map(lambda a: a[index], tree)
+class _Bound(NamedTuple):
+    """Cases with the metric bound to what is observed of them."""
 
+    batch: Batch
+    weights: Weights
 
-def _targets(batch: Batch, metric: Metric) -> Targets:
-    weights = bind(metric, batch.mask)
-    n = batch.n_cases
-    return Targets(
-        batch.values.reshape(n, -1),
-        batch.mask.reshape(n, -1),
-        weights.factors[weights.pattern],
-        weights.n_observed,
-    )
+    def of(self, cases: Int[np.ndarray, " n"]) -> Targets:
+        """Lay out a tile of cases; those that miss the same values share a factor."""
+        batch, pattern = self.batch[cases], self.weights.pattern[cases]
+        alike = (pattern == pattern[0]).all()
+        n = batch.n_cases
+        return Targets(
+            batch.values.reshape(n, -1),
+            batch.mask.reshape(n, -1),
+            self.weights.factors[pattern[0] if alike else pattern],
+            self.weights.n_observed[cases],
+        )
 
 
 class _Result(NamedTuple):

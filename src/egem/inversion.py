@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, PRNGKeyArray, Shaped
 
 from .arrays import AnyArray
-from .decoder import Expert, decode
+from .decoder import Expert, decode, decode_with_jacobian
 from .metric import Metric, inner, squared
 
 PRIOR_STRENGTH = 1.0
@@ -140,12 +140,12 @@ class Targets(NamedTuple):
 
     values: Float[AnyArray, "n p"]
     mask: Bool[AnyArray, "n p"]
-    factor: Float[AnyArray, "n q q"]
+    factor: Float[AnyArray, "q q"] | Float[AnyArray, "n q q"]  # one for all, or one a case
     n_observed: Float[AnyArray, " n"]
 
 
 class Found(NamedTuple):
-    """Result of searches; leading axes of experts and cases, or one of pairs of them."""
+    """Result of searches; leading axes of experts and cases."""
 
     codes: Float[AnyArray, "*n k"]
     losses: Float[AnyArray, "*n"]
@@ -167,10 +167,10 @@ def open_books(
 class _Model(NamedTuple):
     """Everything a Levenberg-Marquardt step needs to know at a code."""
 
-    loss: Float[AnyArray, ""]
-    prior: Float[AnyArray, ""]
-    gradient: Float[AnyArray, " k"]
-    curvature: Float[AnyArray, "k k"]
+    loss: Float[AnyArray, "*n"]
+    prior: Float[AnyArray, "*n"]
+    gradient: Float[AnyArray, "*n k"]
+    curvature: Float[AnyArray, "*n k k"]
 
 
 class _Search(NamedTuple):
@@ -183,47 +183,53 @@ class _Search(NamedTuple):
     converged: Bool[AnyArray, "*n"]
 
 
-def inversion_loss(
-    expert: Expert, code: Float[Array, " k"], target: Targets, metric: Metric
-) -> Float[Array, ""]:
-    """Loss of one code against one target: the metric's mean over the observed values."""
-    n_steps = target.values.shape[0] // expert.b_out.shape[-1]
-    imagined = decode(expert, code[None], n_steps).reshape(-1)
-    residual = jnp.where(target.mask, imagined - target.values, 0.0)
-    return squared(metric, target.factor, residual[None])[0] / target.n_observed
+def inversion_losses(
+    expert: Expert, codes: Float[AnyArray, "n k"], targets: Targets, metric: Metric
+) -> Float[Array, " n"]:
+    """Loss of each code against its target: the metric's mean over the observed values."""
+    imagined = decode(expert, codes, _n_steps(expert, targets)).reshape(targets.values.shape)
+    residuals = jnp.where(targets.mask, imagined - targets.values, 0.0)
+    lengths = squared(metric, targets.factor, residuals[:, None])[:, 0]
+    return jnp.asarray(lengths) / targets.n_observed
+
+
+def _n_steps(expert: Expert, targets: Targets) -> int:
+    return targets.values.shape[-1] // expert.b_out.shape[-1]
 
 
 def _linearise(
-    searcher: Searcher, target: Targets, metric: Metric, strength, code: Float[Array, " k"]
+    searcher: Searcher, targets: Targets, metric: Metric, strength, codes: Float[AnyArray, "n k"]
 ) -> _Model:
-    """Evaluate the score at a code with its gradient and Gauss-Newton curvature, halved."""
-    n_steps = target.values.shape[0] // searcher.expert.b_out.shape[-1]
-
-    def residual(z):
-        imagined = decode(searcher.expert, z[None], n_steps).reshape(-1)
-        return jnp.where(target.mask, imagined - target.values, 0.0)
-
-    push = partial(jax.jvp, residual, (code,))
-    r, jacobian = jax.vmap(lambda t: push((t,)), out_axes=(None, 0))(jnp.eye(len(code)))
-    rows = jnp.concatenate([jacobian, r[None]])
-    gram = inner(metric, target.factor, rows, rows) / target.n_observed
-    weight = strength * metric.noise / target.n_observed * searcher.code_precision
-    away = code - searcher.code_mean
+    """Evaluate each score at its code with its gradient and Gauss-Newton curvature, halved."""
+    y, jacobian = decode_with_jacobian(searcher.expert, codes, _n_steps(searcher.expert, targets))
+    residuals = y.reshape(targets.values.shape) - targets.values
+    rows = jnp.concatenate([jacobian.reshape(*codes.shape, -1), residuals[:, None]], axis=1)
+    rows = jnp.where(targets.mask[:, None], rows, 0.0)
+    n_observed = targets.n_observed[:, None]
+    gram = inner(metric, targets.factor, rows, rows) / n_observed[..., None]
+    weight = strength * metric.noise / n_observed * searcher.code_precision
+    away = codes - searcher.code_mean
     return _Model(
-        loss=gram[-1, -1],
-        prior=jnp.sum(weight * away**2),
-        gradient=gram[-1, :-1] + weight * away,
-        curvature=gram[:-1, :-1] + jnp.diag(weight),
+        loss=gram[:, -1, -1],
+        prior=jnp.sum(weight * away**2, axis=1),
+        gradient=gram[:, -1, :-1] + weight * away,
+        curvature=gram[:, :-1, :-1] + jax.vmap(jnp.diag)(weight),
     )
 
 
-def _start(searcher: Searcher, target: Targets, metric: Metric, strength) -> Float[Array, " k"]:
-    """Screen the book: the code of the lowest score."""
-    residuals = jnp.where(target.mask, searcher.book_values - target.values, 0.0)
-    losses = squared(metric, target.factor, residuals) / target.n_observed
+def _first_codes(
+    searcher: Searcher, targets: Targets, metric: Metric, strength
+) -> Float[Array, "n k"]:
+    """Screen the book: for each target the code of the lowest score."""
     away = jnp.sum(searcher.code_precision * (searcher.book - searcher.code_mean) ** 2, axis=-1)
-    priors = strength * metric.noise / target.n_observed * away
-    return searcher.book[jnp.argmin(losses + priors)]
+
+    def screen(values, mask, factor, n_observed):
+        residuals = jnp.where(mask, searcher.book_values - values, 0.0)
+        priors = strength * metric.noise * away
+        return jnp.argmin((squared(metric, factor, residuals) + priors) / n_observed)
+
+    shared = None if targets.factor.ndim == 2 else 0
+    return searcher.book[jax.vmap(screen, (0, 0, shared, 0))(*targets)]
 
 
 @partial(jax.jit, static_argnames="max_steps")
@@ -250,12 +256,10 @@ def levenberg_marquardt(
     Found
         With leading axes of experts and cases.
     """
-    grid = partial(_over_experts_and_cases, searchers, targets)
-    linearise = grid(lambda s, t, z: _linearise(s, t, metric, strength, z))
-    codes = grid(lambda s, t: _start(s, t, metric, strength))()
+    codes = jax.vmap(lambda s: _first_codes(s, targets, metric, strength))(searchers)
     zero = jnp.zeros(codes.shape[:2], int)
-    search = _Search(codes, linearise(codes), zero + FIRST_DAMPING, zero, zero.astype(bool))
-    return _descend(linearise, search, max_steps)
+    begun = Found(codes, zero, zero, zero, zero.astype(bool), zero + FIRST_DAMPING)
+    return levenberg_marquardt_on(searchers, targets, metric, strength, begun, max_steps)
 
 
 @partial(jax.jit, static_argnames="max_steps")
@@ -266,22 +270,21 @@ def levenberg_marquardt_on(
 
     Parameters
     ----------
-    searchers, targets, begun
-        With one leading axis, of pairs of expert and case.
-    metric, strength
+    searchers, targets, metric, strength
         As before.
+    begun : Found
+        With leading axes of experts and cases.
     max_steps : int
         Most further steps.
 
     Returns
     -------
     Found
-        With a leading axis of pairs.
+        With leading axes of experts and cases.
     """
 
-    def linearise(codes):
-        one = partial(_linearise, metric=metric, strength=strength)
-        return jax.vmap(lambda s, t, z: one(s, t, code=z))(searchers, targets, codes)
+    def linearise(codes: Float[AnyArray, "e n k"]) -> _Model:
+        return jax.vmap(lambda s, z: _linearise(s, targets, metric, strength, z))(searchers, codes)
 
     search = _Search(
         begun.codes, linearise(begun.codes), begun.damping, begun.n_steps, begun.converged
@@ -291,9 +294,7 @@ def levenberg_marquardt_on(
 
 def _descend(linearise: Callable[[AnyArray], _Model], search: _Search, max_steps: int) -> Found:
     """Take damped steps until every search has converged, or ``max_steps`` of them."""
-    damped_step = _damped_step
-    for _ in range(search.converged.ndim):
-        damped_step = jax.vmap(damped_step)
+    damped_step = jax.vmap(jax.vmap(_damped_step))
 
     def step(search: _Search) -> _Search:
         tried = search.code - damped_step(search.at, search.damping)
@@ -327,17 +328,6 @@ def _descend(linearise: Callable[[AnyArray], _Model], search: _Search, max_steps
         search.converged,
         search.damping,
     )
-
-
-def _over_experts_and_cases(searchers, targets, f):
-    """Map ``f(searcher, target, *args)`` over experts and, inside, over cases."""
-
-    def mapped(*args):
-        inner_axes = (None, 0, *(0 for _ in args))
-        outer_axes = (0, None, *(0 for _ in args))
-        return jax.vmap(jax.vmap(f, inner_axes), outer_axes)(searchers, targets, *args)
-
-    return mapped
 
 
 def _damped_step(at: _Model, damping) -> Float[Array, " k"]:
@@ -385,9 +375,12 @@ def published_adam(
     Found
         With priors 0 and ``converged`` True: the published procedure has no such notion.
     """
-    grid = partial(_over_experts_and_cases, searchers, targets)
-    loss = grid(lambda s, t, z: inversion_loss(s.expert, z, t, metric))
-    gradient = grid(lambda s, t, z: jax.grad(lambda z: inversion_loss(s.expert, z, t, metric))(z))
+
+    def losses_of(codes: Float[Array, "e n k"]) -> Float[Array, "e n"]:
+        one = partial(inversion_losses, targets=targets, metric=metric)
+        return jax.vmap(one)(searchers.expert, codes)
+
+    gradient = jax.grad(lambda codes: jnp.sum(losses_of(codes)))
     k = searchers.book.shape[-1]
     start = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (k,), minval=-1.0)))(keys)
     codes = 1.0 / k + 0.005 * start
@@ -399,7 +392,7 @@ def published_adam(
 
     zero = jnp.zeros_like(codes)
     z, *_ = jax.lax.fori_loop(0, n_iterations, iterate, (codes, zero, zero))
-    losses = loss(z)
+    losses = losses_of(z)
     steps = jnp.full(losses.shape, n_iterations)
     nothing = jnp.zeros_like(losses)
     return Found(on_simplex(z), losses, nothing, steps, jnp.isfinite(losses), nothing)

@@ -202,18 +202,19 @@ def bind(metric: Metric, mask: Bool[np.ndarray, "n_cases n_steps n_channels"]) -
 
 def inner(
     metric: Metric,
-    factor: Float[AnyArray, "q q"],
-    a: Float[AnyArray, "m p"],
-    b: Float[AnyArray, "n p"],
-) -> Float[AnyArray, "m n"]:
+    factor: Float[AnyArray, "*n q q"],
+    a: Float[AnyArray, "*n m p"],
+    b: Float[AnyArray, "*n l p"],
+) -> Float[AnyArray, "*n m l"]:
     """Inner products ``a Sigma_oo^-1 b'`` of residuals that are 0 where values are missing."""
-    whitened_a, whitened_b = metric.project(a) @ factor.T, metric.project(b) @ factor.T
-    return (a @ b.T - whitened_a @ whitened_b.T) / metric.floor
+    whitened_a, whitened_b = (metric.project(r) @ factor.swapaxes(-1, -2) for r in (a, b))
+    plain, explained = (u @ v.swapaxes(-1, -2) for u, v in ((a, b), (whitened_a, whitened_b)))
+    return (plain - explained) / metric.floor
 
 
 def squared(
-    metric: Metric, factor: Float[AnyArray, "q q"], r: Float[AnyArray, "m p"]
-) -> Float[AnyArray, " m"]:
+    metric: Metric, factor: Float[AnyArray, "*n q q"], r: Float[AnyArray, "*n m p"]
+) -> Float[AnyArray, "*n m"]:
     """Squared lengths of residuals that are 0 where values are missing."""
-    whitened_r = metric.project(r) @ factor.T
+    whitened_r = metric.project(r) @ factor.swapaxes(-1, -2)
     return (jnp.sum(r**2, axis=-1) - jnp.sum(whitened_r**2, axis=-1)) / metric.floor

@@ -1,0 +1,81 @@
+"""Compile the native decoder into the wheel, or leave it out where that does not work.
+
+Without it egem is the same, only slower: JAX's scan decodes. `python hatch_build.py` compiles it in
+place, for those who work on it. `EGEM_NO_KERNEL=1` leaves it out.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).parent / "src/egem/kernel"
+LIBRARY = SOURCE / "libegem.so"
+FLAGS = [
+    *("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden"),
+    *("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"),
+]
+WIDTHS = {"plain": (4, [])}  # lanes and compiler flags of each instruction set
+if platform.machine().lower() in ("x86_64", "amd64"):
+    WIDTHS["avx2"] = 8, ["-mavx2", "-mfma"]
+    WIDTHS["avx512"] = 16, ["-mavx2", "-mfma", "-mavx512f", "-mprefer-vector-width=512"]
+
+
+def compile_kernel() -> None:
+    """Write :data:`LIBRARY`; raises OSError or CalledProcessError where that is not possible."""
+    import jaxlib
+
+    headers = Path(jaxlib.__file__).parent / "include"
+    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or "clang++"
+    with tempfile.TemporaryDirectory() as folder:
+        objects = []
+
+        def run(*arguments: str) -> None:
+            subprocess.run([compiler, *arguments], check=True, capture_output=True)
+
+        def add(source: str, name: str, *flags: str) -> None:
+            objects.append(f"{folder}/{name}.o")
+            run(*FLAGS, *flags, "-c", str(SOURCE / source), "-o", objects[-1])
+
+        for name, (lanes, flags) in WIDTHS.items():
+            add("lstm.cc", name, *flags, f"-DEGEM_ISA={name}", f"-DEGEM_LANES={lanes}")
+        add("ffi.cc", "ffi", "-isystem", str(headers))
+        made = f"{folder}/{LIBRARY.name}"
+        run("-shared", *objects, "-o", made)
+        shutil.copy(made, f"{LIBRARY}.new")  # a running process may have the old one open
+        os.replace(f"{LIBRARY}.new", LIBRARY)
+
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run as a script
+    pass
+else:
+
+    class KernelBuildHook(BuildHookInterface):
+        """Hatchling's hook for wheels, editable ones too."""
+
+        def initialize(self, version: str, build_data: dict) -> None:
+            """Compile, and say what the wheel holds."""
+            if self.target_name != "wheel" or os.environ.get("EGEM_NO_KERNEL"):
+                return
+            try:
+                compile_kernel()
+            except (ImportError, OSError, subprocess.CalledProcessError) as error:
+                self.app.display_warning(f"egem is built without its native decoder: {error}")
+                return
+            build_data["pure_python"] = False
+            tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+            build_data["tag"] = f"py3-none-{tag}"
+            build_data["artifacts"].append("src/egem/kernel/libegem.so")
+
+
+if __name__ == "__main__":
+    try:
+        compile_kernel()
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.stderr.decode())

@@ -1,0 +1,129 @@
+// What XLA calls: handlers that check shapes and pass arrays on to the widest kernel the CPU has.
+#include <cstdlib>
+#include <cstring>
+
+#include "lstm.hpp"
+#include "xla/ffi/api/ffi.h"
+
+namespace ffi = xla::ffi;
+using In = ffi::Buffer<ffi::F32>;
+using Out = ffi::ResultBuffer<ffi::F32>;
+using Made = ffi::Buffer<ffi::F32>;
+
+namespace egem {
+namespace {
+
+const Kernel* choose() {
+  const Kernel* widest = &kernel_plain;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const char* asked = std::getenv("EGEM_KERNEL");
+  const auto allowed = [&](const Kernel& k) { return !asked || !std::strcmp(asked, k.name) ||
+                                                     !std::strcmp(asked, "native"); };
+  if (asked && !std::strcmp(asked, kernel_plain.name)) return widest;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && allowed(kernel_avx2))
+    widest = &kernel_avx2;
+  if (__builtin_cpu_supports("avx512f") && allowed(kernel_avx512)) widest = &kernel_avx512;
+#endif
+  return widest;
+}
+
+const Kernel& kernel() {
+  static const Kernel* chosen = choose();
+  return *chosen;
+}
+
+// Product of all but the last two dimensions: the experts.
+int64_t leading(const In& a) {
+  int64_t n = 1;
+  for (size_t i = 0; i + 2 < a.dimensions().size(); ++i) n *= a.dimensions()[i];
+  return n;
+}
+
+// `first` (..., n, 4h), `out` (..., h, c); sizes of the rest follow and are checked by count.
+bool shape_of(const In& first, const In& out, int64_t steps, Shape* s) {
+  const auto f = first.dimensions(), o = out.dimensions();
+  if (f.size() < 2 || o.size() != f.size() || leading(first) != leading(out)) return false;
+  *s = {leading(first), f[f.size() - 2], steps, o[o.size() - 2], o[o.size() - 1], 0};
+  return f[f.size() - 1] == 4 * s->cells && steps > 0;
+}
+
+bool counts(const In& a, int64_t n) { return static_cast<int64_t>(a.element_count()) == n; }
+bool counts(Out a, int64_t n) { return static_cast<int64_t>(a->element_count()) == n; }
+
+ffi::Error wrong() { return ffi::Error::InvalidArgument("egem: arrays of unexpected shapes"); }
+
+bool weights_fit(const Shape& s, const In& rec, const In& bias) {
+  return counts(rec, s.experts * s.cells * 4 * s.cells) && counts(bias, s.experts * 4 * s.cells);
+}
+
+ffi::Error roll(In first, In rec, In bias, In out, Out y, int64_t steps) {
+  Shape s;
+  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias) ||
+      !counts(y, s.experts * s.codes * s.steps * s.channels))
+    return wrong();
+  kernel().roll(s, first.typed_data(), rec.typed_data(), bias.typed_data(), out.typed_data(),
+                y->typed_data(), nullptr);
+  return ffi::Error::Success();
+}
+
+ffi::Error record(In first, In rec, In bias, In out, Out y, Out tape, int64_t steps) {
+  Shape s;
+  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias) ||
+      !counts(y, s.experts * s.codes * s.steps * s.channels) ||
+      !counts(tape, tape_size(s, kernel().lanes)))
+    return wrong();
+  kernel().roll(s, first.typed_data(), rec.typed_data(), bias.typed_data(), out.typed_data(),
+                y->typed_data(), tape->typed_data());
+  return ffi::Error::Success();
+}
+
+ffi::Error pull(In first, In rec, In out, In tape, In dy, Out dfirst, Out drec, Out dbias, Out dout,
+                int64_t steps) {
+  Shape s;
+  if (!shape_of(first, out, steps, &s) || !counts(rec, s.experts * s.cells * 4 * s.cells) ||
+      !counts(tape, tape_size(s, kernel().lanes)) ||
+      !counts(dy, s.experts * s.codes * s.steps * s.channels) ||
+      !counts(dfirst, first.element_count()) || !counts(drec, rec.element_count()) ||
+      !counts(dbias, s.experts * 4 * s.cells) || !counts(dout, out.element_count()))
+    return wrong();
+  kernel().pull(s, rec.typed_data(), out.typed_data(), tape.typed_data(), dy.typed_data(),
+                dfirst->typed_data(), drec->typed_data(), dbias->typed_data(), dout->typed_data());
+  return ffi::Error::Success();
+}
+
+ffi::Error push(In first, In code, In rec, In bias, In out, Out y, Out jacobian, int64_t steps) {
+  Shape s;
+  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias)) return wrong();
+  s.code_size = code.dimensions()[code.dimensions().size() - 2];
+  const int64_t values = s.experts * s.codes * s.steps * s.channels;
+  if (!counts(code, s.experts * s.code_size * 4 * s.cells) || !counts(y, values) ||
+      !counts(jacobian, values * s.code_size))
+    return wrong();
+  kernel().push(s, first.typed_data(), code.typed_data(), rec.typed_data(), bias.typed_data(),
+                out.typed_data(), y->typed_data(), jacobian->typed_data());
+  return ffi::Error::Success();
+}
+
+}  // namespace
+}  // namespace egem
+
+// clang-format off
+#pragma GCC visibility push(default)
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemRoll, egem::roll,
+    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Attr<int64_t>("steps"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemRecord, egem::record,
+    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Ret<Made>()
+        .Attr<int64_t>("steps"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPull, egem::pull,
+    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>()
+        .Ret<Made>().Ret<Made>().Ret<Made>().Ret<Made>().Attr<int64_t>("steps"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPush, egem::push,
+    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Ret<Made>()
+        .Attr<int64_t>("steps"));
+#pragma GCC visibility pop
+// clang-format on
+
+#define EGEM_EXPORT extern "C" __attribute__((visibility("default")))
+EGEM_EXPORT const char* egem_kernel_name() { return egem::kernel().name; }
+EGEM_EXPORT int egem_kernel_lanes() { return egem::kernel().lanes; }

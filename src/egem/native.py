@@ -1,0 +1,114 @@
+"""The decoder's recurrence in native code (`src/egem/kernel`), where that could be compiled.
+
+It works on codes side by side, one a SIMD lane (AVX-512, AVX2 or the compiler's plain vectors,
+chosen when it is loaded), in float32, on the thread that calls it. :mod:`egem.decoder` falls back
+to JAX's scan without it. `EGEM_KERNEL` in the environment asks for one: `scan`, `plain`, `avx2` or
+`avx512`.
+"""
+
+import ctypes
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .arrays import AnyArray
+
+LIBRARY = Path(__file__).parent / "kernel" / "libegem.so"
+CELLS_OF_A_BLOCK, TAPED = 4, 6  # as in kernel/lstm.hpp
+
+
+class Kernel(NamedTuple):
+    """What was loaded: the instruction set's name and its number of float32 lanes."""
+
+    name: str
+    lanes: int
+
+
+def _load() -> Kernel | None:
+    if os.environ.get("EGEM_KERNEL") == "scan" or not LIBRARY.exists():
+        return None
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+        library.egem_kernel_name.restype = ctypes.c_char_p
+        for name in ("Roll", "Record", "Pull", "Push"):
+            handler = jax.ffi.pycapsule(getattr(library, f"Egem{name}"))
+            jax.ffi.register_ffi_target(f"egem_{name.lower()}", handler, platform="cpu")
+        return Kernel(library.egem_kernel_name().decode(), library.egem_kernel_lanes())
+    except Exception:  # made for another machine or another JAX: the scan serves as well
+        return None
+
+
+KERNEL = _load()
+
+
+def serves(*arrays: AnyArray) -> bool:
+    """Whether the kernel is there and can take these arrays."""
+    return (
+        KERNEL is not None
+        and jax.default_backend() == "cpu"
+        and all(a.dtype == jnp.float32 for a in arrays)
+    )
+
+
+def _call(
+    name: str, shapes: list[tuple[int, ...]], n_steps: int, *arrays: AnyArray
+) -> Sequence[Array]:
+    made = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    return jax.ffi.ffi_call(name, made, vmap_method="broadcast_all")(*arrays, steps=n_steps)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def roll(
+    first: Float[AnyArray, "n 4h"],
+    rec: Float[AnyArray, "h 4h"],
+    bias: Float[AnyArray, " 4h"],
+    out: Float[AnyArray, "h c"],
+    n_steps: int,
+) -> Float[Array, "n t c"]:
+    """Run the LSTM from the gates of its first step; ``y`` comes without its bias.
+
+    Differentiable in reverse mode; :func:`push` is for forward mode. Under :func:`jax.vmap` all
+    arguments are laid out for every entry of the axis, so map over experts, not over codes.
+    """
+    (y,) = _call("egem_roll", [(len(first), n_steps, out.shape[1])], n_steps, first, rec, bias, out)
+    return y
+
+
+def _roll_forward(first, rec, bias, out, n_steps: int):
+    assert KERNEL is not None
+    n, (h, c) = len(first), out.shape
+    rounded = -(-n // KERNEL.lanes) * KERNEL.lanes
+    cells = -(-h // CELLS_OF_A_BLOCK) * CELLS_OF_A_BLOCK
+    shapes = [(n, n_steps, c), (rounded * n_steps * TAPED * cells,)]
+    y, tape = _call("egem_record", shapes, n_steps, first, rec, bias, out)
+    return y, (first, rec, bias, out, tape)
+
+
+def _roll_backward(n_steps: int, kept, dy):
+    first, rec, bias, out, tape = kept
+    shapes = [a.shape for a in (first, rec, bias, out)]
+    return tuple(_call("egem_pull", shapes, n_steps, first, rec, out, tape, dy))
+
+
+roll.defvjp(_roll_forward, _roll_backward)
+
+
+def push(
+    first: Float[AnyArray, "n 4h"],
+    code: Float[AnyArray, "k 4h"],
+    rec: Float[AnyArray, "h 4h"],
+    bias: Float[AnyArray, " 4h"],
+    out: Float[AnyArray, "h c"],
+    n_steps: int,
+) -> tuple[Float[Array, "n t c"], Float[Array, "n k t c"]]:
+    """Return what :func:`roll` does, with its derivative along each row of ``code``."""
+    n, c, k = len(first), out.shape[1], len(code)
+    shapes = [(n, n_steps, c), (n, k, n_steps, c)]
+    y, jacobian = _call("egem_push", shapes, n_steps, first, code, rec, bias, out)
+    return y, jacobian

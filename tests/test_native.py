@@ -1,0 +1,117 @@
+"""The native decoder against JAX's scan: values, gradients and Jacobians, for every kernel."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from egem import native
+from egem.decoder import decode, decode_with_jacobian, init_published, scan
+
+needs_kernel = pytest.mark.skipif(native.KERNEL is None, reason="no native decoder here")
+
+# experts, codes, code entries, cells, channels, steps: idle lanes, cells and channels included
+SHAPES = [(1, 1, 4, 10, 2, 5), (3, 17, 5, 16, 3, 52), (2, 40, 9, 13, 5, 21), (1, 33, 3, 48, 17, 11)]
+
+
+def example(n_experts, n_codes, code_size, n_cells, n_channels, n_steps):
+    keys = jax.random.split(jax.random.PRNGKey(n_cells), n_experts)
+    experts = jax.vmap(lambda key: init_published(key, code_size, n_cells, n_channels))(keys)
+    codes = jax.random.uniform(keys[0], (n_experts, n_codes, code_size))
+    probe = jax.random.normal(keys[0], (n_experts, n_codes, n_steps, n_channels))
+    return experts, codes, probe
+
+
+def by_scan(expert, codes, n_steps):
+    bias = expert.b_code + expert.b_rec
+    return scan(codes @ expert.w_code + bias, expert.w_rec, bias, expert.w_out, n_steps)
+
+
+def assert_near(found, expected):
+    assert found.shape == expected.shape and found.dtype == jnp.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, np.abs(expected).max()), rtol=0)
+
+
+def compare(shape):
+    """Assert that values, gradients and Jacobians of the kernel and of the scan agree."""
+    experts, codes, probe = example(*shape)
+    n_steps = shape[-1]
+
+    def value_and_gradient(decode):
+        def total(experts, codes):
+            y = jax.vmap(lambda e, z: decode(e, z, n_steps))(experts, codes)
+            return jnp.sum(probe * y), y
+
+        return jax.jit(jax.grad(total, (0, 1), has_aux=True))(experts, codes)
+
+    def with_bias(expert, codes, n_steps):
+        return by_scan(expert, codes, n_steps) + expert.b_out
+
+    (gradient, y), (expected, expected_y) = map(value_and_gradient, (decode, with_bias))
+    assert_near(y, expected_y)
+    for found, by_scan_ in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
+        assert_near(found, by_scan_)
+    both = jax.vmap(lambda e, z: decode_with_jacobian(e, z, n_steps))(experts, codes)
+    one = jax.jacfwd(lambda z, e: with_bias(e, z[None], n_steps)[0])
+    jacobian = jax.vmap(jax.vmap(one, (0, None)))(codes, experts)
+    assert_near(both[0], expected_y)
+    assert_near(both[1], jnp.moveaxis(jacobian, -1, 2))
+
+
+@needs_kernel
+@pytest.mark.parametrize("shape", SHAPES)
+def test_kernel_agrees_with_scan(shape):
+    compare(shape)
+
+
+@needs_kernel
+@pytest.mark.parametrize("name", ["plain", "avx2"])
+def test_every_kernel_agrees_with_scan(name):
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_native import SHAPES, compare, native\n"
+        "[compare(shape) for shape in SHAPES[1:3]]; print(native.KERNEL.name)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", script, os.path.dirname(__file__)],
+        env={**os.environ, "EGEM_KERNEL": name},
+        capture_output=True,
+        text=True,
+    )
+    assert out.returncode == 0, out.stderr
+    if out.stdout.strip() != name:
+        pytest.skip(f"this CPU has no {name}")
+
+
+def test_scan_is_asked_for_by_name():
+    script = "from egem import native; print(native.KERNEL)"
+    environment = {**os.environ, "EGEM_KERNEL": "scan"}
+    out = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "None"
+
+
+def test_double_precision_is_left_to_the_scan(float64):
+    assert not native.serves(jnp.zeros(3, jnp.float64))
+
+
+@needs_kernel
+def test_what_is_not_finite_stays_so():
+    experts, codes, _ = example(1, 3, 4, 8, 2, 9)
+    expert = jax.tree.map(lambda a: a[0], experts)
+    y = decode(expert, codes[0].at[1, 2].set(jnp.nan), 9)
+    assert jnp.isnan(y[1]).all() and jnp.isfinite(y[::2]).all()
+
+
+@needs_kernel
+def test_extreme_weights_give_bounded_states():
+    experts, codes, _ = example(1, 3, 4, 8, 2, 9)
+    expert = jax.tree.map(lambda a: 1e4 * a[0], experts)._replace(w_out=experts.w_out[0])
+    y = decode(expert, codes[0], 9)
+    bound = jnp.abs(expert.w_out).sum() + jnp.abs(expert.b_out).max()
+    assert jnp.isfinite(y).all() and (jnp.abs(y) <= bound).all()
