@@ -42,7 +42,9 @@ def compile_kernel() -> None:
             run(*FLAGS, *flags, "-c", str(SOURCE / source), "-o", objects[-1])
 
         for name, (lanes, flags) in WIDTHS.items():
-            add("lstm.cc", name, *flags, f"-DEGEM_ISA={name}", f"-DEGEM_LANES={lanes}")
+            for source in ("lstm", "push"):
+                define = [f"-DEGEM_ISA={name}", f"-DEGEM_LANES={lanes}"]
+                add(f"{source}.cc", f"{source}-{name}", *flags, *define)
         add("ffi.cc", "ffi", "-isystem", str(headers))
         made = f"{folder}/{LIBRARY.name}"
         run("-shared", *objects, "-o", made)

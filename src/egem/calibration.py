@@ -74,10 +74,11 @@ def choose_metric(
     candidates = [Candidate(s, RIDGE, 1.0) for s in (SHRINKAGES if fixed is None else (fixed,))]
     given = scatter_of(metric) if isinstance(metric, Metric) else None
     losses, truth = held_out_losses(batch[some], classes[some], folds, candidates, given)
-    surprises = np.array([sharpest(each, truth)[0] for each in losses])
-    shares = np.exp(-TEMPER * len(truth) * (surprises - surprises.min()))
-    chosen = float(np.exp(np.average(np.log([c.shrinkage for c in candidates]), weights=shares)))
+    chosen = candidates[0].shrinkage
     if len(candidates) > 1:
+        surprises = np.array([sharpest(each, truth)[0] for each in losses])
+        shares = np.exp(-TEMPER * len(truth) * (surprises - surprises.min()))
+        chosen = float(np.exp(np.average(np.log(SHRINKAGES), weights=shares)))
         measure = [Candidate(chosen, RIDGE, 1.0)]
         losses, _ = held_out_losses(batch[some], classes[some], folds, measure, given)
     found, sharpness = sharpest(losses[0], truth)

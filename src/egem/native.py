@@ -21,6 +21,7 @@ from .arrays import AnyArray
 
 LIBRARY = Path(__file__).parent / "kernel" / "libegem.so"
 CELLS_OF_A_BLOCK, TAPED = 4, 6  # as in kernel/lstm.hpp
+MOST_TAPED = 2**20  # floats of an expert up to which the way forward is kept for the way back
 
 
 class Kernel(NamedTuple):
@@ -85,15 +86,17 @@ def _roll_forward(first, rec, bias, out, n_steps: int):
     n, (h, c) = len(first), out.shape
     rounded = -(-n // KERNEL.lanes) * KERNEL.lanes
     cells = -(-h // CELLS_OF_A_BLOCK) * CELLS_OF_A_BLOCK
-    shapes = [(n, n_steps, c), (rounded * n_steps * TAPED * cells,)]
+    taped = rounded * n_steps * TAPED * cells
+    if taped > MOST_TAPED:
+        return roll(first, rec, bias, out, n_steps), (first, rec, bias, out, jnp.zeros(0))
+    shapes = [(n, n_steps, c), (taped,)]
     y, tape = _call("egem_record", shapes, n_steps, first, rec, bias, out)
     return y, (first, rec, bias, out, tape)
 
 
 def _roll_backward(n_steps: int, kept, dy):
-    first, rec, bias, out, tape = kept
-    shapes = [a.shape for a in (first, rec, bias, out)]
-    return tuple(_call("egem_pull", shapes, n_steps, first, rec, out, tape, dy))
+    shapes = [a.shape for a in kept[:4]]
+    return tuple(_call("egem_pull", shapes, n_steps, *kept, dy))
 
 
 roll.defvjp(_roll_forward, _roll_backward)

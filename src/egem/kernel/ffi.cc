@@ -78,16 +78,17 @@ ffi::Error record(In first, In rec, In bias, In out, Out y, Out tape, int64_t st
   return ffi::Error::Success();
 }
 
-ffi::Error pull(In first, In rec, In out, In tape, In dy, Out dfirst, Out drec, Out dbias, Out dout,
-                int64_t steps) {
+ffi::Error pull(In first, In rec, In bias, In out, In tape, In dy, Out dfirst, Out drec, Out dbias,
+                Out dout, int64_t steps) {
   Shape s;
-  if (!shape_of(first, out, steps, &s) || !counts(rec, s.experts * s.cells * 4 * s.cells) ||
-      !counts(tape, tape_size(s, kernel().lanes)) ||
+  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias) ||
+      !(counts(tape, 0) || counts(tape, tape_size(s, kernel().lanes))) ||
       !counts(dy, s.experts * s.codes * s.steps * s.channels) ||
       !counts(dfirst, first.element_count()) || !counts(drec, rec.element_count()) ||
       !counts(dbias, s.experts * 4 * s.cells) || !counts(dout, out.element_count()))
     return wrong();
-  kernel().pull(s, rec.typed_data(), out.typed_data(), tape.typed_data(), dy.typed_data(),
+  kernel().pull(s, first.typed_data(), rec.typed_data(), bias.typed_data(), out.typed_data(),
+                tape.element_count() ? tape.typed_data() : nullptr, dy.typed_data(),
                 dfirst->typed_data(), drec->typed_data(), dbias->typed_data(), dout->typed_data());
   return ffi::Error::Success();
 }
@@ -116,7 +117,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemRecord, egem::record,
     ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Ret<Made>()
         .Attr<int64_t>("steps"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPull, egem::pull,
-    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>()
+    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>()
         .Ret<Made>().Ret<Made>().Ret<Made>().Ret<Made>().Attr<int64_t>("steps"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPush, egem::push,
     ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Ret<Made>()

@@ -17,9 +17,10 @@ struct Kernel {
   // bias. The tape, what `pull` needs to know of the way there, is written where there is one.
   void (*roll)(const Shape&, const float* first, const float* rec, const float* bias,
                const float* out, float* y, float* tape);
-  // Gradients of <dy, y>.
-  void (*pull)(const Shape&, const float* rec, const float* out, const float* tape,
-               const float* dy, float* dfirst, float* drec, float* dbias, float* dout);
+  // Gradients of <dy, y>; without a tape the way there is gone once more.
+  void (*pull)(const Shape&, const float* first, const float* rec, const float* bias,
+               const float* out, const float* tape, const float* dy, float* dfirst, float* drec,
+               float* dbias, float* dout);
   // code (e, k, 4h) is d first / d code; jacobian (e, n, k, t, c) is d y / d code.
   void (*push)(const Shape&, const float* first, const float* code, const float* rec,
                const float* bias, const float* out, float* y, float* jacobian);
@@ -27,10 +28,10 @@ struct Kernel {
 
 constexpr int kTaped = 6;  // input, forget, cell, output gate, cell state and its tanh
 
-inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+static inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // Floats of the tape of all experts together.
-inline int64_t tape_size(const Shape& s, int64_t lanes) {
+static inline int64_t tape_size(const Shape& s, int64_t lanes) {
   return s.experts * round_up(s.codes, lanes) * s.steps * kTaped * round_up(s.cells, 4);
 }
 

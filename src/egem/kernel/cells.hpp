@@ -1,0 +1,153 @@
+// Blocks of cells in SIMD lanes: EGEM_ISA names the instruction set, EGEM_LANES is its width.
+//
+// A lane is a code; a weight is spread over the lanes as it is used. Sixteen accumulators (four
+// cells, four gates) stay in registers from the first weight to the new state of the four cells.
+#pragma once
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "lstm.hpp"
+#include "simd.hpp"
+
+namespace egem::EGEM_ISA {
+
+constexpr int kGates = 4;
+constexpr int kCells = 4;  // cells of a block
+constexpr int kBlock = kGates * kCells;
+
+// Memory of one thread, kept from call to call.
+class Scratch {
+ public:
+  ~Scratch() { std::free(data_); }
+  // Room for `n` vectors, of any content.
+  Lanes* vectors(int64_t n) {
+    if (n > capacity_) {
+      std::free(data_);
+      data_ = static_cast<Lanes*>(std::aligned_alloc(64, round_up(n * sizeof(Lanes), 64)));
+      capacity_ = n;
+      if (!data_) std::abort();
+    }
+    return data_;
+  }
+
+ private:
+  Lanes* data_ = nullptr;
+  int64_t capacity_ = 0;
+};
+
+// acc[j] += sum_i source[i] w[i * stride + j], spread over the lanes.
+template <int N>
+inline void accumulate(Lanes (&acc)[N], const Lanes* source, int64_t n, const float* w,
+                       int64_t stride) {
+  for (int64_t i = 0; i < n; ++i) {
+    const Lanes x = source[i];
+#pragma GCC unroll 16
+    for (int j = 0; j < N; ++j) acc[j] += x * w[i * stride + j];
+  }
+}
+
+// to[j] += sum_i source[i] w[i * stride + j] for j < columns.
+template <int N = 16>
+inline void multiply(Lanes* to, int64_t columns, const Lanes* source, int64_t n, const float* w,
+                     int64_t stride) {
+  int64_t j = 0;
+  for (; j + N <= columns; j += N) {
+    Lanes acc[N];
+    for (int a = 0; a < N; ++a) acc[a] = to[j + a];
+    accumulate<N>(acc, source, n, w + j, stride);
+    for (int a = 0; a < N; ++a) to[j + a] = acc[a];
+  }
+  if constexpr (N > 1) {
+    if (j < columns) multiply<N / 2>(to + j, columns - j, source, n, w + j, stride);
+  }
+}
+
+// Weights of one expert, cells filled up with idle ones to whole blocks: an idle cell's state stays 0.
+struct Weights {
+  int64_t h, cells, blocks;
+  float *rec, *bias;  // [block][from][gate][cell], [block][gate][cell]
+
+  static int64_t floats(int64_t h) {
+    const int64_t cells = round_up(h, kCells);
+    return round_up((cells + 1) * kGates * cells, L);
+  }
+
+  Weights(const Shape& s, const float* w, const float* b, float* memory)
+      : h(s.cells), cells(round_up(h, kCells)), blocks(cells / kCells), rec(memory),
+        bias(memory + cells * kGates * cells) {
+    std::memset(memory, 0, floats(h) * sizeof(float));
+    for (int64_t u = 0; u < h; ++u)
+      for (int64_t g = 0; g < kGates; ++g) {
+        const int64_t at = g * kCells + u % kCells;
+        bias[u / kCells * kBlock + at] = b[g * h + u];
+        for (int64_t i = 0; i < h; ++i)
+          rec[(u / kCells * cells + i) * kBlock + at] = w[i * kGates * h + g * h + u];
+      }
+  }
+};
+
+// Lane `l` of gates [block][gate][cell].
+inline void load_lane(Lanes* to, int64_t l, const float* from, int64_t h) {
+  for (int64_t g = 0; g < kGates; ++g)
+    for (int64_t u = 0; u < h; ++u)
+      to[u / kCells * kBlock + g * kCells + u % kCells][l] = from[g * h + u];
+}
+
+inline void load_gates(Lanes* to, const float* from, int64_t h, int64_t live) {
+  std::fill(to, to + kGates * round_up(h, kCells), Lanes{});
+  for (int64_t l = 0; l < live; ++l) load_lane(to, l, from + l * kGates * h, h);
+}
+
+struct Cell {
+  Lanes i, f, g, o, c, tc;
+  void keep(Lanes* to) const { to[0] = i, to[1] = f, to[2] = g, to[3] = o, to[4] = c, to[5] = tc; }
+};
+
+inline Cell advance(Lanes i, Lanes f, Lanes g, Lanes o, Lanes c) {
+  Cell n{sigmoid(i), sigmoid(f), tanh_of(g), sigmoid(o), {}, {}};
+  n.c = n.f * c + n.i * n.g;
+  n.tc = tanh_of(n.c);
+  return n;
+}
+
+inline void gates_of(Lanes (&acc)[kBlock], const Weights& w, int64_t block, int64_t t,
+                     const Lanes* first, const Lanes* h) {
+  if (t == 0) {
+    for (int a = 0; a < kBlock; ++a) acc[a] = first[block * kBlock + a];
+    return;
+  }
+  for (int a = 0; a < kBlock; ++a) acc[a] = splat(w.bias[block * kBlock + a]);
+  accumulate<kBlock>(acc, h, w.cells, w.rec + block * w.cells * kBlock, kBlock);
+}
+
+inline void put(float* y, const Lanes* values, int64_t channels, int64_t l) {
+  for (int64_t ch = 0; ch < channels; ++ch) y[ch] = values[ch][l];
+}
+
+// State of a block of lanes that runs through time.
+struct State {
+  Lanes *c, *h, *next;
+};
+
+// One step of all cells; `visit(cell, gates and states of the cell)` sees each before it is stored.
+template <class Visit>
+inline void step(const Weights& w, const Lanes* first, int64_t t, State& s, Visit visit) {
+  for (int64_t b = 0; b < w.blocks; ++b) {
+    Lanes acc[kBlock];
+    gates_of(acc, w, b, t, first, s.h);
+    for (int u = 0; u < kCells; ++u) {
+      const int64_t at = b * kCells + u;
+      const Cell n = advance(acc[u], acc[4 + u], acc[8 + u], acc[12 + u], s.c[at]);
+      visit(at, n);
+      s.c[at] = n.c;
+      s.next[at] = n.o * n.tc;
+    }
+  }
+  std::swap(s.h, s.next);
+}
+
+void push(const Shape&, const float* first, const float* code, const float* rec, const float* bias,
+          const float* out, float* y, float* jacobian);
+
+}  // namespace egem::EGEM_ISA
