@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egem import load_dataset
-from egem.augment import GAIN, deform, guess_kind, make_pool, n_coordinates
+from egem.augment import GAIN, bent_copies, deform, guess_kind, make_pool, n_coordinates
 from egem.prepare import Batch
 
 KINDS = ("none", "series", "pen", "image")
@@ -139,3 +139,22 @@ def test_kinds_are_told_by_shape_and_smoothness():
 @pytest.mark.parametrize(("kind", "n"), [("none", 0), ("series", 4), ("pen", 12), ("image", 6)])
 def test_each_kind_has_its_number_of_coordinates(kind, n):
     assert n_coordinates(kind, 3) == n
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+@given(st.integers(0, 1000))
+def test_copies_are_near_their_case_in_its_own_units_and_length(kind, seed):
+    rng = np.random.default_rng(seed)
+    cases = [rng.normal(size=(2, n)).cumsum(axis=1) for n in (9, 17)]
+    cases[1][0, 4] = np.nan
+    nothing, one = np.zeros(2), np.ones(2)
+    copies = bent_copies(cases, kind, 3, nothing, one, np.random.default_rng(seed))
+    assert [x.shape for x in copies] == [(2, 9)] * 3 + [(2, 17)] * 3
+    assert all(np.isfinite(x).any() for x in copies) and np.isnan(copies[-1]).any()
+    assert all((copy != cases[0]).any() for copy in copies[:3])
+    # Other units, the same copies: what is bent is the standardised case.
+    mean, scale = np.array([500.0, -3.0]), np.array([10.0, 0.1])
+    moved = [x * scale[:, None] + mean[:, None] for x in cases]
+    again = bent_copies(moved, kind, 3, mean, scale, np.random.default_rng(seed))
+    for x, y in zip(copies, again, strict=True):
+        np.testing.assert_allclose((y - mean[:, None]) / scale[:, None], x, atol=1e-3)

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egem.metric import (
+    GUESSED_FREEDOM,
     MOST_DIRECTIONS,
     NOISE_WITHOUT_CASES,
+    Bends,
     Metric,
     Scatter,
     bind,
@@ -199,3 +201,41 @@ def test_many_cases_give_the_scatter_of_a_plain_covariance():
         covariance = found.directions * found.variances @ found.directions.T
         np.testing.assert_allclose(covariance, away.T @ away / (n - 2), atol=1e-3)
         assert (np.diff(found.variances) <= 0).all()
+
+
+def bends_of(n, seed=3):
+    """Copies of ``n`` cases that differ along one direction only."""
+    rng = np.random.default_rng(seed)
+    along = rng.normal(size=P) / np.sqrt(P)
+    return Bends(np.arange(n), rng.normal(size=(n, 1)) * along), along
+
+
+def test_bent_copies_say_how_members_differ_where_no_cases_do():
+    batch = make_batch(400, 0)
+    bends, along = bends_of(400)
+    scatter = class_scatter(batch, np.arange(400), bends=bends)
+    variance = np.mean((bends.differences @ along) ** 2) / (along @ along)
+    np.testing.assert_allclose(scatter.variances, [variance], rtol=1e-5)
+    cosine = np.abs(scatter.directions[:, 0] @ along) / np.linalg.norm(along)
+    np.testing.assert_allclose(cosine, 1.0, rtol=1e-5)
+
+
+def test_many_cases_outweigh_bent_copies():
+    bends, _ = bends_of(12)
+    total = []
+    for n in (12, 4000):
+        batch, classes = make_batch(n, 0), np.zeros(n, int)
+        alone = class_scatter(batch, classes).mean_variance
+        joined = class_scatter(batch, classes, bends=bends).mean_variance
+        guess = np.mean(bends.differences**2)
+        share = GUESSED_FREEDOM / (GUESSED_FREEDOM + n - 1)
+        np.testing.assert_allclose(joined, (1 - share) * alone + share * guess, rtol=1e-4)
+        total.append(abs(joined / alone - 1))
+    assert total[1] < 0.01 < total[0]
+
+
+def test_bends_stay_with_their_cases():
+    bends = Bends(np.array([0, 0, 1, 2, 2]), np.arange(5.0)[:, None])
+    kept = bends.among(np.array([True, False, True]))
+    np.testing.assert_array_equal(kept.of, [0, 0, 1, 1])
+    np.testing.assert_array_equal(kept.differences[:, 0], [0, 1, 3, 4])

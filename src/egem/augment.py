@@ -101,6 +101,47 @@ def deform(
     return Batch(out, seen)
 
 
+def bent_copies(
+    cases: list[Case],
+    kind: Kind,
+    n_copies: int,
+    mean: Float[np.ndarray, " n_channels"],
+    scale: Float[np.ndarray, " n_channels"],
+    rng: np.random.Generator,
+) -> list[Case]:
+    """Bend each case at random, at its own length.
+
+    Parameters
+    ----------
+    cases : list of array (n_channels, length_i)
+        Sequences in the user's units; NaN is a missing value.
+    kind : {"none", "series", "pen", "image"}
+        Which deformation.
+    n_copies : int
+        Copies of each case.
+    mean, scale : array (n_channels,)
+        Standardisation that deformations refer to.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    list of array (n_channels, length_i)
+        The copies of the first case, then those of the second, and so on.
+    """
+    copies = []
+    for case in cases:
+        steps = ((case - mean[:, None]) / scale[:, None]).T
+        steps = np.repeat(steps[None], n_copies, axis=0)
+        batch = Batch(np.nan_to_num(steps).astype(np.float32), ~np.isnan(steps))
+        by = rng.normal(size=(n_copies, n_coordinates(kind, len(case))))
+        bent = deform(batch, by, kind, case.shape[1])
+        for values, mask in zip(bent.values, bent.mask, strict=True):
+            copy = values.T * scale[:, None] + mean[:, None]
+            copies.append(np.where(mask.T, copy, np.nan) if mask.any() else np.array(case))
+    return copies
+
+
 def _warp(by: Float[np.ndarray, "n 3"], n_steps: int) -> Float[np.ndarray, "n t"]:
     """Time as each case sees it: the identity plus three sines that vanish at both ends."""
     t = np.linspace(0.0, 1.0, n_steps)

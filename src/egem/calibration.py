@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
 from .folds import evenly, held_out
-from .metric import Metric, Scatter, class_scatter, mse, whitened
+from .metric import Bends, Metric, Scatter, class_scatter, mse, whitened
 from .prepare import Batch
 from .spaces import Candidate, hull, log_losses
 
@@ -25,6 +25,9 @@ MOST_DIRECTIONS = 512  # in which cases are seen to differ
 SHARPNESS_WITHOUT_CASES = 5.0
 SHRINKAGE_WITHOUT_CASES = 0.5
 TEMPER = 0.5  # below 1: held-out cases are few, and each fold is told by others
+
+
+Project = Callable[[Batch, Batch, Bends | None], tuple[Batch, Batch, Bends | None]]
 
 
 class Choice(NamedTuple):
@@ -40,6 +43,7 @@ def choose_metric(
     classes: Int[np.ndarray, " n_cases"],
     metric: str | Metric,
     shrinkage: float | None = None,
+    bends: Bends | None = None,
 ) -> Choice:
     """Choose shrinkage and sharpness by the cross-entropy of held-out training cases.
 
@@ -57,6 +61,8 @@ def choose_metric(
         Which metric; one that is given stays as it is, and only the sharpness is chosen.
     shrinkage : float or None
         Fixed shrinkage of the whitened metric; None chooses it.
+    bends : Bends, optional
+        Bent copies of the cases, see :func:`egem.metric.class_scatter`.
 
     Returns
     -------
@@ -69,20 +75,22 @@ def choose_metric(
     folds = held_out(classes[some])
     if not folds or len(np.unique(classes)) < 2:
         chosen = SHRINKAGE_WITHOUT_CASES if fixed is None else fixed
-        built = _build(batch, classes, metric, chosen)
+        built = _build(batch, classes, metric, chosen, bends)
         return Choice(built, SHARPNESS_WITHOUT_CASES, float("nan"))
     candidates = [Candidate(s, RIDGE, 1.0) for s in (SHRINKAGES if fixed is None else (fixed,))]
     given = scatter_of(metric) if isinstance(metric, Metric) else None
-    losses, truth = held_out_losses(batch[some], classes[some], folds, candidates, given)
+    losses, truth = held_out_losses(
+        batch[some], classes[some], folds, candidates, given, bends=bends
+    )
     chosen = candidates[0].shrinkage
     if len(candidates) > 1:
         surprises = np.array([sharpest(each, truth)[0] for each in losses])
         shares = np.exp(-TEMPER * len(truth) * (surprises - surprises.min()))
         chosen = float(np.exp(np.average(np.log(SHRINKAGES), weights=shares)))
         measure = [Candidate(chosen, RIDGE, 1.0)]
-        losses, _ = held_out_losses(batch[some], classes[some], folds, measure, given)
+        losses, _ = held_out_losses(batch[some], classes[some], folds, measure, given, bends=bends)
     found, sharpness = sharpest(losses[0], truth)
-    return Choice(_build(batch, classes, metric, chosen), sharpness, found)
+    return Choice(_build(batch, classes, metric, chosen, bends), sharpness, found)
 
 
 def sharpest(
@@ -94,10 +102,12 @@ def sharpest(
     return found[best], float(SHARPNESSES[best])
 
 
-def _build(batch: Batch, classes, metric: str | Metric, shrinkage: float) -> Metric:
+def _build(
+    batch: Batch, classes, metric: str | Metric, shrinkage: float, bends: Bends | None
+) -> Metric:
     if isinstance(metric, Metric):
         return metric
-    scatter, n_values = class_scatter(batch, classes), batch.values[0].size
+    scatter, n_values = class_scatter(batch, classes, bends=bends), batch.values[0].size
     if metric == "mse":
         return mse(scatter, n_values)
     return whitened(scatter, n_values, shrinkage)
@@ -117,7 +127,8 @@ def held_out_losses(
     folds: list,
     candidates: list[Candidate],
     scatter: Scatter | None = None,
-    project: Callable[[Batch, Batch], tuple[Batch, Batch]] | None = None,
+    project: Project | None = None,
+    bends: Bends | None = None,
 ) -> tuple[Float[np.ndarray, "m n_held n_classes"], Int[np.ndarray, " n_held"]]:
     """Measure held-out cases against the hulls of the rest, in several ways.
 
@@ -134,7 +145,9 @@ def held_out_losses(
     scatter : Scatter, optional
         Spread about class means; None estimates it from the rest, in each fold.
     project : callable, optional
-        Prepares ``(rest, held)`` before they are compared.
+        Prepares the rest, the held-out cases and the bends of the rest before they are compared.
+    bends : Bends, optional
+        Bent copies of the cases.
 
     Returns
     -------
@@ -147,9 +160,12 @@ def held_out_losses(
     parts = []
     for held in folds:
         rest, its_classes, out = batch[~held], classes[~held], batch[held]
+        bent = bends.among(~held) if bends is not None else None
         if project is not None:
-            rest, out = project(rest, out)
-        spread = class_scatter(rest, its_classes, MOST_DIRECTIONS) if scatter is None else scatter
+            rest, out, bent = project(rest, out, bent)
+        spread = scatter
+        if spread is None:
+            spread = class_scatter(rest, its_classes, MOST_DIRECTIONS, bent)
         hulls = [hull(rest[its_classes == c]) for c in present]
         parts.append(log_losses(spread, hulls, out, candidates))
     truth = np.searchsorted(present, np.concatenate([classes[held] for held in folds]))

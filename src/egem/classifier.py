@@ -254,9 +254,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
             )
         order = canonical_order(batch)
         ordered = [cases[i] for i in order]
-        chosen = fit_metric(
-            self, ordered, batch[order], index[order], kind, preparation.steps_used, seed
-        )
+        chosen = fit_metric(self, ordered, batch[order], index[order], kind, preparation, seed)
         self.classes_ = classes
         self.kind_ = kind
         self.metric_, self.sharpness_, self.hulls_ = chosen

@@ -26,7 +26,7 @@ from scipy.optimize import minimize
 
 from .calibration import MOST_CASES, MOST_DIRECTIONS, held_out_losses, surprise
 from .folds import evenly, held_out
-from .metric import class_scatter, principal
+from .metric import Bends, class_scatter, principal
 from .prepare import Batch
 from .spaces import Candidate, Space, Usual, as_batch
 from .standin import Imagination, nearest_shown
@@ -39,6 +39,8 @@ TEMPER = 0.3  # below 1, as in egem.calibration; here over many more candidates
 LEAST_SHARE = 0.02  # of the best candidate's; those below are left out
 IMAGINED = "imagined"  # the experts' own losses, beside the spaces
 PRIOR_WEIGHTS = {IMAGINED: 3.0, "raw": 0.5, "features": 2.0, "columns": 2.0, "own": 2.0}
+# With one case a class experts know no more than how that case bends, and features tell more.
+WEIGHTS_WITHOUT_CASES = {IMAGINED: 1.0, "raw": 0.25, "features": 2.0, "columns": 2.0, "own": 2.0}
 PRIOR_SPREAD = 1.0  # of the log of a weight
 WITHOUT_CASES = Candidate(0.5, 1.0, 1.0)  # where nothing can be held out: one case a class
 FEATURES = ("features", "columns")  # spaces of convolution features
@@ -57,6 +59,7 @@ def weigh(
     described: Mapping[str, Batch],
     classes: Int[np.ndarray, " n"],
     imagination: Imagination | None,
+    bends: Mapping[str, Bends] | None = None,
 ) -> Weighed:
     """Estimate each space's measure, and weigh the spaces against each other.
 
@@ -68,17 +71,21 @@ def weigh(
         Their classes.
     imagination : Imagination or None
         What experts are shown, where their own losses count as well; there must be a raw space.
+    bends : mapping of str to Bends, optional
+        Bent copies of all training cases in each space, where there are so few that these help.
 
     Returns
     -------
     Weighed
         Spaces in the order given; the experts' weight, or 0.
     """
+    bends = bends or {}
     some = evenly(len(classes), MOST_CASES)
     folds = held_out(classes[some])
     names = list(described) if imagination is None else [IMAGINED, *described]
     n_sides = sum(name in FEATURES for name in names)
-    weights = {name: PRIOR_WEIGHTS[name] / (n_sides if name in FEATURES else 1) for name in names}
+    usually = PRIOR_WEIGHTS if folds else WEIGHTS_WITHOUT_CASES
+    weights = {name: usually[name] / (n_sides if name in FEATURES else 1) for name in names}
     candidates: dict[str, tuple[Candidate, ...]] = dict.fromkeys(described, (WITHOUT_CASES,))
     usual: dict[str, Usual | None] = dict.fromkeys(described)
     if folds:
@@ -90,6 +97,7 @@ def weigh(
                 folds,
                 list(GRID),
                 project=_on_span if name in FEATURES else None,
+                bends=bends.get(name),
             )
             shares = _shares(each, truth)
             losses[name] = np.einsum("m,mnc->nc", shares, each)
@@ -107,7 +115,7 @@ def weigh(
     spaces = tuple(
         Space(
             name,
-            class_scatter(batch, classes, MOST_DIRECTIONS),
+            class_scatter(batch, classes, MOST_DIRECTIONS, bends.get(name)),
             candidates[name],
             weights[name],
             usual[name],
@@ -117,17 +125,23 @@ def weigh(
     return Weighed(spaces, weights.get(IMAGINED, 0.0))
 
 
-def _on_span(rest: Batch, out: Batch) -> tuple[Batch, Batch]:
-    """Keep of vectors what lies in the span of ``rest``.
+def _on_span(rest: Batch, out: Batch, bends: Bends | None) -> tuple[Batch, Batch, Bends | None]:
+    """Keep of vectors what lies in the span of ``rest`` and of its bent copies.
 
     Features are projected on what the training cases span. A held-out case that took part in that
     keeps all it has of its own and looks further away than a test case does.
     """
     vectors = rest.values[:, :, 0].astype(np.float64)
     mean = vectors.mean(axis=0)
-    s, directions = principal(vectors - mean)
+    vectors -= mean
+    spanning = vectors
+    if bends is not None:
+        spanning = np.concatenate([vectors, vectors[bends.of] + bends.differences])
+    s, directions = principal(spanning)
     kept = directions[: max(int((s > 1e-4 * max(s[0], 1e-12)).sum()), 1)].T
-    return as_batch((vectors - mean) @ kept), as_batch((out.values[:, :, 0] - mean) @ kept)
+    if bends is not None:
+        bends = bends._replace(differences=bends.differences @ kept)
+    return as_batch(vectors @ kept), as_batch((out.values[:, :, 0] - mean) @ kept), bends
 
 
 def _usual(log_losses: Float[np.ndarray, " n"]) -> Usual:

@@ -141,7 +141,7 @@ def fit_convolutions(
     Parameters
     ----------
     cases : list of array (n_channels, length_i)
-        Training cases.
+        Training cases, and bent copies of them where they are few.
     along : {"time", "channels"}
         What the kernels slide over.
     shared_scale : bool

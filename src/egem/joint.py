@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Int
 from scipy.special import expit
 
-from .augment import Kind
+from .augment import Kind, bent_copies
 from .calibration import choose_metric
 from .evidence import weigh
 from .features import Along, Convolutions, fit_convolutions
 from .inversion import Evidence
-from .metric import Metric
-from .prepare import Batch
+from .metric import GUESSED_FREEDOM, Bends, Metric
+from .prepare import Batch, Preparation
 from .spaces import Hull, Representation, Space, as_batch, hull
 from .standin import Imagination
 from .validation import Case
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # A case this many spreads further from every class than usual is of another kind than the training
 # cases, and what descriptions of it say is not to be trusted. The experts' own say stays.
 STRANGE, STRANGE_WIDTH = 1.75, 0.25
+COPIES, MOST_COPIES = 256, 8  # bent copies of all training cases together, of one of them
+ENOUGH_CASES = 20.0  # times what a guess is worth: from there on none is made
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +159,7 @@ def fit_metric(
     batch: Batch,
     classes: Int[np.ndarray, " n"],
     kind: Kind,
-    steps_used: int,
+    preparation: Preparation,
     seed: int,
 ) -> FittedMetric:
     """Fit the metric that the constructor's arguments ask for.
@@ -174,10 +176,10 @@ def fit_metric(
         Their classes, from 0.
     kind : str
         How cases are bent.
-    steps_used : int
-        Steps of the grid that carry data.
+    preparation : Preparation
+        What laid them on the grid.
     seed : int
-        Seed of the features.
+        Seed of the features and of the bent copies.
 
     Returns
     -------
@@ -189,11 +191,17 @@ def fit_metric(
         return FittedMetric(choice.metric, choice.sharpness, ())
     if not isinstance(metric, JointMetric):
         rng = np.random.default_rng(seed)
-        by_name = representations(metric, cases, kind == "image", rng, p.n_jobs)  # pyright: ignore
+        of, copies = _copies(cases, classes, kind, preparation, rng)
+        by_name = representations(metric, cases + copies, kind == "image", rng, p.n_jobs)  # pyright: ignore
         described = {n: describe(r, cases, batch, p.n_jobs) for n, r in by_name.items()}
+        bends = {}
+        if copies:
+            bent = preparation.apply(copies)
+            for name, r in by_name.items():
+                bends[name] = _bends(of, described[name], describe(r, copies, bent, p.n_jobs))
         residual = choose_metric(batch, classes, "whitened", p.shrinkage).metric
-        shown = Imagination(kind, steps_used, residual.shrinkage)
-        weighed = weigh(described, classes, shown if "raw" in by_name else None)
+        shown = Imagination(kind, preparation.steps_used, residual.shrinkage)
+        weighed = weigh(described, classes, shown if "raw" in by_name else None, bends)
         metric = JointMetric(residual, weighed.spaces, tuple(by_name.values()), weighed.imagined)
         in_spaces = list(described.values())
     else:
@@ -202,3 +210,24 @@ def fit_metric(
         tuple(hull(each[classes == c]) for each in in_spaces) for c in range(classes.max() + 1)
     )
     return FittedMetric(metric, metric.sharpness, hulls)
+
+
+def _copies(
+    cases: list[Case],
+    classes: Int[np.ndarray, " n"],
+    kind: Kind,
+    preparation: Preparation,
+    rng: np.random.Generator,
+) -> tuple[Int[np.ndarray, " m"], list[Case]]:
+    """Bend the cases, where they are so few that a guess of how members differ helps."""
+    n = len(cases)
+    if kind == "none" or n - len(np.unique(classes)) > ENOUGH_CASES * GUESSED_FREEDOM:
+        return np.zeros(0, int), []
+    n_copies = int(np.clip(COPIES // n, 1, MOST_COPIES))
+    copies = bent_copies(cases, kind, n_copies, preparation.mean, preparation.scale, rng)
+    return np.repeat(np.arange(n), n_copies), copies
+
+
+def _bends(of: Int[np.ndarray, " m"], cases: Batch, copies: Batch) -> Bends:
+    differences = np.where(copies.mask & cases.mask[of], copies.values - cases.values[of], 0.0)
+    return Bends(of, differences.reshape(len(of), -1))

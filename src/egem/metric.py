@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from .arrays import AnyArray
 from .prepare import Batch
 
+GUESSED_FREEDOM = 10.0  # degrees of freedom that a guess from bent copies is worth
 MOST_DIRECTIONS = 96
 
 
@@ -66,8 +67,32 @@ class Scatter(NamedTuple):
     mean_variance: float  # over all observed directions, those without any spread included
 
 
+class Bends(NamedTuple):
+    """How bent copies of training cases differ from them: a guess of how members may differ.
+
+    Attributes
+    ----------
+    of : array of int (m,)
+        The case that each is a copy of.
+    differences : array (m, p)
+        Copy less case, 0 where one of them misses a value.
+    """
+
+    of: Int[np.ndarray, " m"]
+    differences: Float[np.ndarray, "m p"]
+
+    def among(self, kept: Bool[np.ndarray, " n_cases"]) -> "Bends":
+        """Keep the copies of some cases, which are numbered anew."""
+        number = np.cumsum(kept) - 1
+        mine = kept[self.of]
+        return Bends(number[self.of[mine]], self.differences[mine])
+
+
 def class_scatter(
-    batch: Batch, classes: Int[np.ndarray, " n_cases"], most_directions: int = MOST_DIRECTIONS
+    batch: Batch,
+    classes: Int[np.ndarray, " n_cases"],
+    most_directions: int = MOST_DIRECTIONS,
+    bends: Bends | None = None,
 ) -> Scatter:
     """Estimate the pooled within-class scatter.
 
@@ -83,10 +108,13 @@ def class_scatter(
     most_directions : int, default 96
         Directions kept.
 
+    bends : Bends, optional
+        Counted as ``GUESSED_FREEDOM`` further degrees of freedom, beside those of the cases.
+
     Returns
     -------
     Scatter
-        All variances 0 where every class has a single case.
+        Without bends all variances are 0 where every class has a single case.
     """
     values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
     mask = batch.mask.reshape(values.shape)
@@ -98,6 +126,11 @@ def class_scatter(
         mean = values[of].sum(axis=0) / np.maximum(count, 1)
         residuals[of] = np.where(mask[of], values[of] - mean, 0.0)
         freedom += np.maximum(count - 1, 0)
+    if bends is not None and len(bends.of):
+        guessed = GUESSED_FREEDOM * (bends.differences != 0).any(axis=0)
+        freedom += guessed
+        copies = bends.differences * np.sqrt(guessed / len(bends.of))
+        residuals = np.concatenate([residuals, copies])
     residuals /= np.sqrt(np.maximum(freedom, 1))
     s, directions = principal(residuals)
     keep = (s > 1e-6 * max(s[0], 1e-12))[:most_directions]
