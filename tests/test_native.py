@@ -17,10 +17,10 @@ needs_kernel = pytest.mark.skipif(native.KERNEL is None, reason="no native decod
 # experts, codes, code entries, cells, channels, steps: idle lanes, cells and channels included
 # and, the last, more than is kept for the way back
 SHAPES = [
-    (1, 1, 4, 10, 2, 5),
+    (1, 4, 4, 10, 2, 5),
     (3, 17, 5, 16, 3, 52),
     (2, 40, 9, 13, 5, 21),
-    (2, 3, 20, 48, 17, 11),
+    (2, 5, 20, 48, 17, 11),
     (2, 300, 2, 10, 1, 60),
 ]
 
@@ -104,12 +104,18 @@ def test_scan_is_asked_for_by_name():
 
 
 def test_double_precision_is_left_to_the_scan(float64):
-    assert not native.serves(jnp.zeros(3, jnp.float64))
+    assert not native.serves(jnp.zeros((9, 3), jnp.float64))
+
+
+@needs_kernel
+def test_few_codes_are_left_to_the_scan():
+    few, enough = (jnp.zeros((n, 3)) for n in (native.FEWEST_CODES - 1, native.FEWEST_CODES))
+    assert not native.serves(few) and native.serves(enough)
 
 
 @needs_kernel
 def test_what_is_not_finite_stays_so():
-    experts, codes, _ = example(1, 3, 4, 8, 2, 9)
+    experts, codes, _ = example(1, 5, 4, 8, 2, 9)
     expert = jax.tree.map(lambda a: a[0], experts)
     y = decode(expert, codes[0].at[1, 2].set(jnp.nan), 9)
     assert jnp.isnan(y[1]).all() and jnp.isfinite(y[::2]).all()
@@ -117,7 +123,7 @@ def test_what_is_not_finite_stays_so():
 
 @needs_kernel
 def test_extreme_weights_give_bounded_states():
-    experts, codes, _ = example(1, 3, 4, 8, 2, 9)
+    experts, codes, _ = example(1, 5, 4, 8, 2, 9)
     expert = jax.tree.map(lambda a: 1e4 * a[0], experts)._replace(w_out=experts.w_out[0])
     y = decode(expert, codes[0], 9)
     bound = jnp.abs(expert.w_out).sum() + jnp.abs(expert.b_out).max()

@@ -21,6 +21,7 @@ from .arrays import AnyArray
 
 LIBRARY = Path(__file__).parent / "kernel" / "libegem.so"
 CELLS_OF_A_BLOCK, TAPED = 4, 6  # as in kernel/lstm.hpp
+FEWEST_CODES = 4  # of an expert: fewer leave most lanes idle, and the scan is quicker
 MOST_TAPED = 2**20  # floats of an expert up to which the way forward is kept for the way back
 
 
@@ -48,10 +49,12 @@ def _load() -> Kernel | None:
 KERNEL = _load()
 
 
-def serves(*arrays: AnyArray) -> bool:
-    """Whether the kernel is there and can take these arrays."""
+def serves(codes: Float[AnyArray, "n k"], *arrays: AnyArray) -> bool:
+    """Whether the kernel is there, can take these arrays, and is worth calling for these codes."""
+    arrays = codes, *arrays
     return (
         KERNEL is not None
+        and len(codes) >= FEWEST_CODES
         and jax.default_backend() == "cpu"
         and all(a.dtype == jnp.float32 for a in arrays)
     )
