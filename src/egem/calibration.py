@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
 from .folds import evenly, held_out
+from .linear import svd
 from .metric import Bends, Metric, Scatter, class_scatter, mse, whitened
 from .prepare import Batch
 from .spaces import Candidate, hull, log_losses
@@ -115,7 +116,7 @@ def _build(
 
 def scatter_of(metric: Metric) -> Scatter:
     """Return the scatter that a metric was made of."""
-    directions, spreads, _ = np.linalg.svd(metric.basis.astype(np.float64), full_matrices=False)
+    directions, spreads, _ = svd(metric.basis.astype(np.float64))
     kept = spreads > 0
     variances = spreads[kept] ** 2 / max(1.0 - metric.shrinkage, 1e-9)
     return Scatter(directions[:, kept], variances, 0.0, metric.floor / metric.shrinkage)

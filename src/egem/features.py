@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int
 
+from .linear import svd
 from .tiles import run, tiled
 from .validation import Case
 
@@ -162,7 +163,7 @@ def fit_convolutions(
     found = np.concatenate(list(_describe(layout, banks, shown, n_jobs)))[: len(shown)]
     centre, spread = found.mean(axis=0), found.std(axis=0)
     spread += SOFTENING * np.sqrt(np.mean(spread**2)) + 1e-6
-    _, s, vt = np.linalg.svd((found - centre) / spread, full_matrices=False)
+    _, s, vt = svd((found - centre) / spread)
     n_kept = int((s[:MOST_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
     kept = vt[: max(n_kept, 1)]  # one, where all cases are alike
     return Convolutions(layout, banks, centre, spread, np.ascontiguousarray(kept.T))

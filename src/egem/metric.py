@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from .arrays import AnyArray
+from .linear import svd
 from .prepare import Batch
 
 GUESSED_FREEDOM = 10.0  # degrees of freedom that a guess from bent copies is worth
@@ -145,7 +146,7 @@ def principal(rows: Float[np.ndarray, "n p"]):
     """Return singular values and right singular vectors, the largest first."""
     n, p = rows.shape
     if n <= 2 * p:
-        _, s, directions = np.linalg.svd(rows, full_matrices=False)
+        _, s, directions = svd(rows)
         return s, directions
     squares, directions = np.linalg.eigh(rows.T @ rows)
     return np.sqrt(np.maximum(squares[::-1], 0.0)), directions.T[::-1]

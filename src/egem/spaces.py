@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32
 
+from .linear import svd
 from .metric import Scatter, principal
 from .prepare import Batch
 from .validation import Case
@@ -197,7 +198,7 @@ def _seen_spread(scatter: Scatter, seen: np.ndarray):
     if seen.all():
         return scatter.directions, scatter.variances
     spread = scatter.directions[seen] * np.sqrt(scatter.variances)
-    u, s, _ = np.linalg.svd(spread, full_matrices=False)
+    u, s, _ = svd(spread)
     return u, s**2
 
 

@@ -19,6 +19,7 @@ from .arrays import AnyArray
 from .augment import Kind, Pool, make_pool
 from .decoder import Expert, decode, init_default, init_published
 from .folds import evenly
+from .linear import svd
 from .prepare import Batch
 from .tiles import Advance, bucket, run, stack, tiled
 
@@ -177,7 +178,7 @@ def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"]
         return np.eye(n, bucket(n, 4) if recipe.pad_codes else n, dtype=np.float32), False
     flat = batch.values.reshape(n, -1).astype(np.float64)
     flat -= flat.mean(axis=0)
-    u, s, vt = np.linalg.svd(flat, full_matrices=False)
+    u, s, vt = svd(flat)
     kept = min(size, len(s))
     u = u[:, :kept] * np.sign(vt[:kept, np.abs(vt[:kept]).argmax(axis=1)].diagonal())
     codes = np.zeros((n, size), np.float32)
