@@ -83,7 +83,7 @@ def test_loss_gradient_is_that_of_the_plain_loss(expert):
 
     found, expected = experts.loss_gradient(expert, codes, values), jax.grad(loss)(expert)
     for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=5e-6 * np.abs(b).max())
+        np.testing.assert_allclose(a, b, atol=2e-6 * np.abs(b).max())
 
 
 def test_search_is_the_published_one():

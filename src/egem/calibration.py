@@ -5,7 +5,7 @@ of its cases plus any combination of their differences, at a price; see :mod:`eg
 in for its expert: it is what a linear expert could imagine (METHOD, section 4, points 9 and 11).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,6 @@ SHARPNESS_WITHOUT_CASES = 5.0
 SHRINKAGE_WITHOUT_CASES = 0.5
 TEMPER = 0.5  # below 1: held-out cases are few, and each fold is told by others
 
-
 Project = Callable[[Batch, Batch, Bends | None], tuple[Batch, Batch, Bends | None]]
 
 
@@ -44,7 +43,6 @@ def choose_metric(
     classes: Int[np.ndarray, " n_cases"],
     metric: str | Metric,
     shrinkage: float | None = None,
-    bends: Bends | None = None,
 ) -> Choice:
     """Choose shrinkage and sharpness by the cross-entropy of held-out training cases.
 
@@ -62,8 +60,6 @@ def choose_metric(
         Which metric; one that is given stays as it is, and only the sharpness is chosen.
     shrinkage : float or None
         Fixed shrinkage of the whitened metric; None chooses it.
-    bends : Bends, optional
-        Bent copies of the cases, see :func:`egem.metric.class_scatter`.
 
     Returns
     -------
@@ -76,39 +72,47 @@ def choose_metric(
     folds = held_out(classes[some])
     if not folds or len(np.unique(classes)) < 2:
         chosen = SHRINKAGE_WITHOUT_CASES if fixed is None else fixed
-        built = _build(batch, classes, metric, chosen, bends)
+        built = _build(batch, classes, metric, chosen)
         return Choice(built, SHARPNESS_WITHOUT_CASES, float("nan"))
     candidates = [Candidate(s, RIDGE, 1.0) for s in (SHRINKAGES if fixed is None else (fixed,))]
     given = scatter_of(metric) if isinstance(metric, Metric) else None
-    losses, truth = held_out_losses(
-        batch[some], classes[some], folds, candidates, given, bends=bends
-    )
+    losses, truth = held_out_losses(batch[some], classes[some], folds, candidates, given)
     chosen = candidates[0].shrinkage
     if len(candidates) > 1:
-        surprises = np.array([sharpest(each, truth)[0] for each in losses])
-        shares = np.exp(-TEMPER * len(truth) * (surprises - surprises.min()))
+        shares = tempered_shares(losses, truth, SHARPNESSES, TEMPER)
         chosen = float(np.exp(np.average(np.log(SHRINKAGES), weights=shares)))
         measure = [Candidate(chosen, RIDGE, 1.0)]
-        losses, _ = held_out_losses(batch[some], classes[some], folds, measure, given, bends=bends)
-    found, sharpness = sharpest(losses[0], truth)
-    return Choice(_build(batch, classes, metric, chosen, bends), sharpness, found)
+        losses, _ = held_out_losses(batch[some], classes[some], folds, measure, given)
+    found, sharpness = sharpest(losses[0], truth, SHARPNESSES)
+    return Choice(_build(batch, classes, metric, chosen), sharpness, found)
 
 
 def sharpest(
-    losses: Float[np.ndarray, "n n_classes"], truth: Int[np.ndarray, " n"]
+    losses: Float[np.ndarray, "n n_classes"],
+    truth: Int[np.ndarray, " n"],
+    sharpnesses: Sequence[float],
 ) -> tuple[float, float]:
     """Return the least surprise over sharpnesses, and the sharpness it is found at."""
-    found = [surprise(sharpness * losses, truth) for sharpness in SHARPNESSES]
+    found = [surprise(sharpness * losses, truth) for sharpness in sharpnesses]
     best = int(np.argmin(found))
-    return found[best], float(SHARPNESSES[best])
+    return found[best], float(sharpnesses[best])
 
 
-def _build(
-    batch: Batch, classes, metric: str | Metric, shrinkage: float, bends: Bends | None
-) -> Metric:
+def tempered_shares(
+    losses: Float[np.ndarray, "m n n_classes"],
+    truth: Int[np.ndarray, " n"],
+    sharpnesses: Sequence[float],
+    temper: float,
+) -> Float[np.ndarray, " m"]:
+    """Weigh ways to measure by their least surprise; the best has 1."""
+    least = np.array([sharpest(each, truth, sharpnesses)[0] for each in losses])
+    return np.exp(-temper * len(truth) * (least - least.min()))
+
+
+def _build(batch: Batch, classes, metric: str | Metric, shrinkage: float) -> Metric:
     if isinstance(metric, Metric):
         return metric
-    scatter, n_values = class_scatter(batch, classes, bends=bends), batch.values[0].size
+    scatter, n_values = class_scatter(batch, classes), batch.values[0].size
     if metric == "mse":
         return mse(scatter, n_values)
     return whitened(scatter, n_values, shrinkage)

@@ -124,9 +124,8 @@ def decode(expert: Expert, codes: Float[AnyArray, "n k"], n_steps: int) -> Float
         The sequences, in the units the expert was trained in.
     """
     roll = native.roll if native.serves(codes, *expert) else scan
-    bias = expert.b_code + expert.b_rec
-    first = codes @ expert.w_code + bias
-    y: Array = roll(first, expert.w_rec, bias, expert.w_out, n_steps)
+    first, rest = _first_gates(expert, codes)
+    y: Array = roll(first, *rest, n_steps)
     return y + jnp.asarray(expert.b_out)
 
 
@@ -151,18 +150,22 @@ def decode_with_jacobian(
     jacobian : array (n, k, n_steps, n_channels)
         Their derivatives.
     """
-    bias = expert.b_code + expert.b_rec
-    first = codes @ expert.w_code + bias
-    rest = expert.w_rec, bias, expert.w_out, n_steps
+    first, rest = _first_gates(expert, codes)
     if native.serves(codes, *expert):
-        y, jacobian = native.push(first, expert.w_code, *rest)
+        y, jacobian = native.push(first, expert.w_code, *rest, n_steps)
     else:
 
         def along(row):
-            return jax.jvp(lambda first: scan(first, *rest), (first,), (first * 0 + row,))
+            return jax.jvp(lambda first: scan(first, *rest, n_steps), (first,), (first * 0 + row,))
 
         y, jacobian = jax.vmap(along, out_axes=(None, 1))(expert.w_code)
     return y + expert.b_out, jacobian
+
+
+def _first_gates(expert: Expert, codes: Float[AnyArray, "n k"]):
+    """Return the gates of the first step, and the weights of all others."""
+    bias = expert.b_code + expert.b_rec
+    return codes @ expert.w_code + bias, (expert.w_rec, bias, expert.w_out)
 
 
 def scan(

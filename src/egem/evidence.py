@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
 
-from .calibration import MOST_CASES, MOST_DIRECTIONS, held_out_losses, surprise
+from .calibration import MOST_CASES, MOST_DIRECTIONS, held_out_losses, surprise, tempered_shares
 from .folds import evenly, held_out
 from .metric import Bends, class_scatter, principal
 from .prepare import Batch
@@ -151,8 +151,7 @@ def _usual(log_losses: Float[np.ndarray, " n"]) -> Usual:
 
 
 def _shares(losses: Float[np.ndarray, "m n c"], truth) -> Float[np.ndarray, " m"]:
-    least = np.array([min(surprise(w * each, truth) for w in SHARPNESSES) for each in losses])
-    shares = np.exp(-TEMPER * len(truth) * (least - least.min()))
+    shares = tempered_shares(losses, truth, SHARPNESSES, TEMPER)
     shares[shares < LEAST_SHARE] = 0.0
     return shares / shares.sum()
 

@@ -20,7 +20,6 @@ const Kernel* choose() {
   const char* asked = std::getenv("EGEM_KERNEL");
   const auto allowed = [&](const Kernel& k) { return !asked || !std::strcmp(asked, k.name) ||
                                                      !std::strcmp(asked, "native"); };
-  if (asked && !std::strcmp(asked, kernel_plain.name)) return widest;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && allowed(kernel_avx2))
     widest = &kernel_avx2;
   if (__builtin_cpu_supports("avx512f") && allowed(kernel_avx512)) widest = &kernel_avx512;
@@ -40,48 +39,47 @@ int64_t leading(const In& a) {
   return n;
 }
 
-// `first` (..., n, 4h), `out` (..., h, c); sizes of the rest follow and are checked by count.
-bool shape_of(const In& first, const In& out, int64_t steps, Shape* s) {
-  const auto f = first.dimensions(), o = out.dimensions();
-  if (f.size() < 2 || o.size() != f.size() || leading(first) != leading(out)) return false;
-  *s = {leading(first), f[f.size() - 2], steps, o[o.size() - 2], o[o.size() - 1], 0};
-  return f[f.size() - 1] == 4 * s->cells && steps > 0;
-}
-
 bool counts(const In& a, int64_t n) { return static_cast<int64_t>(a.element_count()) == n; }
 bool counts(Out a, int64_t n) { return static_cast<int64_t>(a->element_count()) == n; }
 
+// `first` (..., n, 4h), `out` (..., h, c); the weights between them are checked by count.
+bool shape_of(const In& first, const In& rec, const In& bias, const In& out, int64_t steps,
+              Shape* s) {
+  const auto f = first.dimensions(), o = out.dimensions();
+  if (f.size() < 2 || o.size() != f.size() || leading(first) != leading(out)) return false;
+  *s = {leading(first), f[f.size() - 2], steps, o[o.size() - 2], o[o.size() - 1], 0};
+  return f[f.size() - 1] == 4 * s->cells && steps > 0 &&
+         counts(rec, s->experts * s->cells * 4 * s->cells) &&
+         counts(bias, s->experts * 4 * s->cells);
+}
+
 ffi::Error wrong() { return ffi::Error::InvalidArgument("egem: arrays of unexpected shapes"); }
 
-bool weights_fit(const Shape& s, const In& rec, const In& bias) {
-  return counts(rec, s.experts * s.cells * 4 * s.cells) && counts(bias, s.experts * 4 * s.cells);
+// Runs forward, with a tape where `tape` is given.
+ffi::Error run(const In& first, const In& rec, const In& bias, const In& out, Out y, Out* tape,
+               int64_t steps) {
+  Shape s;
+  if (!shape_of(first, rec, bias, out, steps, &s) ||
+      !counts(y, s.experts * s.codes * s.steps * s.channels) ||
+      (tape && !counts(*tape, tape_size(s, kernel().lanes))))
+    return wrong();
+  kernel().roll(s, first.typed_data(), rec.typed_data(), bias.typed_data(), out.typed_data(),
+                y->typed_data(), tape ? (*tape)->typed_data() : nullptr);
+  return ffi::Error::Success();
 }
 
 ffi::Error roll(In first, In rec, In bias, In out, Out y, int64_t steps) {
-  Shape s;
-  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias) ||
-      !counts(y, s.experts * s.codes * s.steps * s.channels))
-    return wrong();
-  kernel().roll(s, first.typed_data(), rec.typed_data(), bias.typed_data(), out.typed_data(),
-                y->typed_data(), nullptr);
-  return ffi::Error::Success();
+  return run(first, rec, bias, out, y, nullptr, steps);
 }
 
 ffi::Error record(In first, In rec, In bias, In out, Out y, Out tape, int64_t steps) {
-  Shape s;
-  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias) ||
-      !counts(y, s.experts * s.codes * s.steps * s.channels) ||
-      !counts(tape, tape_size(s, kernel().lanes)))
-    return wrong();
-  kernel().roll(s, first.typed_data(), rec.typed_data(), bias.typed_data(), out.typed_data(),
-                y->typed_data(), tape->typed_data());
-  return ffi::Error::Success();
+  return run(first, rec, bias, out, y, &tape, steps);
 }
 
 ffi::Error pull(In first, In rec, In bias, In out, In tape, In dy, Out dfirst, Out drec, Out dbias,
                 Out dout, int64_t steps) {
   Shape s;
-  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias) ||
+  if (!shape_of(first, rec, bias, out, steps, &s) ||
       !(counts(tape, 0) || counts(tape, tape_size(s, kernel().lanes))) ||
       !counts(dy, s.experts * s.codes * s.steps * s.channels) ||
       !counts(dfirst, first.element_count()) || !counts(drec, rec.element_count()) ||
@@ -95,7 +93,7 @@ ffi::Error pull(In first, In rec, In bias, In out, In tape, In dy, Out dfirst, O
 
 ffi::Error push(In first, In code, In rec, In bias, In out, Out y, Out jacobian, int64_t steps) {
   Shape s;
-  if (!shape_of(first, out, steps, &s) || !weights_fit(s, rec, bias)) return wrong();
+  if (!shape_of(first, rec, bias, out, steps, &s)) return wrong();
   s.code_size = code.dimensions()[code.dimensions().size() - 2];
   const int64_t values = s.experts * s.codes * s.steps * s.channels;
   if (!counts(code, s.experts * s.code_size * 4 * s.cells) || !counts(y, values) ||

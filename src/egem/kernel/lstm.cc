@@ -1,4 +1,6 @@
 // The decoder forward and, in reverse mode, back.
+#include <optional>
+
 #include "cells.hpp"
 
 namespace egem::EGEM_ISA {
@@ -27,11 +29,21 @@ inline void outer(float* to, const Lanes* a, int64_t na, int64_t a_step, const L
 }
 constexpr int kTileA = L >= 8 ? 4 : 2, kTileB = L / kTileA;
 
-// What `pull` needs to know of a block, [step][cell][kTaped].
-void record_block(const Weights& w, const Lanes* first, int64_t steps, State s, Lanes* tape) {
+// Run a block, keep what `pull` needs to know of it, [step][cell][kTaped], where there is a tape,
+// and call `shown(step, h)` after each step. Returns the end of the tape.
+template <class Shown>
+inline Lanes* run(const Weights& w, const Lanes* first, int64_t steps, Lanes* memory, Lanes* tape,
+                  Shown shown) {
+  State s{memory, memory + w.cells, memory + 2 * w.cells};
   std::fill(s.c, s.c + w.cells, Lanes{});
-  for (int64_t t = 0; t < steps; ++t, tape += w.cells * kTaped)
-    step(w, first, t, s, [&](int64_t at, const Cell& n) { n.keep(tape + at * kTaped); });
+  for (int64_t t = 0; t < steps; ++t) {
+    step(w, first, t, s, [&](int64_t at, const Cell& n) {
+      if (tape) n.keep(tape + at * kTaped);
+    });
+    if (tape) tape += w.cells * kTaped;
+    shown(t, s.h);
+  }
+  return tape;
 }
 
 void roll(const Shape& s, const float* first, const float* rec, const float* bias, const float* out,
@@ -39,7 +51,7 @@ void roll(const Shape& s, const float* first, const float* rec, const float* bia
   thread_local Scratch scratch;
   const int64_t cells = round_up(s.cells, kCells), floats = Weights::floats(s.cells) / L;
   Lanes* packed = scratch.vectors(floats + (kGates + 3) * cells + s.channels);
-  Lanes *gates0 = packed + floats, *c = gates0 + kGates * cells, *row = c + 3 * cells;
+  Lanes *gates0 = packed + floats, *state = gates0 + kGates * cells, *row = state + 3 * cells;
   Lanes* record = reinterpret_cast<Lanes*>(tape);
   for (int64_t e = 0; e < s.experts; ++e) {
     const Weights w(s, rec + e * s.cells * kGates * s.cells, bias + e * kGates * s.cells,
@@ -48,18 +60,12 @@ void roll(const Shape& s, const float* first, const float* rec, const float* bia
     for (int64_t n = 0; n < s.codes; n += L) {
       const int64_t live = std::min<int64_t>(L, s.codes - n), code = e * s.codes + n;
       load_gates(gates0, first + code * kGates * s.cells, s.cells, live);
-      State state{c, c + cells, c + 2 * cells};
-      std::fill(c, c + cells, Lanes{});
-      for (int64_t t = 0; t < s.steps; ++t) {
-        step(w, gates0, t, state, [&](int64_t at, const Cell& n) {
-          if (record) n.keep(record + at * kTaped);
-        });
-        if (record) record += cells * kTaped;
+      record = run(w, gates0, s.steps, state, record, [&](int64_t t, const Lanes* h) {
         std::fill(row, row + s.channels, Lanes{});
-        multiply(row, s.channels, state.h, s.cells, w_out, s.channels);
+        multiply(row, s.channels, h, s.cells, w_out, s.channels);
         for (int64_t l = 0; l < live; ++l)
           put(y + ((code + l) * s.steps + t) * s.channels, row, s.channels, l);
-      }
+      });
     }
   }
 }
@@ -88,6 +94,8 @@ void pull(const Shape& s, const float* first, const float* rec, const float* bia
     const float *w = rec + e * H * kGates * H, *w_out = out + e * H * ch;
     std::fill(memory, memory + weights + sums_of, Lanes{});
     std::fill(bias_sum, bias_sum + gates, Lanes{});
+    std::optional<Weights> forward;
+    if (!tape) forward.emplace(s, w, bias + e * kGates * H, reinterpret_cast<float*>(packed));
     for (int64_t g = 0; g < kGates; ++g)
       for (int64_t u = 0; u < H; ++u)
         for (int64_t i = 0; i < H; ++i)
@@ -96,10 +104,9 @@ void pull(const Shape& s, const float* first, const float* rec, const float* bia
       for (int64_t j = 0; j < ch; ++j) out_back[j * cells + i] = w_out[i * ch + j];
     for (int64_t n = 0; n < s.codes; n += L) {
       const int64_t live = std::min<int64_t>(L, s.codes - n), code = e * s.codes + n;
-      if (!tape) {
-        const Weights forward(s, w, bias + e * kGates * H, reinterpret_cast<float*>(packed));
+      if (forward) {
         load_gates(gates0, first + code * kGates * H, H, live);
-        record_block(forward, gates0, T, {state, state + cells, state + 2 * cells}, own);
+        run(*forward, gates0, T, state, own, [](int64_t, const Lanes*) {});
       }
       const Lanes* taped = tape ? record : own;
       if (tape) record += T * cells * kTaped;
