@@ -38,9 +38,7 @@ SHARPNESSES = tuple(np.geomspace(0.5, 60.0, 12))
 TEMPER = 0.3  # below 1, as in egem.calibration; here over many more candidates
 LEAST_SHARE = 0.02  # of the best candidate's; those below are left out
 IMAGINED = "imagined"  # the experts' own losses, beside the spaces
-PRIOR_WEIGHTS = {IMAGINED: 3.0, "raw": 0.5, "features": 2.0, "columns": 2.0, "own": 2.0}
-# With one case a class experts know no more than how that case bends, and features tell more.
-WEIGHTS_WITHOUT_CASES = {IMAGINED: 1.0, "raw": 0.25, "features": 2.0, "columns": 2.0, "own": 2.0}
+PRIOR_WEIGHTS = {IMAGINED: 1.0, "raw": 0.25, "features": 2.0, "columns": 2.0, "own": 2.0}
 PRIOR_SPREAD = 1.0  # of the log of a weight
 WITHOUT_CASES = Candidate(0.5, 1.0, 1.0)  # where nothing can be held out: one case a class
 FEATURES = ("features", "columns")  # spaces of convolution features
@@ -84,8 +82,7 @@ def weigh(
     folds = held_out(classes[some])
     names = list(described) if imagination is None else [IMAGINED, *described]
     n_sides = sum(name in FEATURES for name in names)
-    usually = PRIOR_WEIGHTS if folds else WEIGHTS_WITHOUT_CASES
-    weights = {name: usually[name] / (n_sides if name in FEATURES else 1) for name in names}
+    weights = {name: PRIOR_WEIGHTS[name] / (n_sides if name in FEATURES else 1) for name in names}
     candidates: dict[str, tuple[Candidate, ...]] = dict.fromkeys(described, (WITHOUT_CASES,))
     usual: dict[str, Usual | None] = dict.fromkeys(described)
     if folds:
