@@ -1,21 +1,21 @@
 """The scikit-learn face of the method; what it does is in the modules it calls."""
 
-import warnings
 from typing import Literal, Self
 
 import numpy as np
-from jaxtyping import Float32, Shaped
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from .augment import Kind
-from .calibration import probabilities
 from .ensemble import Ensemble
-from .inversion import PRIOR_STRENGTH, Evidence, Inversion, class_index
-from .joint import JointMetric, fit_metric
+from .growth import Growth
+from .imagination import Imagination
+from .inversion import PRIOR_STRENGTH
+from .joint import JointMetric
+from .kept import keep
+from .measure import Material, fit_metric
 from .metric import Metric
 from .parameters import (
-    check_channels,
     check_parameters,
     kind_of,
     preparation_of,
@@ -24,14 +24,14 @@ from .parameters import (
     search_of,
     seed_of,
 )
-from .prepare import Batch, Preparation
+from .prepare import Preparation
 from .spaces import Representation
 from .tiles import Progress
 from .training import Codes, canonical_order, train
-from .validation import Case, as_cases, as_labels, check_spread, is_table
+from .validation import as_labels, check_spread
 
 
-class EGEMClassifier(ClassifierMixin, BaseEstimator):
+class EGEMClassifier(ClassifierMixin, Growth, Imagination):
     """Classify sequences by imagining them: one generative expert for each class.
 
     Each class gets a small LSTM that turns a short code into a whole sequence. To recognise a
@@ -88,6 +88,9 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         Most steps of that search; None is 20, or the paper's 50 for Adam.
     prior_strength : float, default 1.0
         Weight of the prior on codes; 0 lets codes roam freely.
+    keep_cases : int, default 1000
+        Training cases of a class that stay in the model, an even selection of more: to teach it
+        further, to measure it anew, to show them beside others.
     n_jobs : int or None, default None
         Threads; None takes one for each core.
     random_state : int, RandomState or None, default None
@@ -110,6 +113,12 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     hulls_ : tuple
         By class and by space of the metric, what the training cases span; () where the metric
         looks at residuals alone.
+    held_out_ : HeldOut
+        What held-out training cases scored: the yardstick of unknowns and of sets.
+    cases_ : Kept
+        Training cases that stay in the model.
+    recipe_ : Recipe
+        How experts are trained.
     kind_ : str
         The deformation used.
     sharpness_ : float
@@ -154,6 +163,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         inversion: Literal["levenberg-marquardt", "adam"] = "levenberg-marquardt",
         n_iterations: int | None = None,
         prior_strength: float = PRIOR_STRENGTH,
+        keep_cases: int = 1000,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
@@ -174,6 +184,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         self.inversion = inversion
         self.n_iterations = n_iterations
         self.prior_strength = prior_strength
+        self.keep_cases = keep_cases
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -254,199 +265,21 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
             )
         order = canonical_order(batch)
         ordered = [cases[i] for i in order]
-        chosen = fit_metric(self, ordered, batch[order], index[order], kind, preparation, seed)
+        material = Material(
+            ordered, batch[order], index[order], kind, preparation, seed, self.n_jobs
+        )
+        measured = fit_metric(self.metric, self.shrinkage, material)
         self.classes_ = classes
         self.kind_ = kind
-        self.metric_, self.sharpness_, self.hulls_ = chosen
+        self.recipe_ = recipe
+        self.cases_ = keep(cases, index, self.keep_cases)
+        self.metric_, self.hulls_, self.held_out_ = measured
+        self.sharpness_ = measured.sharpness(index)
         residual = self.metric_ if isinstance(self.metric_, Metric) else self.metric_.residual
         self.ensemble_ = Ensemble(
             classes, tuple(trained), preparation, residual, search_of(self), seed
         )
         return self
-
-    @property
-    def preparation_(self) -> Preparation:
-        """Scaling and grid, from the training cases."""
-        return self.ensemble_.preparation
-
-    @property
-    def train_loss_(self) -> np.ndarray:
-        """Mean squared error of each expert over its training pairs, (n_classes,)."""
-        return np.array([t.loss for t in self.ensemble_.trained])
-
-    def invert(self, X) -> Inversion:
-        """Let every expert search for the code of every case.
-
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`fit`. Shorter ones are compared as far as they go.
-
-        Returns
-        -------
-        Inversion
-            Codes, losses, priors, steps, convergence and reconstructions.
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        ValueError
-            For input that does not fit the training cases.
-        """
-        return self._invert(X, contenders_only=False)
-
-    def _invert(self, X, contenders_only: bool) -> Inversion:
-        check_is_fitted(self)
-        cases = self._cases(X, reset=False)
-        check_channels(cases, self.preparation_.n_channels, "this model")
-        cases = self.preparation_.align(cases)
-        longest = self.preparation_.n_timepoints
-        n_longer = sum(x.shape[1] > longest for x in cases)
-        if n_longer:
-            warnings.warn(
-                f"X: {n_longer} of {len(cases)} cases are longer than the longest training case "
-                f"({longest} time points); what lies beyond is left out of the comparison. Fit "
-                "with a case of full length to use it.",
-                UserWarning,
-                stacklevel=2,
-            )
-        batch = self.preparation_.apply(cases)
-        self._check_visible(batch)
-        with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
-            evidence = self._evidence(cases, batch)
-            return self.ensemble_.invert(batch, self.n_jobs, bar.advance, contenders_only, evidence)
-
-    def _evidence(self, cases: list[Case], batch: Batch) -> Evidence | None:
-        if isinstance(self.metric_, Metric):
-            return None
-        described = self.metric_.describe(cases, batch, self.n_jobs)
-        return self.metric_.evidence(self.hulls_, described)
-
-    def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
-        """Return the class that comes nearest, for each case: the lowest of ``invert(X).scores``.
-
-        Experts that are far behind after a few steps do not search on; ``benchmarks/accuracy.py``
-        reports in how many cases the winner is that of :meth:`invert`.
-
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`invert`.
-
-        Returns
-        -------
-        array (n_cases,)
-        """
-        inversion = self._invert(X, contenders_only=True)
-        return self.classes_[inversion.scores.argmin(axis=1)]
-
-    def predict_proba(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
-        """Return class probabilities, proportional to ``invert(X).scores ** -sharpness_``.
-
-        The sharpness is chosen by leaving training cases out. Probabilities say which of the known
-        classes is likeliest; a sequence of none of them gets probabilities as well.
-
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`invert`.
-
-        Returns
-        -------
-        array (n_cases, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        return probabilities(self.invert(X).scores, self.sharpness_)
-
-    def losses(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
-        """Return each expert's remaining loss for each case.
-
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`invert`.
-
-        Returns
-        -------
-        array (n_cases, n_classes)
-            The data term, in the metric, per observed value; the prior on codes is not in it.
-        """
-        return self.invert(X).losses
-
-    def reconstruct(self, X, label=None) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
-        """Return what an expert imagines for each case.
-
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`invert`. A prefix is completed, a gap is filled.
-        label : label or None, default None
-            Whose expert; None takes the winner of each case.
-
-        Returns
-        -------
-        array (n_cases, n_channels, n_timepoints)
-            In the units of X, over the full fitted length.
-
-        Raises
-        ------
-        ValueError
-            Where ``label`` is not a class.
-        """
-        check_is_fitted(self)
-        if label is not None:
-            class_index(self.classes_, label)
-        inversion = self.invert(X)
-        if label is not None:
-            return inversion.reconstructions_of(label)
-        winner = inversion.scores.argmin(axis=1)
-        out = None
-        for e in np.unique(winner):
-            imagined = self.ensemble_.imagine(e, inversion.codes[winner == e, e])
-            out = np.zeros((len(winner), *imagined.shape[1:]), np.float32) if out is None else out
-            out[winner == e] = imagined
-        assert out is not None
-        return out
-
-    def sample(
-        self, label, n: int = 1, random_state: int | None = None
-    ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
-        """Imagine new members of a class.
-
-        Codes are drawn as training pairs are: blends of two training cases, bent at random.
-
-        Parameters
-        ----------
-        label : label
-            The class.
-        n : int, default 1
-            How many.
-        random_state : int or None, default None
-            Seed.
-
-        Returns
-        -------
-        array (n, n_channels, n_timepoints)
-
-        Raises
-        ------
-        ValueError
-            Where ``label`` is not a class, or n is not positive.
-        """
-        check_is_fitted(self)
-        if n < 1:
-            raise ValueError(f"n must be at least 1, not {n}.")
-        e = class_index(self.classes_, label)
-        codes = self.ensemble_.trained[e].codes
-        rng = np.random.default_rng(random_state)
-        first, second = codes[rng.integers(len(codes), size=(2, n))]
-        share = rng.random((n, 1)).astype(np.float32)
-        drawn = share * first + (1 - share) * second
-        n_bends = self.ensemble_.trained[e].n_bends
-        if n_bends:
-            drawn[:, -n_bends:] = rng.normal(size=(n, n_bends))
-        return self.ensemble_.imagine(e, drawn)
 
     def save(self, path) -> None:
         """Write the fitted model to one safetensors file, whole or not at all.
@@ -493,45 +326,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
         return load(cls, path)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "ensemble_")
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True
         return tags
-
-    def _cases(self, X, reset: bool):
-        """Check X against what was seen at fit, and take it apart."""
-        two_d = is_table(X)
-        cases = as_cases(X)
-        if reset:
-            for name in ("n_features_in_", "feature_names_in_"):
-                if hasattr(self, name):
-                    delattr(self, name)
-        names = hasattr(self, "feature_names_in_")
-        if two_d and not reset and self.n_features_in_ == self.preparation_.n_channels == 1:
-            self._check_width(X)  # univariate, fitted as 3-D or a list
-            two_d = names
-        if two_d:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        elif reset:
-            self.n_features_in_ = len(cases[0])
-        return cases
-
-    def _check_width(self, X) -> None:
-        width, fitted = np.shape(X)[1], self.preparation_.n_timepoints
-        if width != fitted:
-            raise ValueError(
-                f"X has {width} time points, but this model was fitted with {fitted}; give "
-                "prefixes as a list, as (n_cases, 1, length), or padded with NaN."
-            )
-
-    def _check_visible(self, batch: Batch) -> None:
-        blind = np.flatnonzero(~batch.mask.any(axis=(1, 2)))
-        if len(blind):
-            raise ValueError(
-                f"X: case {blind[0]} holds no value within the fitted "
-                f"{self.preparation_.n_timepoints} time points; remove it."
-            )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from .decoder import decode
+from .decoder import decode, decode_with_jacobian
 from .inversion import (
     Evidence,
     Found,
@@ -208,6 +208,15 @@ class Ensemble:
             steps[at] = _decode(expert, codes[at], self.preparation.n_steps)
         return self.preparation.restore(steps)
 
+    def linearise(
+        self, e: int, code: Float[np.ndarray, " k"]
+    ) -> tuple[Float[np.ndarray, "t c"], Float[np.ndarray, "k t c"]]:
+        """Return what expert number ``e`` imagines, on the grid, and its derivatives."""
+        expert, size = self.trained[e].expert, code_size(self.trained[e])
+        codes = np.asarray(code[None, :size], np.float32)
+        y, jacobian = _linearised(expert, codes, self.preparation.n_steps)
+        return np.asarray(y[0], np.float64), np.asarray(jacobian[0], np.float64)
+
     def _search_tile(self, tile: Searcher, targets: Targets, keys) -> Found:
         if self.search.method == "adam":
             found = published_adam(tile, targets, self.metric, keys, self.search.n_iterations)
@@ -285,3 +294,4 @@ def _blank(ensemble: Ensemble, n_cases: int) -> _Result:
 
 
 _decode = jax.jit(decode, static_argnames="n_steps")
+_linearised = jax.jit(decode_with_jacobian, static_argnames="n_steps")

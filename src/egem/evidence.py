@@ -24,9 +24,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
 
-from .calibration import MOST_CASES, MOST_DIRECTIONS, held_out_losses, surprise, tempered_shares
-from .folds import evenly, held_out
-from .metric import Bends, class_scatter, principal
+from .calibration import MOST_DIRECTIONS, held_out_losses, surprise, tempered_shares
+from .folds import Holding, holding
+from .metric import Bends, Scatter, class_scatter, principal
 from .prepare import Batch
 from .spaces import Candidate, Space, Usual, as_batch
 from .standin import Imagination, nearest_shown
@@ -47,17 +47,23 @@ LEAST_SPREAD = 0.1  # of a log loss
 
 
 class Weighed(NamedTuple):
-    """Spaces with their weights, and the weight of the experts' own losses."""
+    """Spaces with their weights, and the weight of the experts' own losses.
+
+    Beside them what held-out cases lost, in each space and to what stands in for experts; nothing
+    where none could be held out.
+    """
 
     spaces: tuple[Space, ...]
     imagined: float
+    log_losses: tuple[Float[np.ndarray, "n_held n_classes"], ...]
+    of_experts: Float[np.ndarray, "n_held n_classes"] | float
 
 
 def weigh(
     described: Mapping[str, Batch],
     classes: Int[np.ndarray, " n"],
     imagination: Imagination | None,
-    bends: Mapping[str, Bends] | None = None,
+    bends: Mapping[str, Bends | None] | None = None,
 ) -> Weighed:
     """Estimate each space's measure, and weigh the spaces against each other.
 
@@ -78,24 +84,17 @@ def weigh(
         Spaces in the order given; the experts' weight, or 0.
     """
     bends = bends or {}
-    some = evenly(len(classes), MOST_CASES)
-    folds = held_out(classes[some])
+    held = holding(classes)
     names = list(described) if imagination is None else [IMAGINED, *described]
     n_sides = sum(name in FEATURES for name in names)
     weights = {name: PRIOR_WEIGHTS[name] / (n_sides if name in FEATURES else 1) for name in names}
     candidates: dict[str, tuple[Candidate, ...]] = dict.fromkeys(described, (WITHOUT_CASES,))
     usual: dict[str, Usual | None] = dict.fromkeys(described)
-    if folds:
-        losses, truth = {}, np.array([], int)
+    losses: dict[str, np.ndarray] = {}
+    if held.folds:
+        truth = classes[held.some][held.order]
         for name, batch in described.items():
-            each, truth = held_out_losses(
-                batch[some],
-                classes[some],
-                folds,
-                list(GRID),
-                project=_on_span if name in FEATURES else None,
-                bends=bends.get(name),
-            )
+            each = losses_in(name, batch, classes, held, GRID, bends.get(name))
             shares = _shares(each, truth)
             losses[name] = np.einsum("m,mnc->nc", shares, each)
             usual[name] = _usual(losses[name][np.arange(len(truth)), truth])
@@ -103,8 +102,9 @@ def weigh(
                 c._replace(share=float(s)) for c, s in zip(GRID, shares, strict=True) if s > 0
             )
         if imagination is not None:
-            shown = nearest_shown(described["raw"][some], classes[some], folds, imagination)
-            losses[IMAGINED] = 0.5 * (shown + losses["raw"])
+            losses[IMAGINED] = of_experts(
+                described["raw"], classes, held, imagination, losses["raw"]
+            )
         fitted = fit_weights(
             [losses[name] for name in names], truth, np.array(list(weights.values()))
         )
@@ -119,10 +119,67 @@ def weigh(
         )
         for name, batch in described.items()
     )
-    return Weighed(spaces, weights.get(IMAGINED, 0.0))
+    in_spaces = tuple(losses[name] for name in described) if losses else ()
+    return Weighed(spaces, weights.get(IMAGINED, 0.0), in_spaces, losses.get(IMAGINED, 0.0))
 
 
-def _on_span(rest: Batch, out: Batch, bends: Bends | None) -> tuple[Batch, Batch, Bends | None]:
+def losses_in(
+    name: str,
+    batch: Batch,
+    classes: Int[np.ndarray, " n"],
+    held: Holding,
+    candidates: Sequence[Candidate],
+    bends: Bends | None,
+    scatter: Scatter | None = None,
+) -> Float[np.ndarray, "m n_held n_classes"]:
+    """Measure held-out cases in a space, in several ways.
+
+    Parameters
+    ----------
+    name : str
+        The space's.
+    batch : Batch
+        All training cases in it.
+    classes : array of int (n,)
+        Their classes.
+    held : Holding
+        Which are held out.
+    candidates : sequence of Candidate
+        Ways to measure.
+    bends : Bends or None
+        Bent copies of the cases.
+    scatter : Scatter, optional
+        Spread about class means, where it comes from elsewhere; None estimates it from the rest.
+
+    Returns
+    -------
+    array (n_candidates, n_held, n_classes)
+        Log losses.
+    """
+    return held_out_losses(
+        batch[held.some],
+        classes[held.some],
+        held.folds,
+        list(candidates),
+        scatter,
+        on_span if name in FEATURES and scatter is None else None,
+        bends,
+    )[0]
+
+
+def of_experts(
+    raw: Batch,
+    classes: Int[np.ndarray, " n"],
+    held: Holding,
+    imagination: Imagination,
+    in_raw: Float[np.ndarray, "n_held n_classes"],
+) -> Float[np.ndarray, "n_held n_classes"]:
+    """Guess the log losses that experts taught without the held-out cases would have."""
+    shown = nearest_shown(raw[held.some], classes[held.some], held.folds, imagination)
+    return 0.5 * (shown + in_raw)
+
+
+def on_span(rest: Batch, out: Batch, bends: Bends | None) -> tuple[Batch, Batch, Bends | None]:
     """Keep of vectors what lies in the span of ``rest`` and of its bent copies.
 
     Features are projected on what the training cases span. A held-out case that took part in that

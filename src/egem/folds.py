@@ -1,9 +1,40 @@
 """Which training cases are left out together when something is chosen by leaving cases out."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Int
 
 MOST_FOLDS = 5
+MOST_CASES = 3000  # that are looked at; of more, an even selection
+
+
+class Holding(NamedTuple):
+    """Which cases are looked at, and which of them are held out together.
+
+    Attributes
+    ----------
+    some : array of int (m,)
+        Cases that are looked at.
+    folds : list of array of bool (m,)
+        Which of those are held out, fold by fold; empty where all classes have but one.
+    """
+
+    some: Int[np.ndarray, " m"]
+    folds: list[Bool[np.ndarray, " m"]]
+
+    @property
+    def order(self) -> Int[np.ndarray, " n_held"]:
+        """Held-out ones among ``some``, fold by fold."""
+        return np.concatenate([np.flatnonzero(held) for held in self.folds])
+
+
+def holding(classes: Int[np.ndarray, " n"]) -> Holding:
+    """Select cases evenly, all where that would lose a class, and lay out the folds."""
+    some = evenly(len(classes), MOST_CASES)
+    if len(np.unique(classes[some])) < len(np.unique(classes)):
+        some = np.arange(len(classes))
+    return Holding(some, held_out(classes[some]))
 
 
 def held_out(classes: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:

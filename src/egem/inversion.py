@@ -72,6 +72,16 @@ class Inversion:
         return decisive(self.losses + self.priors, self.evidence)
 
     @property
+    def strangeness(self) -> Float[np.ndarray, " n_cases"]:
+        """How far each case is from the nearest class, (n_cases,): a log score.
+
+        Unlike in :attr:`scores`, all spaces count in full: whether features are to be trusted with
+        a case is another matter than whether it looks like the training cases.
+        """
+        log_scores = np.log(np.maximum(self.scores, 1e-12, dtype=np.float64))
+        return (log_scores + (self.evidence.doubted if self.evidence else 0.0)).min(axis=1)
+
+    @property
     def reconstructions(self) -> Float32[np.ndarray, "n_cases n_classes n_channels n_timepoints"]:
         """What each expert imagined for each case, in the user's units; decoded at every call."""
         return np.stack([self._decode(e, self.codes[:, e]) for e in range(len(self.classes))], 1)
@@ -97,13 +107,16 @@ class Evidence(NamedTuple):
         Weighted sum of the log losses in further spaces.
     share : float
         Weight of the log of the experts' own losses; all weights sum to 1.
+    doubted : array (n_cases, n_classes)
+        Log losses left out of the former, where they are not to be trusted.
     """
 
     log_losses: Float[np.ndarray, "n_cases n_classes"]
     share: float
+    doubted: Float[np.ndarray, "n_cases n_classes"]
 
     def __getitem__(self, index) -> "Evidence":  # type: ignore[override]
-        return Evidence(self.log_losses[index], self.share)
+        return Evidence(self.log_losses[index], self.share, self.doubted[index])
 
 
 def decisive(

@@ -2,32 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float
 from scipy.special import expit
 
-from .augment import Kind, bent_copies
-from .calibration import choose_metric
-from .evidence import weigh
 from .features import Along, Convolutions, fit_convolutions
 from .inversion import Evidence
-from .metric import GUESSED_FREEDOM, Bends, Metric
-from .prepare import Batch, Preparation
-from .spaces import Hull, Representation, Space, as_batch, hull
-from .standin import Imagination
+from .metric import Metric
+from .prepare import Batch, Whole
+from .spaces import Representation, Space, as_batch
 from .validation import Case
-
-if TYPE_CHECKING:
-    from .classifier import EGEMClassifier
-
 
 # A case this many spreads further from every class than usual is of another kind than the training
 # cases, and what descriptions of it say is not to be trusted. The experts' own say stays.
 STRANGE, STRANGE_WIDTH = 1.75, 0.25
-COPIES, MOST_COPIES = 256, 8  # bent copies of all training cases together, of one of them
-ENOUGH_CASES = 20.0  # times what a guess is worth: from there on none is made
+# Nor is it where more of a case is missing than of training cases: features fill gaps with lines,
+# and those of a prefix are not those of the whole. From none to all doubt, in shares of a case.
+GAPPY, GAPPY_WIDTH = 0.15, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +36,15 @@ class JointMetric:
         What describes cases in each space; None for the experts' grid.
     imagined : float
         Weight of the experts' own losses, beside those of the spaces.
+    whole : Whole
+        How much of the training cases is observed.
     """
 
     residual: Metric
     spaces: tuple[Space, ...]
     representations: tuple[Convolutions | Representation | None, ...]
     imagined: float
+    whole: Whole
 
     @property
     def name(self) -> str:
@@ -71,32 +66,39 @@ class JointMetric:
         """Return cases in each space; ``batch`` is the cases on the experts' grid."""
         return [describe(r, cases, batch, n_jobs) for r in self.representations]
 
-    def evidence(self, hulls: Sequence[Sequence[Hull]], described: list[Batch]) -> Evidence:
-        """Join the log losses against the hulls; strange cases are left to the raw values.
+    def evidence(
+        self,
+        log_losses: Sequence[Float[np.ndarray, "n n_classes"]],
+        mask: Bool[np.ndarray, "n n_steps n_channels"],
+    ) -> Evidence:
+        """Join the log losses against the hulls; of strange or gappy cases only the raw ones.
 
         Parameters
         ----------
-        hulls : sequence (n_classes) of sequences (n_spaces) of Hull
-            The classes' hulls.
-        described : list of Batch
-            Cases in each space.
+        log_losses : sequence of array (n, n_classes)
+            One a space.
+        mask : array of bool (n, n_steps, n_channels)
+            What is observed of the cases on the experts' grid.
 
         Returns
         -------
         Evidence
             For (n_cases, n_classes).
         """
-        total = np.zeros((described[0].n_cases, len(hulls)))
-        trust = np.ones((len(total), 1))
-        for i, (space, batch) in enumerate(zip(self.spaces, described, strict=True)):
-            losses = space.log_losses([each[i] for each in hulls], batch)
+        counted = np.zeros_like(log_losses[0])
+        doubted = np.zeros_like(counted)
+        trust = np.ones((len(counted), 1))
+        for space, losses in zip(self.spaces, log_losses, strict=True):
             if space.name == "raw":
-                strange = space.strangeness(losses)[:, None]
-                total += space.weight * losses
-                trust = expit((STRANGE - strange) / STRANGE_WIDTH)
+                strange = (STRANGE - space.strangeness(losses)) / STRANGE_WIDTH
+                gappy = (GAPPY - self.whole.lacking(mask)) / GAPPY_WIDTH
+                trust = (expit(strange) * np.clip(gappy, 0.0, 1.0))[:, None]
+                counted += space.weight * losses
             else:
-                total += trust * space.weight * losses
-        return Evidence(total / self.sharpness, self.imagined / self.sharpness)
+                counted += trust * space.weight * losses
+                doubted += (1.0 - trust) * space.weight * losses
+        total = self.sharpness
+        return Evidence(counted / total, self.imagined / total, doubted / total)
 
 
 def describe(
@@ -143,91 +145,3 @@ def representations(
         name: fit_convolutions(cases, along, is_image, rng, n_jobs) for name, along in sides.items()
     }
     return ({"raw": None} if metric == "auto" else {}) | found
-
-
-class FittedMetric(NamedTuple):
-    """A metric, the sharpness of its losses, and what each class spans in each of its spaces."""
-
-    metric: Metric | JointMetric
-    sharpness: float
-    hulls: tuple[tuple[Hull, ...], ...]
-
-
-def fit_metric(
-    p: "EGEMClassifier",
-    cases: list[Case],
-    batch: Batch,
-    classes: Int[np.ndarray, " n"],
-    kind: Kind,
-    preparation: Preparation,
-    seed: int,
-) -> FittedMetric:
-    """Fit the metric that the constructor's arguments ask for.
-
-    Parameters
-    ----------
-    p : EGEMClassifier
-        Asks for a metric, or hands in a fitted one.
-    cases : list of array (n_channels, length_i)
-        Training cases in the user's units, in an order that does not depend on the user's.
-    batch : Batch
-        The same on the experts' grid.
-    classes : array of int (n,)
-        Their classes, from 0.
-    kind : str
-        How cases are bent.
-    preparation : Preparation
-        What laid them on the grid.
-    seed : int
-        Seed of the features and of the bent copies.
-
-    Returns
-    -------
-    FittedMetric
-    """
-    metric = p.metric
-    if isinstance(metric, Metric) or metric in ("mse", "whitened"):
-        choice = choose_metric(batch, classes, metric, p.shrinkage)  # pyright: ignore
-        return FittedMetric(choice.metric, choice.sharpness, ())
-    if not isinstance(metric, JointMetric):
-        rng = np.random.default_rng(seed)
-        of, copies = _copies(cases, classes, kind, preparation, rng)
-        by_name = representations(metric, cases + copies, kind == "image", rng, p.n_jobs)  # pyright: ignore
-        described = {n: describe(r, cases, batch, p.n_jobs) for n, r in by_name.items()}
-        bends = {}
-        if copies:
-            bent = preparation.apply(copies)
-            for name, r in by_name.items():
-                bends[name] = _bends(of, described[name], describe(r, copies, bent, p.n_jobs))
-        residual = choose_metric(batch, classes, "whitened", p.shrinkage).metric
-        shown = Imagination(kind, preparation.steps_used, residual.shrinkage)
-        weighed = weigh(described, classes, shown if "raw" in by_name else None, bends)
-        metric = JointMetric(residual, weighed.spaces, tuple(by_name.values()), weighed.imagined)
-        in_spaces = list(described.values())
-    else:
-        in_spaces = metric.describe(cases, batch, p.n_jobs)
-    hulls = tuple(
-        tuple(hull(each[classes == c]) for each in in_spaces) for c in range(classes.max() + 1)
-    )
-    return FittedMetric(metric, metric.sharpness, hulls)
-
-
-def _copies(
-    cases: list[Case],
-    classes: Int[np.ndarray, " n"],
-    kind: Kind,
-    preparation: Preparation,
-    rng: np.random.Generator,
-) -> tuple[Int[np.ndarray, " m"], list[Case]]:
-    """Bend the cases, where they are so few that a guess of how members differ helps."""
-    n = len(cases)
-    if kind == "none" or n - len(np.unique(classes)) > ENOUGH_CASES * GUESSED_FREEDOM:
-        return np.zeros(0, int), []
-    n_copies = int(np.clip(COPIES // n, 1, MOST_COPIES))
-    copies = bent_copies(cases, kind, n_copies, preparation.mean, preparation.scale, rng)
-    return np.repeat(np.arange(n), n_copies), copies
-
-
-def _bends(of: Int[np.ndarray, " m"], cases: Batch, copies: Batch) -> Bends:
-    differences = np.where(copies.mask & cases.mask[of], copies.values - cases.values[of], 0.0)
-    return Bends(of, differences.reshape(len(of), -1))

@@ -7,6 +7,7 @@ import numpy as np
 from .features import Bank, Convolutions, Layout
 from .joint import JointMetric
 from .metric import Metric, Scatter
+from .prepare import Whole
 from .spaces import Candidate, Hull, Space, Usual
 
 Arrays = dict[str, np.ndarray]
@@ -64,7 +65,8 @@ def pack_joint(
                 arrays |= {f"{at}/bank/{b}/{name}": a for name, a in bank._asdict().items()}
         header.append(its)
     arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-    return arrays, {"imagined": metric.imagined, "spaces": header}
+    whole = {"n_steps": int(metric.whole.n_steps), "missing": float(metric.whole.missing)}
+    return arrays, {"imagined": metric.imagined, "spaces": header, "whole": whole}
 
 
 def unpack_joint(
@@ -87,7 +89,10 @@ def unpack_joint(
         for c, of in enumerate(hulls):
             of.append(Hull(*(arrays[f"{at}/hull/{c}/{name}"] for name in Hull._fields)))
         representations.append(_convolutions(arrays, at, its["convolutions"]))
-    joint = JointMetric(residual, tuple(spaces), tuple(representations), float(header["imagined"]))
+    whole = Whole(**header.get("whole", {"n_steps": 1, "missing": 1.0}))
+    joint = JointMetric(
+        residual, tuple(spaces), tuple(representations), float(header["imagined"]), whole
+    )
     return joint, tuple(map(tuple, hulls))
 
 

@@ -8,10 +8,10 @@ from jaxtyping import Int
 from sklearn.utils.validation import check_random_state
 
 from .augment import Kind, guess_kind
-from .calibration import MOST_CASES, choose_metric
+from .calibration import choose_metric
 from .capacity import choose_capacity
 from .ensemble import Search
-from .folds import evenly
+from .folds import MOST_CASES, evenly
 from .inversion import MAX_STEPS
 from .joint import JointMetric
 from .metric import MOST_DIRECTIONS, Metric, class_scatter
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 _PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, updates
 MOST_CASES_TO_ALIGN = 1000  # looked at to choose between start and stretch
-_LEAST = {"n_cells": 1, "n_updates": 1, "code_size": 1, "max_steps": 1, "n_iterations": 0}
+_LEAST = {
+    **{"n_cells": 1, "n_updates": 1, "code_size": 1, "max_steps": 1, "n_iterations": 0},
+    "keep_cases": 1,
+}
 
 
 def published_parameters(dataset: str, noise: tuple[float, float]) -> dict[str, Any]:

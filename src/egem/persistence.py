@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,20 @@ from . import __version__
 from .decoder import Expert
 from .durable import whole_file
 from .ensemble import Ensemble, Search
+from .heldout import HeldOut, nothing_held_out
 from .joint import JointMetric
 from .joint_files import pack_joint, unpack_joint
+from .kept import Kept
 from .metric import Metric
 from .prepare import Preparation
-from .training import Trained
+from .training import Recipe, Trained
 
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier
 
-FORMAT = 2  # 1 had no joint metrics; it is read as well
+# 1 had no joint metrics, 2 neither held-out scores nor cases; both are read, and what they lack is
+# empty: every set is full, nothing is unknown, and classes can only be renamed.
+FORMAT = 3
 _KEY = "egem"
 _FITTED = "as fitted"  # stands for a metric or preparation handed to the constructor
 _CODE_FIELDS = ("codes", "code_mean", "code_precision", "book")
@@ -136,6 +141,9 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
         arrays |= {
             name: np.ascontiguousarray(a, np.float32) for name, a in (weights | codes).items()
         }
+    held, kept = classifier.held_out_, classifier.cases_
+    arrays |= {f"held_out/{name}": np.ascontiguousarray(a) for name, a in held._asdict().items()}
+    arrays |= _pack_cases(kept)
     header = {
         "format": FORMAT,
         "version": __version__,
@@ -150,6 +158,7 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
         "search": ensemble.search._asdict(),
         "seed": ensemble.seed,
         "kind": classifier.kind_,
+        "recipe": asdict(classifier.recipe_),
         "sharpness": classifier.sharpness_,
         "n_features_in": int(classifier.n_features_in_),
         "feature_names_in": list(getattr(classifier, "feature_names_in_", ())),
@@ -191,12 +200,42 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
     classifier.metric_, classifier.hulls_ = fitted_metric, hulls
     classifier.classes_ = classes
     classifier.kind_ = header["kind"]
+    if header["format"] < 3:
+        n_cells = trained[0].expert.w_rec.shape[-2]
+        classifier.recipe_ = Recipe(n_cells=n_cells, kind=header["kind"])
+        classifier.held_out_ = nothing_held_out(len(classes))
+        classifier.cases_ = Kept((), np.zeros(0, int), np.zeros(0, int))
+    else:
+        classifier.recipe_ = Recipe(**header["recipe"])
+        classifier.held_out_ = HeldOut(*(arrays[f"held_out/{name}"] for name in HeldOut._fields))
+        classifier.cases_ = _unpack_cases(arrays)
     classifier.sharpness_ = header["sharpness"]
     classifier.n_features_in_ = header["n_features_in"]
     if header["feature_names_in"]:
         names = np.array(header["feature_names_in"], object)
         setattr(classifier, "feature_names_in_", names)  # noqa: B010 - scikit-learn sets it so
     return classifier
+
+
+def _pack_cases(kept: Kept) -> Arrays:
+    """Lay cases end to end, in single precision where that loses nothing."""
+    values = np.concatenate(kept.cases, axis=1) if kept.cases else np.zeros((1, 0))
+    single = values.astype(np.float32)
+    same = np.array_equal(values, single, equal_nan=True)
+    return {
+        "cases/values": np.ascontiguousarray(single if same else values),
+        "cases/lengths": np.array([x.shape[1] for x in kept.cases], int),
+        "cases/classes": kept.classes,
+        "cases/rows": kept.rows,
+    }
+
+
+def _unpack_cases(arrays: Arrays) -> Kept:
+    values, lengths = arrays["cases/values"].astype(np.float64), arrays["cases/lengths"]
+    if lengths.sum() != values.shape[1]:
+        raise ValueError("the lengths of its cases do not add up")
+    cases = np.split(values, np.cumsum(lengths)[:-1], axis=1) if len(lengths) else []
+    return Kept(tuple(cases), arrays["cases/classes"], arrays["cases/rows"])
 
 
 def _plain(value: Any, seed: int) -> Any:

@@ -6,7 +6,7 @@ Values are standardised, sequences are laid on one grid of steps, and what is mi
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int
 
 from .validation import SENTINEL, Case
 
@@ -26,6 +26,39 @@ class Batch(NamedTuple):
     def n_cases(self) -> int:
         """Number of cases."""
         return len(self.values)
+
+
+class Whole(NamedTuple):
+    """How much of a case training cases show, so as to tell gaps and prefixes from them.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps up to the end of the shortest training case.
+    missing : float
+        Share of a training case that is missing; nine in ten miss no more.
+    """
+
+    n_steps: int
+    missing: float
+
+    @staticmethod
+    def of(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> "Whole":
+        """Learn it from what is observed of the training cases."""
+        shortest = int(np.min(_ends(mask)))
+        missing = Whole(shortest, 0.0).lacking(mask)
+        return Whole(shortest, float(np.quantile(missing, 0.9)))
+
+    def lacking(self, mask: Bool[np.ndarray, "n n_steps n_channels"]) -> Float[np.ndarray, " n"]:
+        """Return the share of each case that is missing, beyond what is usual."""
+        length = np.maximum(_ends(mask), self.n_steps)
+        missing = 1.0 - np.count_nonzero(mask, axis=(1, 2)) / (length * mask.shape[2])
+        return np.maximum(missing - self.missing, 0.0)
+
+
+def _ends(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> Int[np.ndarray, " n"]:
+    """Steps up to the last one that is observed."""
+    return mask.shape[1] - np.flip(np.any(mask, axis=2), axis=1).argmax(axis=1)
 
 
 class Preparation(NamedTuple):
@@ -103,7 +136,18 @@ class Preparation(NamedTuple):
     def restore(
         self, values: Float32[np.ndarray, "n_cases n_steps n_channels"]
     ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
-        """Bring steps back to the user's units and time points, linear between block centres."""
+        """Bring steps back to the user's units and time points."""
+        restored = self._onto_points(values)
+        return (restored * self.scale[:, None] + self.mean[:, None]).astype(np.float32)
+
+    def restore_spread(
+        self, sds: Float[np.ndarray, "n_cases n_steps n_channels"]
+    ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+        """Bring standard deviations of steps to the user's units and time points."""
+        return (self._onto_points(sds) * self.scale[:, None]).astype(np.float32)
+
+    def _onto_points(self, values: Float[np.ndarray, "n t c"]) -> Float[np.ndarray, "n c p"]:
+        """Go from steps to time points, linearly between the centres of blocks."""
         starts = np.arange(self.n_steps) * self.block
         ends = np.minimum(starts + self.block, self.n_timepoints)
         used = starts < self.n_timepoints
@@ -119,8 +163,7 @@ class Preparation(NamedTuple):
             onto = np.zeros((self.n_timepoints, len(centres)))
             onto[points, right - 1] = 1.0 - share
             onto[points, right] += share
-        restored = np.einsum("pt,ntc->ncp", onto, steps)
-        return (restored * self.scale[:, None] + self.mean[:, None]).astype(np.float32)
+        return np.einsum("pt,ntc->ncp", onto, steps)
 
 
 def stretched(case: Case, length: int) -> Case:

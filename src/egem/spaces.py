@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 
 from .linear import svd
 from .metric import Scatter, principal
@@ -27,6 +27,7 @@ from .prepare import Batch
 from .validation import Case
 
 MOST_HULL_DIRECTIONS = 128
+VALUES_AT_ONCE = 2**21  # of all differences between cases and hulls
 
 
 @runtime_checkable
@@ -176,17 +177,21 @@ def log_losses(
     values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
     mask = batch.mask.reshape(values.shape)
     patterns, pattern = np.unique(mask, axis=0, return_inverse=True)
+    means = np.stack([each.mean for each in hulls]).astype(np.float64)
+    widths = np.array([len(each.basis) for each in hulls])
+    bases = np.zeros((len(hulls), widths.max(), values.shape[1]))
+    for j, each in enumerate(hulls):
+        bases[j, : widths[j]] = each.basis
     out = np.zeros((len(candidates), batch.n_cases, len(hulls)))
     for i, seen in enumerate(patterns):
-        of = np.flatnonzero(pattern.ravel() == i)
-        directions, variances = _seen_spread(scatter, seen)
-        for j, each in enumerate(hulls):
-            mean, basis = each.mean[seen].astype(np.float64), each.basis[:, seen]
-            out[:, of, j] = _one_pattern(
-                values[np.ix_(of, seen)] - mean,
-                basis.astype(np.float64),
-                directions,
-                variances,
+        alike = np.flatnonzero(pattern.ravel() == i)
+        spread = _seen_spread(scatter, seen)
+        for of in np.array_split(alike, -(-len(alike) * means.size // VALUES_AT_ONCE)):
+            out[:, of] = _one_pattern(
+                values[np.ix_(of, seen)][:, None] - means[:, seen],
+                bases[:, :, seen],
+                widths,
+                *spread,
                 scatter.mean_variance,
                 candidates,
             )
@@ -203,31 +208,39 @@ def _seen_spread(scatter: Scatter, seen: np.ndarray):
 
 
 def _one_pattern(
-    away: Float[np.ndarray, "n p"],
-    basis: Float[np.ndarray, "r p"],
+    away: Float[np.ndarray, "n c p"],
+    bases: Float[np.ndarray, "c r p"],
+    widths: Int[np.ndarray, " c"],
     directions: Float[np.ndarray, "p q"],
     variances: Float[np.ndarray, " q"],
     mean_variance: float,
     candidates: Sequence[Candidate],
-) -> Float[np.ndarray, "n_candidates n"]:
-    """Losses against one hull of cases that miss the same values."""
-    gram, cross, own = basis @ basis.T, basis @ away.T, np.einsum("np,np->n", away, away)
-    basis_along, away_along = basis @ directions, away @ directions
+) -> Float[np.ndarray, "n_candidates n c"]:
+    """Losses against all hulls of cases that miss the same values.
+
+    Hulls of fewer directions than the widest have rows of 0, which no combination makes use of.
+    """
+    away = away.swapaxes(0, 1)
+    gram, cross = bases @ bases.swapaxes(1, 2), bases @ away.swapaxes(1, 2)
+    own = np.einsum("cnp,cnp->cn", away, away)
+    bases_along, away_along = bases @ directions, away @ directions
     mean_variance = mean_variance or 1.0
-    out = np.zeros((len(candidates), len(away)))
+    identity = np.eye(bases.shape[1])
+    out = np.zeros((len(candidates), *own.shape))
     solved: dict[float, tuple] = {}
     for i, candidate in enumerate(candidates):
         if candidate.shrinkage not in solved:
             floor = candidate.shrinkage * mean_variance
             spread = (1.0 - candidate.shrinkage) * variances
             less = spread / (spread + floor)
+            explained = bases_along * less
             solved[candidate.shrinkage] = (
-                (gram - (basis_along * less) @ basis_along.T) / floor,
-                (cross - (basis_along * less) @ away_along.T) / floor,
+                (gram - explained @ bases_along.swapaxes(1, 2)) / floor,
+                (cross - explained @ away_along.swapaxes(1, 2)) / floor,
                 (own - away_along**2 @ less) / floor,
             )
         g, x, length = solved[candidate.shrinkage]
-        price = candidate.ridge * np.trace(g) / len(g) + 1e-9
-        share = np.linalg.solve(g + price * np.eye(len(g)), x)
-        out[i] = length - np.einsum("rn,rn->n", share, x)
-    return out / away.shape[1]
+        price = candidate.ridge * np.trace(g, axis1=1, axis2=2) / widths + 1e-9
+        share = np.linalg.solve(g + price[:, None, None] * identity, x)
+        out[i] = length - np.einsum("crn,crn->cn", share, x)
+    return out.swapaxes(1, 2) / away.shape[2]

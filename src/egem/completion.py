@@ -1,0 +1,101 @@
+"""Complete what is missing in a sequence, with a band, given the code that an expert found.
+
+The code's posterior is taken for normal about the optimum, and what an expert misses for normal
+with the metric's covariance, ``x = y(z) + s e`` with ``e ~ N(0, Sigma)``. For missing values m and
+observed ones o, with the derivatives J of the imagined sequence along the code::
+
+    estimate  = y_m + K (x_o - y_o),                   K = Sigma_mo Sigma_oo^-1
+    variance  = G C G' + s^2 (Sigma_mm - K Sigma_om),  G = J_m - K J_o
+    C         = s^2 (J_o' Sigma_oo^-1 J_o + prior)^-1
+
+The scale s is the case's own where it shows much, that of a typical member of a class where it
+shows little.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32
+
+from .metric import Metric
+
+TYPICAL_WEIGHT = 16.0  # observed values that the typical scale is worth
+WIDENING = 1.0
+
+
+class Completion(NamedTuple):
+    """Whole sequences, in the units of X.
+
+    Attributes
+    ----------
+    values : array (n_cases, n_channels, n_timepoints)
+        What was observed, and estimates of what was not.
+    low, high : array (n_cases, n_channels, n_timepoints)
+        The band about each estimate; equal to ``values`` where these were observed.
+    labels : array (n_cases,)
+        Whose expert completed each case.
+    """
+
+    values: Float32[np.ndarray, "n_cases n_channels n_timepoints"]
+    low: Float32[np.ndarray, "n_cases n_channels n_timepoints"]
+    high: Float32[np.ndarray, "n_cases n_channels n_timepoints"]
+    labels: np.ndarray
+
+
+def posterior(
+    target: Float[np.ndarray, " p"],
+    seen: Bool[np.ndarray, " p"],
+    imagined: Float[np.ndarray, " p"],
+    jacobian: Float[np.ndarray, "k p"],
+    metric: Metric,
+    prior: Float[np.ndarray, " k"],
+) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
+    """Estimate all values of one case on the experts' grid.
+
+    Parameters
+    ----------
+    target : array (p,)
+        The case; what is missing does not matter.
+    seen : array of bool (p,)
+        What is observed.
+    imagined : array (p,)
+        The expert's sequence at the code found.
+    jacobian : array (k, p)
+        Its derivatives along the code.
+    metric : Metric
+        The residuals' metric.
+    prior : array (k,)
+        Precision of the code's entries, in units of the metric's noise.
+
+    Returns
+    -------
+    estimate : array (p,)
+        The expert's sequence, moved by what the residuals at observed values tell of the others.
+    sd : array (p,)
+        Its standard deviation as an estimate of a member's value there.
+    """
+    basis = metric.basis.astype(np.float64)
+    residual = np.where(seen, target - imagined, 0.0)
+    observed = basis * seen[:, None]
+    inner = metric.floor * np.eye(basis.shape[1]) + observed.T @ observed
+
+    def weighed(rows: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n p"]:
+        """``Sigma_oo^-1`` times rows that are 0 where values are missing."""
+        return (rows - np.linalg.solve(inner, observed.T @ rows.T).T @ observed.T) / metric.floor
+
+    n_observed = int(seen.sum())
+    known = jacobian * seen
+    told = weighed(np.vstack([known, residual]))
+    loss = max(float(residual @ told[-1]), 0.0)
+    typical = metric.noise * TYPICAL_WEIGHT
+    scale = (loss + typical) / (n_observed + TYPICAL_WEIGHT)
+    precision = known @ told[:-1].T + metric.noise * np.diag(prior)
+    spread = scale * np.linalg.inv(precision + 1e-9 * np.trace(precision) * np.eye(len(precision)))
+    # B' Sigma_oo^-1 times a row, times B, carries it from observed to missing values.
+    carried = told @ observed @ basis.T
+    estimate = imagined + np.where(seen, residual, carried[-1])
+    free = jacobian - carried[:-1]
+    reach = np.einsum("kp,kl,lp->p", free, spread, free)
+    # Sigma_mm - K Sigma_om = floor (I + B_m inner^-1 B_m')
+    own = metric.floor * (1.0 + np.einsum("pq,qp->p", basis, np.linalg.solve(inner, basis.T)))
+    return estimate, np.where(seen, 0.0, np.sqrt(reach + scale * own)) * WIDENING

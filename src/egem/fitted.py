@@ -1,0 +1,82 @@
+"""The state of a fitted classifier, and how input is checked against it."""
+
+import numpy as np
+from jaxtyping import Float, Shaped
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from .augment import Kind
+from .ensemble import Ensemble
+from .heldout import HeldOut
+from .joint import JointMetric
+from .kept import Kept
+from .metric import Metric
+from .prepare import Batch, Preparation
+from .spaces import Hull
+from .training import Recipe
+from .validation import as_cases, is_table
+
+
+class Fitted(BaseEstimator):
+    """What :class:`egem.EGEMClassifier` has after ``fit``; its docstring says what it all is."""
+
+    n_jobs: int | None
+    verbose: bool
+
+    classes_: Shaped[np.ndarray, " n_classes"]
+    ensemble_: Ensemble
+    metric_: Metric | JointMetric
+    hulls_: tuple[tuple[Hull, ...], ...]
+    held_out_: HeldOut
+    cases_: Kept
+    recipe_: Recipe
+    kind_: Kind
+    sharpness_: float
+    n_features_in_: int
+
+    @property
+    def preparation_(self) -> Preparation:
+        """Scaling and grid, from the training cases."""
+        return self.ensemble_.preparation
+
+    @property
+    def train_loss_(self) -> Float[np.ndarray, " n_classes"]:
+        """Mean squared error of each expert over its training pairs, (n_classes,)."""
+        return np.array([t.loss for t in self.ensemble_.trained])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "ensemble_")
+
+    def _cases(self, X, reset: bool):
+        """Check X against what was seen at fit, and take it apart."""
+        two_d = is_table(X)
+        cases = as_cases(X)
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self, name):
+                    delattr(self, name)
+        names = hasattr(self, "feature_names_in_")
+        if two_d and not reset and self.n_features_in_ == self.preparation_.n_channels == 1:
+            self._check_width(X)  # univariate, fitted as 3-D or a list
+            two_d = names
+        if two_d:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = len(cases[0])
+        return cases
+
+    def _check_width(self, X) -> None:
+        width, fitted = np.shape(X)[1], self.preparation_.n_timepoints
+        if width != fitted:
+            raise ValueError(
+                f"X has {width} time points, but this model was fitted with {fitted}; give "
+                "prefixes as a list, as (n_cases, 1, length), or padded with NaN."
+            )
+
+    def _check_visible(self, batch: Batch) -> None:
+        blind = np.flatnonzero(~batch.mask.any(axis=(1, 2)))
+        if len(blind):
+            raise ValueError(
+                f"X: case {blind[0]} holds no value within the fitted "
+                f"{self.preparation_.n_timepoints} time points; remove it."
+            )

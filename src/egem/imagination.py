@@ -1,0 +1,150 @@
+"""What a fitted classifier imagines: reconstructions, completions, new members of a class."""
+
+import numpy as np
+from jaxtyping import Float32, Int
+from scipy.stats import norm
+from sklearn.utils.validation import check_is_fitted
+
+from .completion import Completion, posterior
+from .inversion import Inversion, class_index
+from .recognition import Recognition
+
+
+class Imagination(Recognition):
+    """The methods of :class:`egem.EGEMClassifier` that show what its experts imagine."""
+
+    def reconstruct(self, X, label=None) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+        """Return what an expert imagines for each case.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`. A prefix is completed, a gap is filled.
+        label : label or None, default None
+            Whose expert; None takes the winner of each case.
+
+        Returns
+        -------
+        array (n_cases, n_channels, n_timepoints)
+            In the units of X, over the full fitted length.
+
+        Raises
+        ------
+        ValueError
+            Where ``label`` is not a class.
+        """
+        inversion, whose = self._inverted_by(X, label)
+        out = np.zeros((len(whose), *self._shape), np.float32)
+        for e in np.unique(whose):
+            out[whose == e] = self.ensemble_.imagine(e, inversion.codes[whose == e, e])
+        return out
+
+    def complete(self, X, label=None, level: float = 0.9) -> Completion:
+        """Fill gaps and continue prefixes, with a band that says how sure that is.
+
+        Unlike :meth:`reconstruct`, this keeps the values that are there, and lets them draw the
+        expert's sequence towards them where values near them are missing.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+        label : label or None, default None
+            Whose expert; None takes the winner of each case. The band takes the class for granted.
+        level : float, default 0.9
+            Share of missing values that the band should hold, each taken alone, in (0, 1).
+
+        Returns
+        -------
+        Completion
+            ``values``, ``low``, ``high``, each (n_cases, n_channels, n_timepoints) over the full
+            fitted length, and ``labels``.
+
+        Raises
+        ------
+        ValueError
+            Where ``label`` is not a class, or ``level`` is out of range.
+
+        Notes
+        -----
+        A model that stretches cases to one length takes a prefix for a whole: give
+        ``align="start"`` to have prefixes of cases of unequal length continued.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level must lie between 0 and 1, both excluded, not {level!r}.")
+        inversion, whose = self._inverted_by(X, label)
+        ensemble, grid = self.ensemble_, self.preparation_
+        cases = grid.align(self._cases(X, reset=False))
+        batch = grid.apply(cases)
+        estimate, sd = (np.zeros(batch.values.shape) for _ in range(2))
+        for i, e in enumerate(whose):
+            y, jacobian = ensemble.linearise(e, inversion.codes[i, e])
+            found = posterior(
+                batch.values[i].ravel().astype(np.float64),
+                batch.mask[i].ravel(),
+                y.ravel(),
+                jacobian.reshape(len(jacobian), -1),
+                ensemble.metric,
+                ensemble.search.prior_strength * ensemble.trained[e].code_precision,
+            )
+            estimate[i], sd[i] = (a.reshape(estimate.shape[1:]) for a in found)
+        values = grid.restore(estimate)
+        half = float(norm.ppf(0.5 + level / 2)) * grid.restore_spread(sd)
+        low, high = values - half, values + half
+        for i, case in enumerate(cases):
+            given = case[:, : grid.n_timepoints]
+            seen = ~np.isnan(given)
+            for of in (values, low, high):
+                of[i, :, : given.shape[1]][seen] = given[seen]
+        return Completion(values, low, high, self.classes_[whose])
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.preparation_.n_channels, self.preparation_.n_timepoints
+
+    def _inverted_by(self, X, label) -> tuple[Inversion, Int[np.ndarray, " n"]]:
+        """Invert cases, and say whose expert is asked for in each."""
+        check_is_fitted(self)
+        e = None if label is None else class_index(self.classes_, label)
+        inversion = self.invert(X)
+        winner = inversion.scores.argmin(axis=1)
+        return inversion, winner if e is None else np.full(len(winner), e)
+
+    def sample(
+        self, label, n: int = 1, random_state: int | None = None
+    ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
+        """Imagine new members of a class.
+
+        Codes are drawn as training pairs are: blends of two training cases, bent at random.
+
+        Parameters
+        ----------
+        label : label
+            The class.
+        n : int, default 1
+            How many.
+        random_state : int or None, default None
+            Seed.
+
+        Returns
+        -------
+        array (n, n_channels, n_timepoints)
+
+        Raises
+        ------
+        ValueError
+            Where ``label`` is not a class, or n is not positive.
+        """
+        check_is_fitted(self)
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}.")
+        e = class_index(self.classes_, label)
+        codes = self.ensemble_.trained[e].codes
+        rng = np.random.default_rng(random_state)
+        first, second = codes[rng.integers(len(codes), size=(2, n))]
+        share = rng.random((n, 1)).astype(np.float32)
+        drawn = share * first + (1 - share) * second
+        n_bends = self.ensemble_.trained[e].n_bends
+        if n_bends:
+            drawn[:, -n_bends:] = rng.normal(size=(n, n_bends))
+        return self.ensemble_.imagine(e, drawn)

@@ -1,0 +1,267 @@
+"""What a fitted classifier says of new cases: classes, probabilities, sets, and unknowns."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Shaped
+from sklearn.utils.validation import check_is_fitted
+
+from .calibration import probabilities, sharpest
+from .fitted import Fitted
+from .heldout import HeldOut, conformal_sets, p_values
+from .inversion import Evidence, Inversion
+from .metric import Metric
+from .parameters import check_channels
+from .prepare import Batch
+from .tiles import Progress
+from .validation import Case, as_labels
+
+SHARPNESSES = tuple(np.geomspace(0.1, 1000.0, 161))
+
+
+class Recognition(Fitted):
+    """The methods of :class:`egem.EGEMClassifier` that judge cases."""
+
+    def invert(self, X) -> Inversion:
+        """Let every expert search for the code of every case.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`fit`. Shorter ones are compared as far as they go.
+
+        Returns
+        -------
+        Inversion
+            Codes, losses, priors, steps, convergence and reconstructions.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`.
+        ValueError
+            For input that does not fit the training cases.
+        """
+        return self._invert(X, contenders_only=False)
+
+    def predict(
+        self,
+        X,
+        reject: float | None = None,
+        unknown: Any = None,
+    ) -> Shaped[np.ndarray, " n_cases"]:
+        """Return the class that comes nearest, for each case: the lowest of ``invert(X).scores``.
+
+        Experts that are far behind after a few steps do not search on; ``benchmarks/accuracy.py``
+        reports in how many cases the winner is that of :meth:`invert`.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+        reject : float or None, default None
+            Share, in (0, 1), of the cases of known classes that may be taken for unknown: those
+            whose :meth:`novelty` is at most that. None rejects nothing.
+        unknown : label or None, default None
+            What unknown cases are called; None is ``"unknown"`` beside text labels, otherwise -1.
+
+        Returns
+        -------
+        array (n_cases,)
+
+        Raises
+        ------
+        ValueError
+            Where ``reject`` is out of range, or the label of unknown cases is that of a class.
+        """
+        if reject is None:
+            inversion = self._invert(X, contenders_only=True)
+            return self.classes_[inversion.scores.argmin(axis=1)]
+        _check_share("reject", reject)
+        check_is_fitted(self)
+        if unknown is None:
+            unknown = "unknown" if self.classes_.dtype.kind in "UO" else -1
+        if (self.classes_ == unknown).any():
+            raise ValueError(
+                f"unknown={unknown!r} is a class of this model; name another label for rejected "
+                "cases."
+            )
+        inversion = self._invert(X, contenders_only=True)
+        chosen = self.classes_[inversion.scores.argmin(axis=1)]
+        known = p_values(inversion.strangeness, self.held_out_.strangeness) > reject
+        return np.where(known, chosen, np.asarray(unknown))
+
+    def predict_proba(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
+        """Return class probabilities, proportional to ``invert(X).scores ** -sharpness_``.
+
+        The sharpness is chosen by leaving training cases out, or by :meth:`calibrate`.
+        Probabilities say which of the known classes is likeliest; a sequence of none of them gets
+        probabilities as well, see :meth:`novelty`.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        array (n_cases, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return probabilities(self.invert(X).scores, self.sharpness_)
+
+    def predict_set(
+        self,
+        X,
+        alpha: float = 0.1,
+    ) -> Bool[np.ndarray, "n_cases n_classes"]:
+        """Return for each case the classes that cannot be excluded: conformal sets.
+
+        The true class is in the set with a probability of about ``1 - alpha``, over cases like the
+        training cases. After :meth:`calibrate` that is guaranteed as long as the cases are
+        exchangeable with those given there; after :meth:`fit` alone it is what was measured, since
+        hulls stand in for experts (see :mod:`egem.heldout`). A set may hold several classes, or
+        none: then the case is like no class as cases usually are.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+        alpha : float, default 0.1
+            Accepted share of sets without the true class, in (0, 1).
+
+        Returns
+        -------
+        array of bool (n_cases, n_classes)
+            Columns in the order of ``classes_``. All classes where there are fewer than
+            ``1 / alpha - 1`` held-out cases, for instance with one case a class.
+
+        Raises
+        ------
+        ValueError
+            Where alpha is out of range.
+        """
+        _check_share("alpha", alpha)
+        inversion = self.invert(X)
+        return conformal_sets(log_scores(inversion), self.held_out_, self.sharpness_, alpha)
+
+    def novelty(self, X) -> Float[np.ndarray, " n_cases"]:
+        """Return a p-value for each case being of a known class; low means unknown.
+
+        It is the share of held-out training cases (or of those given to :meth:`calibrate`) that
+        were at least as far from their nearest class. Works with a single class.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        array (n_cases,)
+            In (0, 1]; 1 throughout where nothing could be held out, with one case a class.
+        """
+        strangeness = self._invert(X, contenders_only=True).strangeness
+        return p_values(strangeness, self.held_out_.strangeness)
+
+    def calibrate(self, X, y) -> Self:
+        """Set probabilities, sets and novelty by cases that the experts have not seen.
+
+        What :meth:`fit` learns of them by leaving training cases out is replaced by what the
+        experts themselves make of further labelled cases. Sets then have the guarantee of split
+        conformal prediction. Classes that are added or taught more afterwards need it again.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`, none of them used in :meth:`fit`; a hundred say much, ten
+            little.
+        y : array (n_cases,)
+            Their labels, each a class of this model.
+
+        Returns
+        -------
+        EGEMClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            Where a label is no class, or the input does not fit the training cases.
+        """
+        check_is_fitted(self)
+        inversion = self.invert(X)
+        y = as_labels(y, len(inversion.losses))
+        foreign = ~np.isin(y, self.classes_)
+        if foreign.any():
+            raise ValueError(
+                f"y holds {y[foreign][0].item()!r}, which is not a class of this model; leave "
+                "those cases out, or add the class first."
+            )
+        truth = np.searchsorted(self.classes_, y)
+        held = HeldOut(log_scores(inversion), inversion.strangeness, truth)
+        if len(self.classes_) > 1:
+            self.sharpness_ = sharpest(held.log_scores, truth, SHARPNESSES)[1]
+        self.held_out_ = held
+        return self
+
+    def losses(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
+        """Return each expert's remaining loss for each case.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        array (n_cases, n_classes)
+            The data term, in the metric, per observed value; the prior on codes is not in it.
+        """
+        return self.invert(X).losses
+
+    def _invert(self, X, contenders_only: bool) -> Inversion:
+        check_is_fitted(self)
+        cases = self._cases(X, reset=False)
+        check_channels(cases, self.preparation_.n_channels, "this model")
+        cases = self.preparation_.align(cases)
+        longest = self.preparation_.n_timepoints
+        n_longer = sum(x.shape[1] > longest for x in cases)
+        if n_longer:
+            warnings.warn(
+                f"X: {n_longer} of {len(cases)} cases are longer than the longest training case "
+                f"({longest} time points); what lies beyond is left out of the comparison. Fit "
+                "with a case of full length to use it.",
+                UserWarning,
+                stacklevel=2,
+            )
+        batch = self.preparation_.apply(cases)
+        self._check_visible(batch)
+        with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
+            evidence = self._evidence(cases, batch)
+            return self.ensemble_.invert(batch, self.n_jobs, bar.advance, contenders_only, evidence)
+
+    def _evidence(
+        self,
+        cases: list[Case],
+        batch: Batch,
+    ) -> Evidence | None:
+        if isinstance(self.metric_, Metric):
+            return None
+        described = self.metric_.describe(cases, batch, self.n_jobs)
+        losses = [
+            space.log_losses([each[i] for each in self.hulls_], of)
+            for i, (space, of) in enumerate(zip(self.metric_.spaces, described, strict=True))
+        ]
+        return self.metric_.evidence(losses, batch.mask)
+
+
+def log_scores(inversion: Inversion) -> Float[np.ndarray, "n_cases n_classes"]:
+    """Return the logs of what decides."""
+    return np.log(np.maximum(inversion.scores, 1e-12, dtype=np.float64))
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value!r}.")
