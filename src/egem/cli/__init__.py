@@ -1,0 +1,42 @@
+"""The command line: results on stdout, progress and remarks on stderr.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.
+"""
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from . import classify, demo, info, reproduce, train
+from .guard import guarded, show_tracebacks
+
+app = typer.Typer(
+    name="egem",
+    help="Classify sequences by imagining them: one generative expert for each class.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"egem {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    show_tracebacks(debug)
+
+
+for _work in (demo.demo, train.fit, classify.predict, info.info, reproduce.reproduce):
+    app.command()(guarded(_work))  # the help lists them in this order

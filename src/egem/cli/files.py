@@ -1,0 +1,38 @@
+"""What a command reads and writes."""
+
+from pathlib import Path
+
+
+def read(data: str):
+    """Read a file, or load a data set of that name."""
+    from ..datasets import load_dataset
+    from ..readers import read_data
+
+    path = Path(data)
+    if path.suffix or path.exists():
+        return read_data(path)
+    try:
+        return load_dataset(data)
+    except ValueError as error:
+        raise ValueError(f"{data}: there is no such file, and {error}") from error
+
+
+def take(X, index):
+    """Pick cases of an array or of a list."""
+    return [X[i] for i in index] if isinstance(X, list) else X[index]
+
+
+def check_writable(path: Path) -> None:
+    """Refuse before the work rather than after it."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir():
+        trouble = "it is a folder" if path.is_dir() else f"there is no folder {folder}"
+        raise OSError(f"{path} cannot be written: {trouble}; give a file in an existing folder.")
+
+
+def write(text: str, out: Path | None) -> None:
+    """Write to a file, or to the screen where there is none."""
+    if out is None:
+        print(text)
+    else:
+        out.write_text(text + "\n")

@@ -1,0 +1,21 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A .csv, .parquet, .npz or .ts file, or the name of a data set (see egem info).",
+    ),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model written by egem fit.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Makes the run repeatable.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Threads; default one a core.")
+]
