@@ -29,7 +29,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from accuracy_report import ABLATION, AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.baselines import ForwardLSTMClassifier
+from egem.baselines.forward_lstm import ForwardLSTMClassifier
 from egem.calibration import RIDGE, scatter_of
 from egem.inversion import decisive
 from egem.paper.other_rows import scaled_ridge, shrunk_discriminant

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from ..baselines import OneGeneratorClassifier
+from ..baselines.one_generator import OneGeneratorClassifier
 from ..tiles import Advance
 from .egem_rows import Arrays, Figures
 from .experts import Lesson, Schedule, train_stacked

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from ..baselines import ForwardLSTMClassifier, OneGeneratorClassifier
+from ..baselines.forward_lstm import ForwardLSTMClassifier
+from ..baselines.one_generator import OneGeneratorClassifier
 from ..classifier import EGEMClassifier
 from .egem_rows import Figures
 from .protocol import Draw, Task
