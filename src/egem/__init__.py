@@ -17,9 +17,9 @@ _HOME = {
     "Inversion": "inversion",
     "TrainingDiverged": "training",
     "ModelFileError": "persistence",
-    "DatasetUnavailable": "datasets",
+    "DatasetUnavailable": "sources",
     "available_datasets": "datasets",
-    "few_shot_split": "datasets",
+    "few_shot_split": "splits",
     "load_dataset": "datasets",
     "read_data": "readers",
     "write_long": "readers",
@@ -29,15 +29,15 @@ __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDu
 
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier as EGEMClassifier
-    from .datasets import DatasetUnavailable as DatasetUnavailable
     from .datasets import available_datasets as available_datasets
-    from .datasets import few_shot_split as few_shot_split
     from .datasets import load_dataset as load_dataset
     from .inversion import Inversion as Inversion
     from .persistence import ModelFileError as ModelFileError
     from .readers import read_data as read_data
     from .readers import write_long as write_long
     from .selection import select as select
+    from .sources import DatasetUnavailable as DatasetUnavailable
+    from .splits import few_shot_split as few_shot_split
     from .training import TrainingDiverged as TrainingDiverged
 
 

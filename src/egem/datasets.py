@@ -11,20 +11,14 @@ The environment variable ``EGEM_DATA_DIR`` names a folder that may hold
 """
 
 import difflib
-import importlib.util
-import os
-import socket
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32
 
-from .readers import Labels, Sequences, load_arrays, read_ts, stack
+from .archive import archive_folders, archive_names, download_archive, find_aeon, read_archive
+from .readers import Labels, Sequences, load_arrays, stack
+from .sources import DatasetUnavailable, download, own_file, searched
 
 Split = Literal["train", "test"]
 
@@ -33,18 +27,6 @@ _WITH_SPLIT = ("mnist", "pendigits")
 _WITH_RAW = ("characters", "pendigits")
 _LETTERS = "abcdeghlmnopqrsuvwyz"  # classes 1 to 20 of CharacterTrajectories
 _CHARACTER_STEPS = 205
-_PATIENCE = 30.0  # seconds of silence after which a download is given up
-
-
-class DatasetUnavailable(OSError):
-    """A known data set is neither on this machine nor to be had from the network."""
-
-
-class FewShotSplit(NamedTuple):
-    """Indices of training and test cases, ascending."""
-
-    train: Int[np.ndarray, " n_train"]
-    test: Int[np.ndarray, " n_test"]
 
 
 def load_dataset(
@@ -141,67 +123,7 @@ def available_datasets(*, archive: bool = False) -> list[str]:
     >>> available_datasets()[:3]
     ['characters', 'digits', 'mnist']
     """
-    return [*_OWN, *sorted({*_ts_folders(), *(_archive_names() if archive else ())})]
-
-
-def few_shot_split(y: Any, k: int | None, seed: int) -> FewShotSplit:
-    """Hold out a fifth of each class, and draw k training cases a class from the rest.
-
-    What is drawn of a class depends on the seed, its label and its number of cases alone. The test
-    cases do not depend on k, and fewer training cases are among more.
-
-    Parameters
-    ----------
-    y : array (n_cases,)
-        Labels.
-    k : int or None
-        Training cases a class; None takes all that are not held out.
-    seed : int
-        Not negative.
-
-    Returns
-    -------
-    FewShotSplit
-        ``train`` and ``test``, ascending indices; of a class of n cases, floor(n / 5) are in
-        ``test``.
-
-    Raises
-    ------
-    ValueError
-        Where a class has fewer than 5 cases, or fewer than k that are not held out.
-
-    Examples
-    --------
-    >>> train, test = few_shot_split(["a"] * 10 + ["b"] * 7, k=2, seed=0)
-    >>> len(train), len(test)
-    (4, 3)
-    """
-    labels = np.asarray(y)
-    if labels.ndim != 1 or not len(labels):
-        raise ValueError(f"y must hold one label a case, not have the shape {labels.shape}.")
-    if k is not None and k < 1:
-        raise ValueError(f"k must be at least 1, or None for all training cases, not {k}.")
-    train, test = [], []
-    for label in np.unique(labels):
-        cases = np.flatnonzero(labels == label)
-        n_test = len(cases) // 5
-        n_train = len(cases) - n_test if k is None else k
-        if not n_test or n_test + n_train > len(cases):
-            raise ValueError(
-                f"class {str(label)!r} has {len(cases)} cases, of which a fifth ({n_test}) is held "
-                f"out: too few to test on and to draw {n_train} training cases from; "
-                + ("lower k, " if n_test else "")
-                + "leave the class out, or give more of its cases."
-            )
-        drawn = class_generator(seed, label).permutation(cases)
-        test.append(drawn[:n_test])
-        train.append(drawn[n_test:][:n_train])
-    return FewShotSplit(np.sort(np.concatenate(train)), np.sort(np.concatenate(test)))
-
-
-def class_generator(seed: int, label: Any) -> np.random.Generator:
-    """Make a class's own random numbers, which the presence of other classes cannot change."""
-    return np.random.default_rng([seed, zlib.crc32(str(label).encode())])
+    return [*_OWN, *sorted({*archive_folders(), *(archive_names() if archive else ())})]
 
 
 def _digits() -> tuple[Sequences, Labels]:
@@ -219,14 +141,14 @@ def _mnist_5k() -> tuple[Sequences, Labels]:
 
 
 def _mnist(split: Split | None) -> tuple[Sequences, Labels]:
-    file = _own_file("mnist.npz")
+    file = own_file("mnist.npz")
     if file:
         data = load_arrays(file, "x_train", "y_train", "x_test", "y_test")
         train, test = ((data[f"x_{part}"], data[f"y_{part}"]) for part in ("train", "test"))
     else:
         from sklearn.datasets import fetch_openml
 
-        with _download("mnist", "OpenML's mnist_784", "mnist.npz"):
+        with download("mnist", "OpenML's mnist_784", "mnist.npz"):
             pixels, target = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True)
         images = pixels.reshape(-1, 28, 28)
         train, test = (images[:60000], target[:60000]), (images[60000:], target[60000:])
@@ -243,7 +165,7 @@ def _images(
 
 
 def _characters(raw: bool) -> tuple[Sequences, Labels]:
-    file = _own_file("character_trajectories.npz")
+    file = own_file("character_trajectories.npz")
     if file:
         data = load_arrays(file, "X", "y", "lengths")
         cases, y = _unpadded(data), data["y"]
@@ -265,10 +187,10 @@ def _characters(raw: bool) -> tuple[Sequences, Labels]:
 
 
 def _pendigits(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
-    file = _own_file("pendigits.npz")
+    file = own_file("pendigits.npz")
     if not file:
         raise DatasetUnavailable(
-            f"The data set 'pendigits' is not at hand: {_searched('pendigits.npz')}, and no "
+            f"The data set 'pendigits' is not at hand: {searched('pendigits.npz')}, and no "
             "package or archive offers its raw trajectories ready to load. Get pendigits-orig.tra "
             "and pendigits-orig.tes from https://archive.ics.uci.edu/dataset/81, save their pen "
             "trajectories as pendigits.npz (arrays X, lengths, y, split; help(egem.datasets) gives "
@@ -290,33 +212,21 @@ def _archive(
     name: str, split: Split | None, asked: str = "", own: str = ""
 ) -> tuple[Sequences, Labels]:
     """Load a set of the time-series archive, from this machine or else by download."""
-    folder = _ts_folders().get(name)
+    folder = archive_folders().get(name)
     if not folder:
         _check_archive_name(name, asked or name)
-        from aeon.datasets import load_classification
-
         file = own or f"{name}/{name}_TRAIN.ts and {name}/{name}_TEST.ts"
-        with _download(asked or name, "the time-series archive through aeon", file):
-            load_classification(name, extract_path=str(_aeon_cache()))
-            folder = _ts_folders()[name]
-    parts = (split,) if split else ("train", "test")
-    cases, labels = [], []
-    for part in parts:
-        X, y = read_ts(folder / f"{name}_{part.upper()}.ts")
-        if y is None:
-            raise ValueError(f"{name!r} has no class labels, so it is not a classification set.")
-        cases += list(X)
-        labels.append(y)
-    return stack(cases), np.concatenate(labels)
+        folder = download_archive(name, asked or name, file)
+    return read_archive(folder, (split,) if split else ("train", "test"))
 
 
 def _check_archive_name(name: str, asked: str) -> None:
-    if not _aeon():
+    if not find_aeon():
         raise DatasetUnavailable(
             f"The data set {asked!r} needs aeon; run: pip install 'egem[data]'. Without it, "
             f"load_dataset knows {', '.join(_OWN)}."
         )
-    if name in _archive_names():
+    if name in archive_names():
         return
     lower = {known.lower(): known for known in available_datasets(archive=True)}
     close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4)]
@@ -325,74 +235,3 @@ def _check_archive_name(name: str, asked: str) -> None:
         f"{name!r} is not a data set egem knows; {hint} available_datasets(archive=True) lists "
         "all, and read_data(path) reads a file of yours."
     )
-
-
-def _aeon() -> Path | None:
-    """Find aeon's folder without the cost of importing it."""
-    spec = importlib.util.find_spec("aeon")
-    return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def _archive_names() -> set[str]:
-    if not _aeon():
-        return set()
-    from aeon.datasets import tsc_datasets as known
-
-    return {*known.univariate, *known.multivariate, *getattr(known, "tsc_zenodo", ())}
-
-
-def _aeon_cache() -> Path:
-    return Path(os.environ.get("AEON_DATA", "~/aeon_data")).expanduser()
-
-
-def _ts_folders() -> dict[str, Path]:
-    """Find the archive sets on this machine; a user's own folder comes first."""
-    aeon, own = _aeon(), _data_dir()
-    roots = [
-        _aeon_cache(),
-        *([aeon / "datasets" / "data"] if aeon else []),
-        *([own] if own else []),
-    ]
-    trains = [file for root in roots for file in sorted(root.glob("*/*_TRAIN.ts"))]
-    regression = ("CardanoSentiment", "Covid3Month")  # in aeon's wheel too
-    return {
-        train.parent.name: train.parent
-        for train in trains
-        if train.name == f"{train.parent.name}_TRAIN.ts"
-        and train.with_name(f"{train.parent.name}_TEST.ts").is_file()
-        and train.parent.name not in regression
-    }
-
-
-def _data_dir() -> Path | None:
-    folder = os.environ.get("EGEM_DATA_DIR")
-    return Path(folder).expanduser() if folder else None
-
-
-def _own_file(file: str) -> Path | None:
-    folder = _data_dir()
-    return folder / file if folder and (folder / file).is_file() else None
-
-
-def _searched(file: str) -> str:
-    folder = _data_dir()
-    return f"EGEM_DATA_DIR ({folder}) holds no {file}" if folder else "EGEM_DATA_DIR is not set"
-
-
-@contextmanager
-def _download(name: str, source: str, file: str) -> Iterator[None]:
-    """Give up a download that stays silent, and turn any failure into one clear error."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of retries; what counts is how it ends
-            yield
-    except Exception as error:  # what a download can meet has no common type
-        raise DatasetUnavailable(
-            f"The data set {name!r} is not at hand: {_searched(file)}, and downloading it from "
-            f"{source} failed ({type(error).__name__}: {error}). Check the network, or set "
-            f"EGEM_DATA_DIR to a folder that holds {file} (help(egem.datasets) gives the contents)."
-        ) from error
-    finally:
-        socket.setdefaulttimeout(before)

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
 from .classifier import EGEMClassifier
-from .datasets import few_shot_split, load_dataset
+from .datasets import load_dataset
+from .splits import few_shot_split
 
 DATASET = "mnist-5k"
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from .datasets import class_generator
 from .readers import Labels, Sequences
+from .splits import class_generator
 from .validation import Case, as_cases, as_labels
 
 Distances = Callable[[list[Case], list[Case]], Float[np.ndarray, "n m"]]

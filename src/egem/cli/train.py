@@ -33,7 +33,7 @@ def fit(
 ) -> None:
     """Train one expert for each class of labelled sequences, and write the model."""
     from ..classifier import EGEMClassifier
-    from ..datasets import few_shot_split
+    from ..splits import few_shot_split
 
     X, y = read(data)
     if y is None:

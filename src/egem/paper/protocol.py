@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from ..datasets import class_generator, few_shot_split, load_dataset
+from ..datasets import load_dataset
 from ..selection import select
+from ..splits import class_generator, few_shot_split
 from .experts import Schedule
 
 CONDITIONS = ("clustered", "random")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..datasets import DatasetUnavailable, load_dataset
+from ..datasets import load_dataset
+from ..sources import DatasetUnavailable
 from ..tiles import Advance, Progress
 from .egem_rows import egem_row
 from .experts import Schedule
