@@ -150,6 +150,13 @@ def test_bytes_added_at_the_end_are_noticed(content, tmp_path):
     refuses(path)
 
 
+def test_a_pickle_answers_the_same_and_holds_no_more_after_a_search(wave_model, waves):
+    again = pickle.loads(pickle.dumps(wave_model))
+    before = len(pickle.dumps(again))
+    np.testing.assert_array_equal(again.losses(waves[2]), wave_model.losses(waves[2]))
+    assert len(pickle.dumps(again)) == before
+
+
 class Trap:
     """Unpickled, it leaves a mark."""
 

@@ -1,7 +1,7 @@
 """The experts of all classes together: every one searches for every case, tile by tile."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -77,6 +77,10 @@ class Ensemble:
     metric: Metric
     search: Search
     seed: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without the tiles, so that a pickle does not tell whether anything was searched for.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _tiles(self) -> list[tuple[np.ndarray, Searcher]]:
