@@ -131,7 +131,7 @@ class Ensemble:
         FloatingPointError
             Where a loss is not finite; names the class.
         """
-        targets = _Bound(batch, bind(self.metric, batch.mask))
+        targets = self.bound(batch)
         result = _blank(self, batch.n_cases)
         tasks = [
             (of, tile, at)
@@ -205,12 +205,28 @@ class Ensemble:
         self, e: int, codes: Float[np.ndarray, "n k"]
     ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
         """Decode codes by expert number ``e``, in the user's units."""
+        return self.preparation.restore(self.imagine_steps(e, codes))
+
+    def imagine_steps(
+        self, e: int, codes: Float[np.ndarray, "n k"]
+    ) -> Float32[np.ndarray, "n n_steps n_channels"]:
+        """Decode codes by expert number ``e``, standardised, on the grid."""
         expert, size = self.trained[e].expert, code_size(self.trained[e])
         codes = np.asarray(codes[:, :size], np.float32)
         steps = np.zeros((len(codes), self.preparation.n_steps, self.preparation.n_channels))
         for at in tiled(len(codes), CASES_PER_TILE):
             steps[at] = _decode(expert, codes[at], self.preparation.n_steps)
-        return self.preparation.restore(steps)
+        return steps.astype(np.float32)
+
+    def searcher(self, e: int) -> Searcher:
+        """Return expert number ``e`` ready to search, with a leading axis of 1."""
+        of, tile = next((of, tile) for of, tile in self._tiles if e in of)
+        slot = int(np.flatnonzero(of == e)[0])
+        return jax.tree.map(lambda a: a[slot : slot + 1], tile)
+
+    def bound(self, batch: Batch) -> "_Bound":
+        """Bind the metric to what is observed of cases."""
+        return _Bound(batch, bind(self.metric, batch.mask))
 
     def linearise(
         self, e: int, code: Float[np.ndarray, " k"]

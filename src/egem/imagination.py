@@ -6,6 +6,7 @@ from scipy.stats import norm
 from sklearn.utils.validation import check_is_fitted
 
 from .completion import Completion, posterior
+from .explaining import Explanation, explained
 from .inversion import Inversion, class_index
 from .recognition import Recognition
 
@@ -97,6 +98,38 @@ class Imagination(Recognition):
             for of in (values, low, high):
                 of[i, :, : given.shape[1]][seen] = given[seen]
         return Completion(values, low, high, self.classes_[whose])
+
+    def explain(self, X, n_experts: int = 3, n_near: int = 4) -> Explanation:
+        """Show why each case was classified as it was.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+        n_experts : int, default 3
+            How many of the nearest experts to tell of.
+        n_near : int, default 4
+            How many of the winner's training cases to tell of, nearest by code first.
+
+        Returns
+        -------
+        Explanation
+            What they imagined, their losses and where these lie along the sequence, the nearest
+            training cases, and how the winner's code moved. Drawn by
+            :func:`egem.plots.explanation`.
+
+        Raises
+        ------
+        ValueError
+            Where a number is not positive.
+        """
+        if min(n_experts, n_near) < 1:
+            raise ValueError(
+                f"n_experts and n_near must be at least 1, not {n_experts} and {n_near}."
+            )
+        inversion = self.invert(X)
+        cases = self._cases(X, reset=False)
+        return explained(self, cases, inversion, n_experts, n_near)
 
     @property
     def _shape(self) -> tuple[int, int]:

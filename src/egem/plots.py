@@ -97,7 +97,7 @@ def reconstruction_rows(
     targets = [_first_of(y_test, label, n_columns, "y_test") for label in shown]
     rows = np.concatenate(targets)
     part = clf.invert([test[i] for i in rows]) if inversion is None else _only(inversion, rows)
-    drawn = _drawn_as(clf, train)
+    drawn = drawn_as(clf, train)
     blocks, start = [], 0
     for label, of in zip(shown, targets, strict=True):
         block = _block(clf, label, train, y_train, _only(part, slice(start, start + len(of))))
@@ -138,7 +138,8 @@ def _only(inversion: Inversion, rows) -> Inversion:
     return replace(inversion, **{name: getattr(inversion, name)[rows] for name in fields})
 
 
-def _drawn_as(clf: "EGEMClassifier", train: list[Case]) -> Drawn:
+def drawn_as(clf: "EGEMClassifier", train: list[Case]) -> Drawn:
+    """Tell how cases of a model are best drawn."""
     kind = guess_kind(train) if clf.kind_ == "none" else clf.kind_
     if kind == "image":
         return "image"

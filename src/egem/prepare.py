@@ -146,6 +146,13 @@ class Preparation(NamedTuple):
         """Bring standard deviations of steps to the user's units and time points."""
         return (self._onto_points(sds) * self.scale[:, None]).astype(np.float32)
 
+    def restore_share(
+        self, shares: Float[np.ndarray, "n n_steps"]
+    ) -> Float[np.ndarray, "n n_timepoints"]:
+        """Spread what belongs to a step evenly over its time points; sums stay."""
+        points = np.arange(self.n_timepoints) // self.block
+        return shares[:, points] / np.bincount(points)[points]
+
     def _onto_points(self, values: Float[np.ndarray, "n t c"]) -> Float[np.ndarray, "n c p"]:
         """Go from steps to time points, linearly between the centres of blocks."""
         starts = np.arange(self.n_steps) * self.block

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import classify, demo, info, reproduce, train
+from . import change, classify, demo, evaluate, explain, info, reproduce, train
 from .guard import guarded, show_tracebacks
 
 app = typer.Typer(
@@ -38,5 +38,16 @@ def _options(
     show_tracebacks(debug)
 
 
-for _work in (demo.demo, train.fit, classify.predict, info.info, reproduce.reproduce):
-    app.command()(guarded(_work))  # the help lists them in this order
+for _work in (  # the help lists them in this order
+    demo.demo,
+    train.fit,
+    classify.predict,
+    explain.explain,
+    explain.complete,
+    evaluate.evaluate,
+    change.add_class,
+    change.remove_class,
+    info.info,
+    reproduce.reproduce,
+):
+    app.command()(guarded(_work))

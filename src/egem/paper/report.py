@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..heatmap import loss_heatmap
+from ..pages import Block, Picture, Table, as_html, as_markdown
 from . import charts, pictures
 from .claims import claims, class_names, example_file
-from .pages import Block, Picture, Table, as_html, as_markdown
 from .protocol import CONDITIONS, FULL, N_SETTINGS, PER_CLASS, RECIPE, noise_words
 from .runs import RESULTS
 from .tables import OUR_ROWS, PUBLISHED_ROWS, Results

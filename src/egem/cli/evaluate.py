@@ -1,0 +1,45 @@
+"""The command that judges a model by labelled cases."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .files import check_writable, read
+from .options import Data, Jobs, Json, Model, Quiet
+from .terminal import interactive, print_json
+
+
+def evaluate(
+    model: Model,
+    data: Data,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Page to write (.html).")] = None,
+    jobs: Jobs = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell accuracy, calibration, coverage and rejection on labelled cases the model has not seen.
+
+    Cases whose label is no class of the model count as unknown.
+    """
+    from ..classifier import EGEMClassifier
+    from ..evaluation import evaluate as judge
+    from ..evaluation_page import evaluation_page, facts
+
+    clf = EGEMClassifier.load(model)
+    clf.set_params(n_jobs=jobs, verbose=interactive(quiet or as_json))
+    X, y = read(data)
+    if y is None:
+        raise ValueError(f"{data}: there are no labels to judge by; add a column or array of them.")
+    if out is not None:
+        check_writable(out)
+    found = judge(clf, X, y)
+    if out is not None:
+        out.write_text(evaluation_page(found, data), "utf-8")
+    if as_json:
+        print_json(found.as_dict())
+    elif not quiet:
+        for name, value in facts(found):
+            print(f"{name:<42}  {value}")
+        if out is not None:
+            print(out)

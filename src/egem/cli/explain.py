@@ -1,0 +1,71 @@
+"""The commands that show what experts imagined: `explain` and `complete`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .change import typed
+from .files import check_writable, read
+from .options import Data, Jobs, Model, Quiet
+from .terminal import interactive, remark
+
+Report = Annotated[Path, typer.Option("--out", "-o", help="Page to write (.html).")]
+
+
+def explain(
+    model: Model,
+    data: Data,
+    out: Report = Path("explanation.html"),
+    cases: Annotated[
+        list[int] | None,
+        typer.Option("--case", min=0, help="Which cases, from 0; may be repeated."),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="Most cases, the least certain first.")] = 12,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show why cases are classified as they are: one page that needs no other file."""
+    from ..classifier import EGEMClassifier
+    from ..explanation_page import explanation_page
+
+    clf = EGEMClassifier.load(model)
+    clf.set_params(n_jobs=jobs, verbose=interactive(quiet))
+    X, y = read(data)
+    check_writable(out)
+    beyond = [i for i in cases or () if i >= len(X)]
+    if beyond:
+        raise ValueError(f"--case {beyond[0]}: {data} holds cases 0 to {len(X) - 1}.")
+    out.write_text(explanation_page(clf, X, y, cases or None, most, data), "utf-8")
+    if not quiet:
+        print(out)
+
+
+def complete(
+    model: Model,
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write (.csv or .parquet).")],
+    label: Annotated[
+        str | None, typer.Option(help="Whose expert completes; default each case's winner.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Share of values the band should hold.")] = 0.9,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fill gaps and continue prefixes, with a band; a row for each time point."""
+    import numpy as np
+
+    from ..classifier import EGEMClassifier
+    from ..readers import write_long
+
+    clf = EGEMClassifier.load(model)
+    clf.set_params(n_jobs=jobs, verbose=interactive(quiet))
+    X, _ = read(data)
+    check_writable(out)
+    whole = clf.complete(X, None if label is None else typed(clf, label), level)
+    bands = np.concatenate([whole.values, whole.low, whole.high], axis=1)
+    n = whole.values.shape[1]
+    names = [f"{of}_{c}" for of in ("channel", "low", "high") for c in range(n)]
+    write_long(out, bands, whole.labels, names)
+    if not quiet:
+        remark(f"{len(bands)} cases of {bands.shape[2]} time points: {out}")
