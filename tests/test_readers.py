@@ -123,18 +123,6 @@ def test_times_give_the_order_and_empty_cells_are_missing(tmp_path):
     assert y is None
 
 
-def test_uneven_times_are_read_with_a_warning(tmp_path):
-    file = write(tmp_path, "case,time,x\na,0,1\na,1,2\na,2,3\nb,0,1\nb,1,2\nb,2.1,3\n")
-    with pytest.warns(
-        UserWarning, match=r"a\.csv: the times of 1 of 2 cases.*case b.*ignored"
-    ) as w:
-        X, _ = read_data(file)
-    assert X.tolist() == [[[1, 2, 3]]] * 2
-    assert w[0].filename == __file__
-    write(tmp_path, "case,time,x\na,0,1\na,1,2\na,2.005,3\n")
-    read_data(file)  # within one per cent
-
-
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -21,8 +21,10 @@ _HOME = {
     "available_datasets": "datasets",
     "few_shot_split": "splits",
     "load_dataset": "datasets",
+    "on_grid": "grid",
     "read_data": "readers",
-    "write_long": "readers",
+    "time_step": "longformat",
+    "write_long": "longformat",
     "select": "selection",
 }
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from .classifier import EGEMClassifier as EGEMClassifier
     from .datasets import available_datasets as available_datasets
     from .datasets import load_dataset as load_dataset
+    from .grid import on_grid as on_grid
     from .inversion import Inversion as Inversion
+    from .longformat import time_step as time_step
+    from .longformat import write_long as write_long
     from .persistence import ModelFileError as ModelFileError
     from .readers import read_data as read_data
-    from .readers import write_long as write_long
     from .selection import select as select
     from .sources import DatasetUnavailable as DatasetUnavailable
     from .splits import few_shot_split as few_shot_split

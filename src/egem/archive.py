@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .readers import Labels, Sequences, read_ts, stack
+from .readers import read_ts
+from .sequences import Labels, Sequences, stack
 from .sources import data_dir, download
 
 

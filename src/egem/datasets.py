@@ -17,7 +17,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from .archive import archive_folders, archive_names, download_archive, find_aeon, read_archive
-from .readers import Labels, Sequences, load_arrays, stack
+from .readers import load_arrays
+from .sequences import Labels, Sequences, stack
 from .sources import DatasetUnavailable, download, own_file, searched
 
 Split = Literal["train", "test"]

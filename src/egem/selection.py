@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from .readers import Labels, Sequences
+from .sequences import Labels, Sequences
 from .splits import class_generator
 from .validation import Case, as_cases, as_labels
 
