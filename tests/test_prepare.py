@@ -135,6 +135,21 @@ def test_a_gap_stays_a_gap_when_stretched():
     np.testing.assert_array_equal(np.isnan(stretched(case, 3)[0]), [False, True, False])
 
 
+@given(st.integers(2, 40), st.integers(1, 40), st.integers(0, 99))
+def test_no_observation_is_lost_in_stretching(n, length, seed):
+    rng = np.random.default_rng(seed)
+    case = rng.normal(size=(1, n))
+    alone = int(rng.integers(n))
+    sparse = np.where(np.arange(n) == alone, case, np.nan)
+    found = stretched(sparse, length)[0]
+    assert found[~np.isnan(found)].tolist() == case[0, [alone]].tolist()
+    np.testing.assert_allclose(
+        np.flatnonzero(~np.isnan(found)), alone * (length - 1) / (n - 1), atol=1
+    )
+    gappy = np.where(rng.random(n) < 0.5, case, np.nan)
+    assert np.isnan(stretched(gappy, length)).all() == np.isnan(gappy).all()
+
+
 def test_stretched_cases_fill_the_grid_whatever_their_pace():
     slow, fast = (np.sin(np.linspace(0, 6, n))[None] for n in (90, 30))
     preparation = fit_preparation([slow, fast], shared_scale=False, stretch=True)

@@ -176,13 +176,15 @@ class Preparation(NamedTuple):
 def stretched(case: Case, length: int) -> Case:
     """Stretch or shrink a case to a number of time points, along lines between its own.
 
-    Where it shrinks, equal stretches of it are averaged. A value is missing where one it would be
-    made of is.
+    Where it shrinks, equal stretches of it are averaged. Where a value it would be made of is
+    missing, those observed that fall onto the point count alone; without any it is missing.
 
     >>> stretched(np.array([[0.0, 2.0]]), 3)
     array([[0., 1., 2.]])
     >>> stretched(np.array([[0.0, 0.0, 6.0, 6.0]]), 2)
     array([[0., 6.]])
+    >>> stretched(np.array([[0.0, np.nan, 2.0, np.nan, 4.0]]), 9)
+    array([[ 0., nan, nan, nan,  2., nan, nan, nan,  4.]])
     """
     n = case.shape[1]
     if n == length:
@@ -195,7 +197,25 @@ def stretched(case: Case, length: int) -> Case:
     # A neighbour of no weight must not spread its gap: 0 * nan is nan.
     fine = np.where(share > 0, case[:, right] * share, 0.0)
     fine += np.where(share < 1, case[:, left] * (1 - share), 0.0)
-    return fine.reshape(len(case), length, per_point).mean(axis=2)
+    whole = fine.reshape(len(case), length, per_point).mean(axis=2)
+    seen = ~np.isnan(case)
+    if seen.all():
+        return whole
+    # Sparse observations have no neighbours to draw lines to, and must not vanish.
+    onto = _nearest(n, length)
+    for row, out, known in zip(case, whole, seen, strict=True):
+        count = np.bincount(onto[known], minlength=length)
+        total = np.bincount(onto[known], row[known], length)
+        alone = np.isnan(out) & (count > 0)
+        out[alone] = total[alone] / count[alone]
+    return whole
+
+
+def _nearest(n: int, length: int) -> Int[np.ndarray, " n"]:
+    """Return the point of the stretched case that each point of a case falls onto."""
+    if length < n:
+        return np.arange(n) * length // n
+    return np.rint(np.arange(n) * ((length - 1) / max(n - 1, 1))).astype(int)
 
 
 def fit_preparation(
