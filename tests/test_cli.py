@@ -196,3 +196,56 @@ def test_demo_ends_with_pictures_and_beats_nearest_neighbour(tmp_path):
     assert report["accuracy"] > report["accuracy_1nn"]
     for picture in report["pictures"]:
         assert Path(picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_classes_are_taught_and_forgotten(files, tmp_path):
+    model = tmp_path / "m.safetensors"
+    model.write_bytes((files / "model.safetensors").read_bytes())
+    X, y = load_dataset("digits")
+    write_long(tmp_path / "more.csv", X[:60], np.array([f"d{c}" for c in y[:60]]))
+    done = egem("add-class", str(model), str(tmp_path / "more.csv"), "d7", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["classes"] == ["d7", "one", "two", "zero"]
+    done = egem("remove-class", str(model), "two", "-o", str(tmp_path / "less.safetensors"))
+    assert done.exit_code == 0, done.stderr
+    assert EGEMClassifier.load(model).classes_.tolist() == ["d7", "one", "two", "zero"]
+    less = EGEMClassifier.load(tmp_path / "less.safetensors")
+    assert less.classes_.tolist() == ["d7", "one", "zero"]
+    failed = egem("add-class", str(model), str(tmp_path / "more.csv"), "d99")
+    assert failed.exit_code == 1
+    assert "no case has the label 'd99'; its labels are d0" in failed.stderr
+
+
+def test_pages_explain_and_evaluate(files, tmp_path):
+    model, data = str(files / "model.safetensors"), str(files / "digits.csv")
+    done = egem("explain", model, data, "-o", str(tmp_path / "e.html"), "--case", "3")
+    assert done.exit_code == 0, done.stderr
+    page = (tmp_path / "e.html").read_text()
+    assert "Case 3" in page and page.count("<img") == 1
+    failed = egem("explain", model, data, "--case", "60")
+    assert failed.exit_code == 1 and "cases 0 to 59" in failed.stderr
+    done = egem("evaluate", model, data, "-o", str(tmp_path / "v.html"), "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["n_known"] == 60 and report["accuracy"] > 0.8
+    assert (tmp_path / "v.html").read_text().count("<img") == 2
+    failed = egem("evaluate", model, str(files / "unlabelled.csv"))
+    assert failed.exit_code == 1 and "no labels to judge by" in failed.stderr
+
+
+def test_gaps_are_completed_with_a_band(files, tmp_path):
+    X, _ = load_dataset("digits")
+    gappy = [x[:, :5] for x in X[:3]]
+    write_long(tmp_path / "gappy.csv", gappy)
+    done = egem(
+        "complete",
+        str(files / "model.safetensors"),
+        str(tmp_path / "gappy.csv"),
+        "-o",
+        str(tmp_path / "whole.csv"),
+    )
+    assert done.exit_code == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "whole.csv").read_text())))
+    assert len(rows) == 3 * 8
+    late = [row for row in rows if int(row["time"]) >= 5]
+    assert all(float(row["low_0"]) < float(row["high_0"]) for row in late)

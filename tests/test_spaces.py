@@ -82,7 +82,9 @@ def test_weights_are_where_the_surprise_is_least():
 
 def test_with_one_case_a_class_nothing_is_chosen():
     batch = make_batch(np.arange(3))
-    (space,), imagined = weigh({"raw": batch}, np.arange(3), Imagination("none", 6, 0.5))
-    assert len(space.candidates) == 1 and space.weight > 0 and imagined > 0
+    found = weigh({"raw": batch}, np.arange(3), Imagination("none", 6, 0.5))
+    (space,) = found.spaces
+    assert len(space.candidates) == 1 and space.weight > 0 and found.imagined > 0
+    assert not found.log_losses
     losses = space.log_losses([hull(batch[[c]]) for c in range(3)], batch)
     assert (losses.argmin(axis=1) == np.arange(3)).all()

@@ -247,7 +247,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         classes, index = np.unique(y, return_inverse=True)
         kind = kind_of(self, cases)
         preparation = preparation_of(self, cases, index, kind)
-        cases = preparation.align(cases)
+        given, cases = cases, preparation.align(cases)
         batch = preparation.apply(cases)
         self._check_visible(batch)
         recipe = recipe_of(self, kind, batch, index)
@@ -272,7 +272,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         self.classes_ = classes
         self.kind_ = kind
         self.recipe_ = recipe
-        self.cases_ = keep(cases, index, self.keep_cases)
+        self.cases_ = keep(given, index, self.keep_cases)
         self.metric_, self.hulls_, self.held_out_ = measured
         self.sharpness_ = measured.sharpness(index)
         residual = self.metric_ if isinstance(self.metric_, Metric) else self.metric_.residual

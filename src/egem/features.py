@@ -82,7 +82,9 @@ class Layout(NamedTuple):
         values = np.zeros((len(cases), len(self.mean), self.length), np.float32)
         lengths = np.zeros(len(cases), np.int32)
         for i, case in enumerate(cases):
-            whole = _whole(case, self.along)[:, : self.length]
+            whole = _whole(case, self.along)[: len(self.mean), : self.length]
+            lacking = len(self.mean) - len(whole)  # rows, of a prefix described along channels
+            whole = np.pad(whole, ((0, lacking), (0, 0)), mode="edge")
             lengths[i] = whole.shape[1]
             values[i, :, : lengths[i]] = (whole - self.mean[:, None]) / self.scale[:, None]
         return values, lengths

@@ -241,8 +241,7 @@ class Growth(Fitted):
         cases = as_cases(X)
         check_channels(cases, self.preparation_.n_channels, "this model")
         check_spread(cases)
-        cases = self.preparation_.align(cases)
-        longest = max(x.shape[1] for x in cases)
+        longest = max(x.shape[1] for x in self.preparation_.align(cases))
         if longest > self.preparation_.n_timepoints:
             raise ValueError(
                 f"X: a case has {longest} time points, but the experts of this model imagine "
@@ -280,10 +279,11 @@ class Growth(Fitted):
                 "this model was saved by an older egem, which kept no cases in it; fit it again to "
                 "change its classes."
             )
-        batch = self.preparation_.apply(list(kept.cases))
+        cases = self.preparation_.align(list(kept.cases))
+        batch = self.preparation_.apply(cases)
         order = canonical_order(batch)
         return Material(
-            [kept.cases[i] for i in order],
+            [cases[i] for i in order],
             batch[order],
             kept.classes[order],
             self.kind_,

@@ -103,7 +103,12 @@ def time_step(path: str | Path) -> float:
         return choose_step(rows)
 
 
-def write_long(path: str | Path, X: Sequences | Sequence[np.ndarray], y: Any = None) -> None:
+def write_long(
+    path: str | Path,
+    X: Sequences | Sequence[np.ndarray],
+    y: Any = None,
+    channels: Sequence[str] | None = None,
+) -> None:
     """Write sequences as a long `.csv` or `.parquet` that :func:`egem.read_data` reads back.
 
     Parameters
@@ -114,6 +119,8 @@ def write_long(path: str | Path, X: Sequences | Sequence[np.ndarray], y: Any = N
         Cases; a list holds (n_channels, length_i) or (length_i,). NaN becomes an empty cell.
     y : array (n_cases,), optional
         Labels, column ``label``.
+    channels : sequence of str, optional
+        Names of the channels' columns; None is ``channel_0``, ``channel_1``, ...
 
     Raises
     ------
@@ -145,7 +152,13 @@ def write_long(path: str | Path, X: Sequences | Sequence[np.ndarray], y: Any = N
             )
         columns["label"] = np.repeat(labels, lengths)
     joined = np.concatenate(cases, axis=1)
-    write_table(path, columns | {f"channel_{c}": values for c, values in enumerate(joined)})
+    names = [f"channel_{c}" for c in range(len(joined))] if channels is None else list(channels)
+    if len(names) != len(joined) or len({*names, *columns}) < len(names) + len(columns):
+        raise ValueError(
+            f"{path}: channels must hold a name of its own for each of the {len(joined)} channels, "
+            f"none of them {', '.join(columns)}; it holds {', '.join(names)}."
+        )
+    write_table(path, columns | dict(zip(names, joined, strict=True)))
 
 
 def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None]:

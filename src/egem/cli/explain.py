@@ -56,7 +56,7 @@ def complete(
     import numpy as np
 
     from ..classifier import EGEMClassifier
-    from ..readers import write_long
+    from ..longformat import write_long
 
     clf = EGEMClassifier.load(model)
     clf.set_params(n_jobs=jobs, verbose=interactive(quiet))

@@ -1,0 +1,154 @@
+"""Classes that come and go: nothing but the class concerned changes."""
+
+import numpy as np
+import pytest
+
+from egem import EGEMClassifier
+from helpers import QUICK, make_waves
+
+
+@pytest.fixture(scope="module")
+def three(digits):
+    """Return a model of digits 0 to 2, as a function that makes a fresh one."""
+    X, y, *_ = digits
+    few = y < 3
+    return lambda: EGEMClassifier(**QUICK).fit(X[few], y[few])
+
+
+def experts(clf):
+    return {
+        label: np.concatenate([np.ravel(a) for a in t.expert] + [t.codes.ravel()])
+        for label, t in zip(clf.classes_.tolist(), clf.ensemble_.trained, strict=True)
+    }
+
+
+def test_a_class_is_added_and_the_others_stay_bit_for_bit(three, digits):
+    X, y, X_test, y_test = digits
+    clf = three()
+    before, losses = experts(clf), clf.losses(X_test[:30])
+    clf.add_class(X[y == 7], 7)
+    assert clf.classes_.tolist() == [0, 1, 2, 7]
+    after = experts(clf)
+    for label, weights in before.items():
+        np.testing.assert_array_equal(after[label], weights)
+    np.testing.assert_allclose(clf.losses(X_test[:30])[:, :3], losses, rtol=1e-5)
+    some = np.isin(y_test, [0, 1, 2, 7])
+    assert clf.score(X_test[some], y_test[some]) > 0.8
+    assert clf.held_out_.log_scores.shape == (16, 4)
+
+
+def test_a_class_in_between_takes_its_place(digits):
+    X, y, X_test, y_test = digits
+    some = np.isin(y, [0, 2])
+    clf = EGEMClassifier(**QUICK).fit(X[some], y[some]).add_class(X[y == 1], 1)
+    assert clf.classes_.tolist() == [0, 1, 2]
+    shown = np.isin(y_test, [0, 1, 2])
+    assert clf.score(X_test[shown], y_test[shown]) > 0.8
+    for c in range(3):
+        np.testing.assert_array_equal(np.stack(clf.cases_.of(c)), X[y == c])
+
+
+def test_removed_and_added_again_all_is_as_before(three, digits):
+    X, y, X_test, _ = digits
+    clf = three()
+    losses, chances = clf.losses(X_test[:20]), clf.predict_proba(X_test[:20])
+    p = clf.novelty(X_test[:20])
+    clf.remove_class(1)
+    assert clf.classes_.tolist() == [0, 2]
+    assert set(clf.predict(X_test)) <= {0, 2}
+    clf.add_class(X[y == 1], 1)
+    np.testing.assert_array_equal(clf.losses(X_test[:20]), losses)
+    np.testing.assert_array_equal(clf.predict_proba(X_test[:20]), chances)
+    np.testing.assert_allclose(clf.novelty(X_test[:20]), p, rtol=1e-6)
+
+
+def test_a_renamed_class_keeps_everything_but_its_name_and_place(waves):
+    X, y, X_test, _ = waves
+    clf = EGEMClassifier(**QUICK).fit(X, y)
+    losses, sets = clf.losses(X_test), clf.predict_set(X_test, 0.2)
+    clf.rename_class("down", "zigzag")
+    assert clf.classes_.tolist() == ["still", "up", "zigzag"]
+    np.testing.assert_array_equal(clf.losses(X_test), losses[:, [1, 2, 0]])
+    np.testing.assert_array_equal(clf.predict_set(X_test, 0.2), sets[:, [1, 2, 0]])
+    np.testing.assert_array_equal(clf.cases_.of(2)[0], X[0])
+    clf.rename_class("zigzag", "down")
+    np.testing.assert_array_equal(clf.losses(X_test), losses)
+
+
+def test_more_cases_teach_one_class_only(three, digits):
+    _, _, X_test, y_test = digits
+    clf = three()
+    before = experts(clf)
+    more = X_test[y_test == 1][:6]
+    clf.update_class(more, 1)
+    after = experts(clf)
+    np.testing.assert_array_equal(after[0], before[0])
+    assert len(clf.cases_.of(1)) == len(clf.ensemble_.trained[1].codes) == 10
+    assert after[1].shape != before[1].shape or (after[1] != before[1]).any()
+
+
+def test_a_class_whose_cases_were_not_all_kept_is_not_taught_more(digits):
+    X, y, *_ = digits
+    few = y < 2
+    clf = EGEMClassifier(**QUICK, keep_cases=2).fit(X[few], y[few])
+    with pytest.raises(ValueError, match="keeps 2 of the 4 cases"):
+        clf.update_class(X[y == 1], 1)
+
+
+def test_merged_models_imagine_what_they_did(digits):
+    X, y, X_test, y_test = digits
+    left, right = (
+        EGEMClassifier(**QUICK).fit(X[np.isin(y, of)], y[np.isin(y, of)]) for of in ([0, 1], [5, 7])
+    )
+    imagined = right.sample(5, 3, random_state=0)
+    losses = left.losses(X_test[:20])
+    left.merge(right)
+    assert left.classes_.tolist() == [0, 1, 5, 7]
+    np.testing.assert_allclose(left.sample(5, 3, random_state=0), imagined, atol=1e-5)
+    np.testing.assert_allclose(left.losses(X_test[:20])[:, :2], losses, rtol=1e-5)
+    shown = np.isin(y_test, left.classes_)
+    assert left.score(X_test[shown], y_test[shown]) > 0.8
+
+
+def test_models_of_other_lengths_are_merged_by_teaching_anew():
+    X, y = make_waves(4, seed=5)
+    left = EGEMClassifier(**QUICK, align="start").fit(X[:8], y[:8])
+    long = [np.concatenate([x, x], axis=1)[:, :11] for x in X[8:]]
+    right = EGEMClassifier(**QUICK, align="start").fit(long, y[8:])
+    left.merge(right)
+    assert left.classes_.tolist() == ["down", "still", "up"]
+    assert left.sample("up", 1, random_state=0).shape[2] == left.preparation_.n_timepoints
+
+
+def test_a_refitted_metric_is_that_of_a_fit_with_all_classes(three, digits):
+    X, y, *_ = digits
+    some = y < 4
+    clf = three().add_class(X[y == 3], 3)
+    frozen = clf.metric_
+    clf.refit_metric()
+    assert clf.metric_ is not frozen
+    assert clf.classes_.tolist() == [0, 1, 2, 3]
+    whole = EGEMClassifier(**QUICK, scaling=clf.preparation_).fit(X[some], y[some])
+    np.testing.assert_allclose(clf.metric_.residual.basis, whole.metric_.residual.basis, atol=1e-5)
+
+
+def test_wrong_classes_are_refused_and_change_nothing(three, digits):
+    X, y, X_test, _ = digits
+    clf = three()
+    losses = clf.losses(X_test[:5])
+    for work, says in [
+        (lambda: clf.add_class(X[y == 1], 1), "is a class of this model already"),
+        (lambda: clf.add_class(X[y == 1], "one"), "not text|is text|unlike"),
+        (lambda: clf.add_class(np.full((2, 3, 8), 1.0), 9), "channels"),
+        (lambda: clf.add_class(np.zeros((2, 8, 30)), 9), "30 time points"),
+        (lambda: clf.update_class(X[:2], 8), "is not a class"),
+        (lambda: clf.remove_class(8), "is not a class"),
+        (lambda: clf.rename_class(0, 1), "already"),
+        (lambda: clf.merge(three()), "is in both models"),
+    ]:
+        with pytest.raises(ValueError, match=says):
+            work()
+    np.testing.assert_array_equal(clf.losses(X_test[:5]), losses)
+    alone = three().remove_class(0).remove_class(1)
+    with pytest.raises(ValueError, match="only class"):
+        alone.remove_class(2)

@@ -1,0 +1,133 @@
+"""Sets, novelty and rejection: what they promise, and what they say where little is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import log_softmax
+
+from egem import EGEMClassifier
+from egem.heldout import HeldOut, conformal_sets, log_odds, p_values
+from helpers import QUICK, make_waves
+
+finite = st.floats(-50, 50)
+
+
+def drawn(n, n_classes, seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(n_classes, size=n)
+    scores = rng.normal(size=(n, n_classes))
+    scores[np.arange(n), truth] -= 1.5
+    return scores, truth
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3])
+def test_sets_hold_the_true_class_as_often_as_asked(alpha):
+    """The guarantee, over 400 draws of 60 held-out and 60 new exchangeable cases."""
+    covered = []
+    for seed in range(400):
+        scores, truth = drawn(120, 4, seed)
+        held = HeldOut(scores[:60], scores[:60].min(axis=1), truth[:60])
+        sets = conformal_sets(scores[60:], held, 2.0, alpha)
+        covered.append(sets[np.arange(60), truth[60:]].mean())
+    assert 1 - alpha - 0.01 < np.mean(covered) < 1 - alpha + 0.03
+
+
+def test_too_few_held_out_cases_give_the_full_set():
+    scores, truth = drawn(8, 3, 0)
+    held = HeldOut(scores, scores.min(axis=1), truth)
+    assert conformal_sets(scores, held, 1.0, alpha=0.1).all()
+    assert not conformal_sets(scores, held, 1.0, alpha=0.2).all()
+
+
+@given(st.lists(finite, min_size=1, max_size=40), st.lists(finite, min_size=1, max_size=40))
+def test_p_values_fall_with_strangeness_and_stay_in_range(held, new):
+    p = p_values(np.sort(new), np.array(held))
+    assert ((p > 0) & (p <= 1)).all()
+    assert (np.diff(p) <= 0).all()
+
+
+def test_p_values_reject_no_more_of_the_known_than_asked():
+    rejected = []
+    for seed in range(300):
+        strangeness = np.random.default_rng(seed).normal(size=100)
+        rejected.append(p_values(strangeness[:60], strangeness[60:]) <= 0.1)
+    assert 0.07 < np.mean(rejected) <= 0.105
+
+
+def test_nothing_is_strange_where_nothing_was_held_out():
+    assert (p_values(np.array([0.0, 1e6]), np.zeros(0)) == 1).all()
+
+
+def test_log_odds_tell_certain_cases_apart():
+    """Where probabilities are rounded to 1, and equal to their logarithms' difference elsewhere."""
+    odds = log_odds(np.array([[0.0, 50.0, 80.0], [0.0, 60.0, 80.0]]))[:, 0]
+    np.testing.assert_allclose(odds, [50.0, 60.0])
+    energies = np.random.default_rng(0).normal(size=(20, 4))
+    p = np.exp(log_softmax(-energies, axis=1))
+    np.testing.assert_allclose(log_odds(energies), np.log(p) - np.log1p(-p), rtol=1e-9)
+
+
+def test_a_foreign_case_is_rejected_under_a_name_of_its_own(digit_model, digits):
+    X = digits[2][:40]
+    noise = np.random.default_rng(0).random((5, *X.shape[1:])) * 3
+    answers = digit_model.predict(np.concatenate([X, noise]), reject=0.05)
+    assert (answers[40:] == -1).all()
+    assert (answers[:40] != -1).mean() > 0.75  # the experts of this model are hardly trained
+    named = digit_model.predict(noise, reject=0.05, unknown=99)
+    assert (named == 99).all()
+
+
+def test_text_labels_have_a_word_for_the_unknown(wave_model, waves):
+    foreign = [np.full((2, 15), -300.0)]
+    assert wave_model.predict(foreign, reject=0.05).tolist() == ["unknown"]
+    with pytest.raises(ValueError, match="is a class of this model"):
+        wave_model.predict(foreign, reject=0.05, unknown="up")
+    with pytest.raises(ValueError, match="reject must lie between 0 and 1"):
+        wave_model.predict(foreign, reject=1.0)
+
+
+def test_one_class_alone_knows_its_own():
+    X, y = make_waves(12, seed=3)
+    own, other = [x for x, c in zip(X, y, strict=True) if c == "up"], X[0]
+    assert y[0] == "down"
+    clf = EGEMClassifier(**QUICK).fit(own[:8], ["up"] * 8)
+    known = clf.novelty(own[8:])
+    assert clf.novelty([-other])[0] < known.min()
+    assert clf.predict([-other], reject=0.1)[0] == "unknown"
+    assert clf.predict_proba(own[8:]).tolist() == [[1.0]] * 4
+
+
+def test_one_case_a_class_excludes_nothing(digits):
+    X, y, X_test, _ = digits
+    first = np.unique(y, return_index=True)[1]
+    clf = EGEMClassifier(**QUICK).fit(X[first], y[first])
+    assert clf.predict_set(X_test[:5], alpha=0.2).all()
+    assert (clf.novelty(X_test[:5]) == 1).all()
+
+
+def test_further_cases_set_the_yardstick(digit_model, digits, tmp_path):
+    X, y, X_test, y_test = digits
+    clf = EGEMClassifier(**QUICK).fit(X, y)
+    before = clf.losses(X_test[:20])
+    odd, even = slice(None, None, 2), slice(1, None, 2)
+    clf.calibrate(X_test[odd], y_test[odd])
+    assert len(clf.held_out_.truth) == len(y_test[odd])
+    sets = clf.predict_set(X_test[even], alpha=0.2)
+    covered = sets[np.arange(len(sets)), y_test[even]].mean()
+    assert 0.7 < covered < 0.9
+    np.testing.assert_array_equal(clf.losses(X_test[:20]), before)
+    chances = clf.predict_proba(X_test[even])
+    surprise = -np.log(chances[np.arange(len(sets)), y_test[even]]).mean()
+    worse = digit_model.predict_proba(X_test[even])
+    assert surprise <= -np.log(worse[np.arange(len(sets)), y_test[even]]).mean() + 0.02
+    with pytest.raises(ValueError, match="42, which is not a class"):
+        clf.calibrate(X_test[:2], [1, 42])
+
+
+def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digits, tmp_path):
+    X = digits[2][:30]
+    digit_model.save(tmp_path / "m.safetensors")
+    again = EGEMClassifier.load(tmp_path / "m.safetensors")
+    for of in ("predict_proba", "predict_set", "novelty"):
+        np.testing.assert_array_equal(getattr(again, of)(X), getattr(digit_model, of)(X))
