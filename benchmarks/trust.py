@@ -1,0 +1,310 @@
+"""Honesty of probabilities, sets and novelty, gaps and prefixes, and a class that is added.
+
+    python benchmarks/trust.py [--parts honesty novelty gaps growth] [--seeds 10 11] [--out FOLDER]
+
+Each row of `docs/benchmarks/trust.csv` is one figure at one split; splits that are there are not
+run again, so the whole may be stopped and carried on. `--report` only writes
+`docs/benchmarks/trust.md` and its picture from them (also done at the end of every call). Settings
+are the defaults; splits are those of `benchmarks/accuracy.py` (seeds 10 and up).
+
+* honesty: expected calibration error (15 bins, over all splits together), log loss, coverage and
+  size of conformal sets, share of known cases rejected; beside it MiniRocket's features with a
+  logistic regression whose strength is chosen by cross-validation on its log loss.
+* novelty: a model of 13 letters shown the other 7, and shown pen digits resampled and standardised
+  like letters; beside it the distance to the nearest training case and an isolation forest.
+* gaps: half of the time points missing at random, a quarter of each letter's length missing in one
+  piece, and only the first part of each letter's own length; beside it 1NN without the same points,
+  and MiniRocket with gaps filled along lines and prefixes with their last value.
+* growth: the twentieth letter added to a model of nineteen, against all twenty fitted together.
+"""
+
+import argparse
+import csv
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from accuracy import OUT, Split, flat, padded, split
+from egem import EGEMClassifier, few_shot_split, load_dataset
+from egem.calibration import probabilities
+from egem.evaluation import N_BINS
+from egem.heldout import conformal_sets, p_values
+from egem.recognition import log_scores
+from trust_report import write_report
+
+HONESTY_SETS = ("characters", "mnist", "JapaneseVowels", "ItalyPowerDemand", "OSULeaf")
+CASES_A_CLASS = (4, 16)
+ALPHAS = (0.05, 0.1, 0.2)
+N_KNOWN = 13  # letters; the other seven are unknown
+FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+MOST_GAPPY = 300  # test cases with gaps, each of which has a pattern of its own
+COLUMNS = ("part", "set", "k", "seed", "method", "figure", "value")
+
+
+class Figure(NamedTuple):
+    """One figure of one method."""
+
+    method: str
+    figure: str
+    value: float
+
+
+Figures = Iterator[Figure]
+
+
+def honesty(name: str, k: int, seed: int) -> Figures:
+    """Probabilities, sets and rejection of known cases, on one split."""
+    cases = split(name, k, seed)
+    clf = EGEMClassifier(random_state=seed).fit(cases.X, cases.y)
+    found = clf.invert(cases.X_test)
+    truth = np.searchsorted(clf.classes_, cases.y_test)
+    of = np.arange(len(truth)), truth
+    yield from certainty("EGEM", probabilities(found.scores, clf.sharpness_), truth)
+    for alpha in ALPHAS:
+        sets = conformal_sets(log_scores(found), clf.held_out_, clf.sharpness_, alpha)
+        yield Figure("EGEM", f"coverage at {alpha}", float(sets[of].mean()))
+        yield Figure("EGEM", f"set size at {alpha}", float(sets.sum(axis=1).mean()))
+        rejected = p_values(found.strangeness, clf.held_out_.strangeness) <= alpha
+        yield Figure("EGEM", f"known rejected at {alpha}", float(rejected.mean()))
+    yield from certainty("MiniRocket", rocket_chances(cases, seed), truth)
+
+
+def certainty(method: str, chances: np.ndarray, truth: np.ndarray) -> Figures:
+    """Log loss, and what the calibration error over all splits is made of."""
+    right = chances.argmax(axis=1) == truth
+    confidence = chances.max(axis=1)
+    yield Figure(method, "accuracy", float(right.mean()))
+    own = np.maximum(chances[np.arange(len(truth)), truth], 1e-15)
+    yield Figure(method, "log loss", float(-np.log(own).mean()))
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    for b in np.unique(bins):
+        here = bins == b
+        yield Figure(method, f"n in bin {b}", float(here.sum()))
+        yield Figure(method, f"confidence in bin {b}", float(confidence[here].sum()))
+        yield Figure(method, f"hits in bin {b}", float(right[here].sum()))
+
+
+def rocket_chances(cases: Split, seed: int) -> np.ndarray:
+    """Class probabilities of a logistic regression on MiniRocket's features."""
+    from aeon.transformations.collection.convolution_based import MiniRocket
+
+    X, X_test = (np.asarray(a, np.float32) for a in padded(cases))
+    features = MiniRocket(random_state=seed)
+    smallest = int(np.unique(cases.y, return_counts=True)[1].min())
+    model = make_pipeline(
+        StandardScaler(),
+        LogisticRegressionCV(
+            Cs=np.logspace(-5, 1, 7),
+            cv=min(smallest, 4),
+            scoring="neg_log_loss",
+            max_iter=200,
+            l1_ratios=(0.0,),  # pyright: ignore[reportArgumentType]
+            use_legacy_attributes=False,  # pyright: ignore[reportArgumentType]
+        ),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of iterations used up, at weak regularisation
+        model.fit(np.asarray(features.fit_transform(X)), cases.y)
+    return model.predict_proba(np.asarray(features.transform(X_test)))
+
+
+def novelty(name: str, k: int, seed: int) -> Figures:
+    """Tell letters that were never taught, and pen digits, from those that were."""
+    X, y = load_dataset(name)
+    y, rng = np.asarray(y), np.random.default_rng(seed)
+    known = rng.permutation(np.unique(y))[:N_KNOWN]
+    train, test = few_shot_split(y, k, seed)
+    train = train[np.isin(y[train], known)]
+    clf = EGEMClassifier(random_state=seed).fit(X[train], y[train])
+    near, far = X[test[np.isin(y[test], known)]], X[test[~np.isin(y[test], known)]]
+    digits = as_letters(load_dataset("pendigits", split="test")[0][:500])
+    forest = IsolationForest(random_state=seed).fit(flat(X[train]))
+
+    def nearest(cases: np.ndarray) -> np.ndarray:
+        a, b = flat(cases), flat(X[train])
+        apart = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+        return -apart.min(axis=1)
+
+    scores = {
+        "EGEM": lambda cases: np.log(clf.novelty(cases)),
+        "nearest training case": nearest,
+        "isolation forest": lambda cases: forest.score_samples(flat(cases)),
+    }
+    for method, score in scores.items():
+        usual = score(near)
+        for what, cases in (("other letters", far), ("pen digits", digits)):
+            both = np.concatenate([usual, score(cases)])
+            is_known = np.arange(len(both)) < len(usual)
+            yield Figure(method, f"AUROC, {what}", float(roc_auc_score(is_known, both)))
+    yield Figure("EGEM", "known rejected at 0.05", float((clf.novelty(near) <= 0.05).mean()))
+    yield Figure("EGEM", "other letters rejected at 0.05", float((clf.novelty(far) <= 0.05).mean()))
+
+
+def as_letters(digits) -> np.ndarray:
+    """Resample pen digits to 205 time points and standardise them over all, as letters are."""
+    n = 205
+    out = []
+    for x in digits:
+        at = np.linspace(0, x.shape[1] - 1, n)
+        out.append([np.interp(at, np.arange(x.shape[1]), row) for row in x[:2]])
+    whole = np.array(out)
+    mean, sd = (f(whole, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
+    return (whole - mean) / sd
+
+
+def gaps(name: str, k: int, seed: int) -> Figures:
+    """Classify letters of which a part is missing."""
+    cases = split(name, k, seed)
+    raw = load_dataset(name, raw=True)[0]
+    keys = _keys(load_dataset(name)[0])
+    own_lengths = {tuple(x): np.shape(r)[1] for x, r in zip(keys, raw, strict=True)}
+    X, y = np.asarray(cases.X_test)[:MOST_GAPPY], cases.y_test[:MOST_GAPPY]
+    lengths = [own_lengths[tuple(key)] for key in _keys(X)]
+    rng = np.random.default_rng(seed)
+    clf = EGEMClassifier(random_state=seed).fit(cases.X, cases.y)
+    rocket = Rocket(cases, seed)
+    seen = {"all": np.ones(X.shape, bool), "random half": np.ones(X.shape, bool)}
+    seen["random half"] &= rng.random((len(X), 1, X.shape[2])) < 0.5
+    block = np.ones(X.shape, bool)
+    for row, n in zip(block, lengths, strict=True):
+        start = rng.integers(0, n - n // 4 + 1)
+        row[:, start : start + n // 4] = False
+    seen["block of a quarter"] = block
+    for fraction in FRACTIONS[:-1]:
+        prefix = np.zeros(X.shape, bool)
+        for row, n in zip(prefix, lengths, strict=True):
+            row[:, : int(fraction * n)] = True
+        seen[f"first {fraction:g}"] = prefix
+    for what, mask in seen.items():
+        Z = np.where(mask, X, np.nan)
+        yield Figure("EGEM", what, float((clf.predict(Z) == y).mean()))
+        yield Figure("1NN-ED", what, float((masked_nearest(cases, Z) == y).mean()))
+        yield Figure("MiniRocket", what, float((rocket.predict(filled(Z)) == y).mean()))
+        if what != "all":
+            whole = clf.complete(Z)
+            inside = (whole.low <= X) & (whole.high >= X)
+            yield Figure("EGEM", f"band of 0.9, {what}", float(inside[~mask].mean()))
+
+
+def _keys(X) -> np.ndarray:
+    return np.round(np.asarray(X)[:, :, ::20].reshape(len(X), -1), 5)
+
+
+def masked_nearest(cases: Split, Z: np.ndarray) -> np.ndarray:
+    """1NN over the observed values alone."""
+    X = np.asarray(cases.X)
+    apart = np.stack([np.nanmean((X - z) ** 2, axis=(1, 2)) for z in Z])
+    return cases.y[apart.argmin(axis=1)]
+
+
+def filled(Z: np.ndarray) -> np.ndarray:
+    """Fill gaps along lines, and prefixes with their last value, as users of MiniRocket do."""
+    out = Z.copy()
+    time_points = np.arange(Z.shape[2])
+    for row in out.reshape(-1, Z.shape[2]):
+        known = np.flatnonzero(~np.isnan(row))
+        row[:] = np.interp(time_points, known, row[known])
+    return out
+
+
+class Rocket:
+    """MiniRocket with its ridge."""
+
+    def __init__(self, cases: Split, seed: int):
+        from aeon.transformations.collection.convolution_based import MiniRocket
+
+        from egem.paper.other_rows import scaled_ridge
+
+        self.features, self.ridge = MiniRocket(random_state=seed), scaled_ridge()
+        X = np.asarray(cases.X, np.float32)
+        self.ridge.fit(np.asarray(self.features.fit_transform(X)), cases.y)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return classes of cases without gaps."""
+        features = np.asarray(self.features.transform(np.asarray(X, np.float32)))
+        return self.ridge.predict(features)
+
+
+def growth(name: str, k: int, seed: int) -> Figures:
+    """Add the last letter to a model of the others."""
+    cases = split(name, k, seed)
+    X, y = np.asarray(cases.X), cases.y
+    last = y == np.unique(y)[-1]
+    whole = EGEMClassifier(random_state=seed).fit(X, y)
+    clf = EGEMClassifier(random_state=seed).fit(X[~last], y[~last])
+    before = [t.expert for t in clf.ensemble_.trained]
+    seconds, same, added = [], True, 0.0
+    for _ in range(3):  # the first compiles
+        start = time.perf_counter()
+        clf.add_class(X[last], y[last][0])
+        seconds.append(time.perf_counter() - start)
+        after = [t.expert for t in clf.ensemble_.trained[:-1]]
+        for mine, its in zip(before, after, strict=True):
+            same &= all(np.array_equal(a, b) for a, b in zip(mine, its, strict=True))
+        added = clf.score(cases.X_test, cases.y_test)
+        clf.remove_class(y[last][0])
+    yield Figure("EGEM", "seconds to add a class", float(np.median(seconds[1:])))
+    yield Figure("EGEM", "other experts bit-identical", float(same))
+    yield Figure("EGEM", "accuracy, added", added)
+    yield Figure("EGEM", "accuracy, fitted together", whole.score(cases.X_test, cases.y_test))
+
+
+PARTS = {
+    "honesty": (honesty, HONESTY_SETS),
+    "novelty": (novelty, ("characters",)),
+    "gaps": (gaps, ("characters",)),
+    "growth": (growth, ("characters",)),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--sets", nargs="+", help="default: those of each part")
+    parser.add_argument("--k", type=int, nargs="+", default=list(CASES_A_CLASS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10, 15)))
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--report", action="store_true", help="run nothing, write the report")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    table = options.out / "trust.csv"
+    done = set()
+    if table.exists():
+        with table.open() as file:
+            done = {(r["part"], r["set"], r["k"], r["seed"]) for r in csv.DictReader(file)}
+    for part in () if options.report else options.parts:
+        work, sets = PARTS[part]
+        for seed in options.seeds:
+            for name in options.sets or sets:
+                for k in options.k:
+                    if name in sets and (part, name, str(k), str(seed)) not in done:
+                        keep(table, part, name, k, seed, list(work(name, k, seed)))
+    write_report(table, options.out)
+
+
+def keep(table: Path, part: str, name: str, k: int, seed: int, figures: list[Figure]) -> None:
+    """Write the rows of one split, all at once."""
+    new = not table.exists()
+    with table.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(COLUMNS)
+        writer.writerows(
+            (part, name, k, seed, f.method, f.figure, f"{f.value:.6g}") for f in figures
+        )
+    print(part, name, f"k={k} seed {seed}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
