@@ -103,7 +103,7 @@ def rocket_chances(cases: Split, seed: int) -> np.ndarray:
     model = make_pipeline(
         StandardScaler(),
         LogisticRegressionCV(
-            Cs=np.logspace(-5, 1, 7),
+            Cs=np.logspace(-5, 1, 7),  # pyright: ignore[reportArgumentType]
             cv=min(smallest, 4),
             scoring="neg_log_loss",
             max_iter=200,

@@ -131,3 +131,56 @@ def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digit
     again = EGEMClassifier.load(tmp_path / "m.safetensors")
     for of in ("predict_proba", "predict_set", "novelty"):
         np.testing.assert_array_equal(getattr(again, of)(X), getattr(digit_model, of)(X))
+
+
+@given(st.integers(0, 10_000))
+def test_one_point_that_is_left_still_gives_a_finite_answer(wave_model, waves, seed):
+    rng = np.random.default_rng(seed)
+    x = waves[2][seed % len(waves[2])]
+    alone = np.full_like(x, np.nan)
+    at = rng.integers(x.shape[0]), rng.integers(x.shape[1])
+    alone[at] = x[at]
+    inversion = wave_model.invert([alone])
+    assert np.isfinite(inversion.scores).all() and np.isfinite(inversion.losses).all()
+    assert 0 < wave_model.novelty([alone])[0] <= 1
+    whole = wave_model.complete([alone])
+    assert np.isfinite(whole.low).all() and np.isfinite(whole.high).all()
+
+
+@given(st.integers(0, 10_000))
+def test_probabilities_of_gappy_cases_are_probabilities(wave_model, waves, seed):
+    rng = np.random.default_rng(seed)
+    X = [np.where(rng.random(x.shape) < 0.4, np.nan, x) for x in waves[2]]
+    for x, whole in zip(X, waves[2], strict=True):
+        x[:, 0] = whole[:, 0]
+    chances = wave_model.predict_proba(X)
+    assert ((chances >= 0) & (chances <= 1)).all()
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_features_do_not_speak_for_a_prefix():
+    """A model that trusted them would take the first half for a sequence of its own."""
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 1, 48)
+
+    def draw(n):
+        phases = np.repeat([0.0, 1.5], n)
+        X = np.cos(7 * t + phases[:, None] + 0.15 * rng.normal(size=(2 * n, 1)))
+        return X[:, None] + 0.05 * rng.normal(size=(2 * n, 1, 48)), np.repeat([0, 1], n)
+
+    X, y = draw(5)
+    X_test, y_test = draw(20)
+    clf = EGEMClassifier(**QUICK).fit(X, y)
+    evidence = clf.invert([x[:, :20] for x in X_test]).evidence
+    assert np.abs(evidence.doubted).max() > 0
+    assert np.abs(clf.invert(X_test).evidence.doubted).max() < np.abs(evidence.doubted).max()
+    assert clf.score([x[:, :20] for x in X_test], y_test) > 0.9
+
+
+def test_the_order_of_channels_matters_no_more_than_noise(waves):
+    X, y, X_test, y_test = waves
+    scores = [
+        EGEMClassifier(**QUICK).fit([x[o] for x in X], y).score([x[o] for x in X_test], y_test)
+        for o in ([0, 1], [1, 0])
+    ]
+    assert abs(scores[0] - scores[1]) <= 0.15
