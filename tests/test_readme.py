@@ -19,9 +19,9 @@ def test_the_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
 
 
 def test_the_commands_it_lists_are_the_commands_there_are():
-    listed = set(re.findall(r"^\| `egem (\w+)", README, flags=re.MULTILINE))
+    listed = set(re.findall(r"^\| `egem ([\w-]+)", README, flags=re.MULTILINE))
     shown = CliRunner().invoke(app, ["--help"]).stdout
-    assert listed == set(re.findall(r"^│ (\w+) ", shown, flags=re.MULTILINE))
+    assert listed == set(re.findall(r"^│ ([a-z][\w-]+) ", shown, flags=re.MULTILINE))
 
 
 def test_its_pictures_are_there():

@@ -72,7 +72,8 @@ def posterior(
     estimate : array (p,)
         The expert's sequence, moved by what the residuals at observed values tell of the others.
     sd : array (p,)
-        Its standard deviation as an estimate of a member's value there.
+        Its standard deviation as an estimate of a member's value there; at observed steps what
+        is left of it to a time point that is missing all the same.
     """
     basis = metric.basis.astype(np.float64)
     residual = np.where(seen, target - imagined, 0.0)
@@ -98,4 +99,6 @@ def posterior(
     reach = np.einsum("kp,kl,lp->p", free, spread, free)
     # Sigma_mm - K Sigma_om = floor (I + B_m inner^-1 B_m')
     own = metric.floor * (1.0 + np.einsum("pq,qp->p", basis, np.linalg.solve(inner, basis.T)))
-    return estimate, np.where(seen, 0.0, np.sqrt(reach + scale * own)) * WIDENING
+    # An observed step may be the mean of a block of time points, of which some are missing.
+    variance = np.where(seen, scale * metric.floor, reach + scale * own)
+    return estimate, WIDENING * np.sqrt(variance)

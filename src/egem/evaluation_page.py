@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .drawing import DPI, FAINT, INK, PALETTE, QUIET, SMALL, Sheet, bare, sheet
@@ -94,17 +95,23 @@ def honesty(found: Evaluation) -> Figure:
     axes = _square(page, 0, "probability of the winner", "share that is right")
     full = found.n_in_bin > 0
     sizes = 12 + 160 * np.sqrt(found.n_in_bin[full] / found.n_in_bin.max())
-    axes.scatter(found.confidence[full], found.hit_rate[full], sizes, PALETTE[0], alpha=0.75)
+    axes.scatter(
+        found.confidence[full], found.hit_rate[full], sizes, PALETTE[0], alpha=0.75, clip_on=False
+    )
     axes = _square(page, 1, "coverage wanted", "sets that hold the class")
     axes.plot(1 - found.alphas, found.coverage, color=PALETTE[0], marker="o", markersize=4)
     axes = _square(page, 2, "rejection at a novelty of at most", "share rejected")
     axes.plot(found.alphas, found.rejected, color=PALETTE[0], marker="o", markersize=4)
-    axes.annotate("known", (found.alphas[-1], found.rejected[-1]), color=PALETTE[0], size=SMALL)
+    _name_line(axes, "known", found.alphas[-1], found.rejected[-1], PALETTE[0])
     if found.n_unknown:
         axes.plot(found.alphas, found.unknown_rejected, color=PALETTE[1], marker="s", markersize=4)
-        end = found.alphas[-1], found.unknown_rejected[-1]
-        axes.annotate("unknown", end, color=PALETTE[1], size=SMALL, va="top")
+        _name_line(axes, "unknown", found.alphas[-1], found.unknown_rejected[-1], PALETTE[1])
     return page.figure
+
+
+def _name_line(axes: Axes, name: str, x: float, y: float, colour: str) -> None:
+    style = {"textcoords": "offset points", "color": colour, "size": SMALL, "va": "center"}
+    axes.annotate(name, (x, y), (8, 0), **style)
 
 
 def _square(page: Sheet, i: int, x: str, y: str):
@@ -126,7 +133,7 @@ def confusion(found: Evaluation) -> Figure:
     side = float(np.clip(0.32 * n, 2.4, 8.0))
     page = sheet(
         side + 1.6,
-        side + 1.0,
+        side + 0.5,
         "True classes (rows) and what they were taken for",
         "Share of each row, dark where many; the diagonal is right.",
     )

@@ -54,12 +54,15 @@ def explanation_page(
         chosen = np.lexsort((certain, ~wrong)).tolist()
     shown = [*chosen][:most]
     found = clf.explain([X[i] for i in shown])
+    ranked = "The lowest loss, with the price of its code, wins."
+    if clf.hulls_:
+        ranked = "Losses are the experts' own; features of the cases count in the ranking as well."
     blocks: list[Block] = [
         "# What the experts imagined",
-        f"{len(shown)} of {len(X)} cases of `{name}`, each with the three experts that came "
-        f"nearest, of {len(clf.classes_)}. Every expert searched for the code whose sequence comes "
-        "nearest to the case; what it found is drawn, and the bars say where the rest of its loss "
-        "lies. Numbers are probabilities and losses.",
+        f"{len(shown)} of {len(X)} cases of `{name}`, each with the three experts that rank first, "
+        f"of {len(clf.classes_)}. Every expert searched for the code whose sequence comes nearest "
+        "to the case; what it found is drawn, and the bars say where along the case its loss lies. "
+        f"Numbers are probabilities and losses. {ranked}",
     ]
     for place, i in enumerate(shown):
         label = found.labels[place, 0]
