@@ -249,3 +249,22 @@ def test_gaps_are_completed_with_a_band(files, tmp_path):
     assert len(rows) == 3 * 8
     late = [row for row in rows if int(row["time"]) >= 5]
     assert all(float(row["low_0"]) < float(row["high_0"]) for row in late)
+
+
+def test_a_model_remembers_the_step_of_its_grid(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["case,time,label,x"]
+    for case in range(12):
+        times = np.sort(rng.choice(np.arange(0, 20, 0.5), 12, replace=False))
+        slope = (-1) ** case
+        rows += [f"{case},{t},{'ud'[case % 2]},{slope * t + rng.normal():.3f}" for t in times]
+    (tmp_path / "uneven.csv").write_text("\n".join(rows))
+    data, model = str(tmp_path / "uneven.csv"), str(tmp_path / "m.safetensors")
+    settings = ("--updates", "100", "--cells", "8", "--step", "0.5")
+    done = egem("fit", data, "-o", model, *settings)
+    assert done.exit_code == 0, done.stderr
+    assert "unevenly" not in done.stderr
+    assert EGEMClassifier.load(model).time_step_ == 0.5
+    done = egem("predict", model, data)
+    assert done.exit_code == 0, done.stderr
+    assert "accuracy 1.0000" in done.stderr and "unevenly" not in done.stderr

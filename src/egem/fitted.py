@@ -33,6 +33,7 @@ class Fitted(BaseEstimator):
     kind_: Kind
     sharpness_: float
     n_features_in_: int
+    time_step_: float | None = None  # of the grid that a command laid uneven times on
 
     @property
     def preparation_(self) -> Preparation:

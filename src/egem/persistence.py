@@ -160,6 +160,7 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
         "kind": classifier.kind_,
         "recipe": asdict(classifier.recipe_),
         "sharpness": classifier.sharpness_,
+        "time_step": classifier.time_step_,
         "n_features_in": int(classifier.n_features_in_),
         "feature_names_in": list(getattr(classifier, "feature_names_in_", ())),
     }
@@ -210,6 +211,7 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
         classifier.held_out_ = HeldOut(*(arrays[f"held_out/{name}"] for name in HeldOut._fields))
         classifier.cases_ = _unpack_cases(arrays)
     classifier.sharpness_ = header["sharpness"]
+    classifier.time_step_ = header.get("time_step")
     classifier.n_features_in_ = header["n_features_in"]
     if header["feature_names_in"]:
         names = np.array(header["feature_names_in"], object)

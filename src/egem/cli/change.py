@@ -7,7 +7,7 @@ import typer
 
 from .facts import describe
 from .files import check_writable, read
-from .options import Data, Jobs, Json, Model, Quiet
+from .options import Data, Jobs, Json, Model, Quiet, Step
 from .terminal import interactive, print_json
 
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="Name of the class.")]
@@ -25,6 +25,7 @@ def add_class(
     more: Annotated[
         bool, typer.Option("--more", help="Teach a class that is there with these cases as well.")
     ] = False,
+    step: Step = None,
     jobs: Jobs = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -38,7 +39,7 @@ def add_class(
     clf = EGEMClassifier.load(model)
     out = out or model
     check_writable(out)
-    X, y = read(data)
+    X, y = read(data, step or clf.time_step_)
     if y is not None:
         mine = [i for i, name in enumerate(y) if str(name) == label]
         if not mine:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .files import check_writable, read, write
-from .options import Data, Jobs, Json, Model, Quiet
+from .options import Data, Jobs, Json, Model, Quiet, Step
 from .terminal import interactive, remark
 
 
@@ -17,6 +17,7 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Where to write; default the screen.")
     ] = None,
+    step: Step = None,
     jobs: Jobs = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -32,7 +33,7 @@ def predict(
 
     clf = EGEMClassifier.load(model)
     clf.set_params(n_jobs=jobs, verbose=interactive(quiet or as_json))
-    X, y = read(data)
+    X, y = read(data, step or clf.time_step_)
     if out is not None:
         check_writable(out)
     inversion = clf.invert(X)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .files import check_writable, read
-from .options import Data, Jobs, Json, Model, Quiet
+from .options import Data, Jobs, Json, Model, Quiet, Step
 from .terminal import interactive, print_json
 
 
@@ -14,6 +14,7 @@ def evaluate(
     model: Model,
     data: Data,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Page to write (.html).")] = None,
+    step: Step = None,
     jobs: Jobs = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -28,7 +29,7 @@ def evaluate(
 
     clf = EGEMClassifier.load(model)
     clf.set_params(n_jobs=jobs, verbose=interactive(quiet or as_json))
-    X, y = read(data)
+    X, y = read(data, step or clf.time_step_)
     if y is None:
         raise ValueError(f"{data}: there are no labels to judge by; add a column or array of them.")
     if out is not None:

@@ -7,7 +7,7 @@ import typer
 
 from .change import typed
 from .files import check_writable, read
-from .options import Data, Jobs, Model, Quiet
+from .options import Data, Jobs, Model, Quiet, Step
 from .terminal import interactive, remark
 
 Report = Annotated[Path, typer.Option("--out", "-o", help="Page to write (.html).")]
@@ -22,6 +22,7 @@ def explain(
         typer.Option("--case", min=0, help="Which cases, from 0; may be repeated."),
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Most cases, the least certain first.")] = 12,
+    step: Step = None,
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
@@ -31,7 +32,7 @@ def explain(
 
     clf = EGEMClassifier.load(model)
     clf.set_params(n_jobs=jobs, verbose=interactive(quiet))
-    X, y = read(data)
+    X, y = read(data, step or clf.time_step_)
     check_writable(out)
     beyond = [i for i in cases or () if i >= len(X)]
     if beyond:
@@ -49,6 +50,7 @@ def complete(
         str | None, typer.Option(help="Whose expert completes; default each case's winner.")
     ] = None,
     level: Annotated[float, typer.Option(help="Share of values the band should hold.")] = 0.9,
+    step: Step = None,
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
@@ -60,7 +62,7 @@ def complete(
 
     clf = EGEMClassifier.load(model)
     clf.set_params(n_jobs=jobs, verbose=interactive(quiet))
-    X, _ = read(data)
+    X, _ = read(data, step or clf.time_step_)
     check_writable(out)
     whole = clf.complete(X, None if label is None else typed(clf, label), level)
     bands = np.concatenate([whole.values, whole.low, whole.high], axis=1)

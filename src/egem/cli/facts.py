@@ -24,6 +24,7 @@ def describe(clf: Any) -> dict[str, Any]:
         "deformation": clf.kind_,
         "metric": clf.metric_.name,
         "shrinkage": round(float(clf.metric_.shrinkage), 4),
+        "time_step": clf.time_step_,
         "sharpness": round(float(clf.sharpness_), 4),
         "mean_training_loss": round(float(clf.train_loss_.mean()), 5),
     }

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 
-def read(data: str):
-    """Read a file, or load a data set of that name."""
+def read(data: str, step: float | None = None):
+    """Read a file, or load a data set of that name; ``step`` counts for long files only."""
     from ..datasets import load_dataset
     from ..readers import read_data
+    from ..tables import ENDINGS
 
     path = Path(data)
     if path.suffix or path.exists():
-        return read_data(path)
+        return read_data(path, step=step if path.suffix.lower() in ENDINGS else None)
     try:
         return load_dataset(data)
     except ValueError as error:

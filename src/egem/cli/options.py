@@ -13,6 +13,13 @@ Data = Annotated[
     ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model written by egem fit.")]
+Step = Annotated[
+    float | None,
+    typer.Option(
+        help="Time between two points of the grid that uneven times of a long file are laid on; "
+        "a model remembers it."
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Makes the run repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]

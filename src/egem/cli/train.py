@@ -8,7 +8,7 @@ import typer
 
 from .facts import describe
 from .files import check_writable, read, take
-from .options import Data, Jobs, Json, Quiet, Seed
+from .options import Data, Jobs, Json, Quiet, Seed, Step
 from .terminal import interactive, print_json
 
 
@@ -26,6 +26,7 @@ def fit(
     ] = "auto",
     cells: Annotated[int | None, typer.Option(min=1, help="LSTM cells of an expert.")] = None,
     updates: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
+    step: Step = None,
     seed: Seed = 0,
     jobs: Jobs = None,
     as_json: Json = False,
@@ -35,7 +36,7 @@ def fit(
     from ..classifier import EGEMClassifier
     from ..splits import few_shot_split
 
-    X, y = read(data)
+    X, y = read(data, step)
     if y is None:
         raise ValueError(f"{data}: there are no labels to learn; add a column or array of them.")
     n_held_out = 0
@@ -55,6 +56,7 @@ def fit(
         verbose=interactive(quiet or as_json),
     ).fit(X, y)
     seconds = time.perf_counter() - start
+    clf.time_step_ = step
     clf.save(out)
     if as_json:
         print_json({"model": str(out), "seconds": seconds, "n_cases": len(y)} | describe(clf))
