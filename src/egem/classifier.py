@@ -26,8 +26,7 @@ from .parameters import (
 )
 from .prepare import Preparation
 from .spaces import Representation
-from .tiles import Progress
-from .training import Codes, canonical_order, train
+from .training import Codes
 from .validation import as_labels, check_spread
 
 
@@ -252,22 +251,9 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         self._check_visible(batch)
         recipe = recipe_of(self, kind, batch, index)
         seed = seed_of(self.random_state)
-        title = f"training {len(classes)} expert{'s' * (len(classes) > 1)}"
-        with Progress(title, len(classes), self.verbose) as bar:
-            trained = train(
-                [batch[index == c] for c in range(len(classes))],
-                classes.tolist(),
-                recipe,
-                preparation.steps_used,
-                seed,
-                self.n_jobs,
-                bar.advance,
-            )
-        order = canonical_order(batch)
-        ordered = [cases[i] for i in order]
-        material = Material(
-            ordered, batch[order], index[order], kind, preparation, seed, self.n_jobs
-        )
+        batches = [batch[index == c] for c in range(len(classes))]
+        trained = self._train(batches, classes.tolist(), recipe, preparation, seed)
+        material = Material.of(cases, batch, index, kind, preparation, seed, self.n_jobs)
         measured = fit_metric(self.metric, self.shrinkage, material)
         self.classes_ = classes
         self.kind_ = kind
@@ -275,9 +261,8 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         self.cases_ = keep(given, index, self.keep_cases)
         self.metric_, self.hulls_, self.held_out_ = measured
         self.sharpness_ = measured.sharpness(index)
-        residual = self.metric_ if isinstance(self.metric_, Metric) else self.metric_.residual
         self.ensemble_ = Ensemble(
-            classes, tuple(trained), preparation, residual, search_of(self), seed
+            classes, tuple(trained), preparation, measured.residual, search_of(self), seed
         )
         return self
 

@@ -5,6 +5,7 @@ side. Positions are given in inches from the top left, which keeps text from col
 number of classes.
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,13 @@ def sheet(width: float, height: float, title: str, subtitle: str = "") -> Sheet:
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure to a file; its ending says the format (png, svg, pdf)."""
     figure.savefig(path, dpi=DPI)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as a picture for a page."""
+    content = io.BytesIO()
+    figure.savefig(content, dpi=DPI * 0.75, format="png")
+    return content.getvalue()
 
 
 def text_width(words: str, font: FontProperties) -> float:

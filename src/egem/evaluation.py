@@ -8,7 +8,6 @@ from sklearn.metrics import roc_auc_score
 
 from .calibration import log_probabilities
 from .heldout import conformal_sets, p_values
-from .recognition import log_scores
 from .validation import as_labels
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def evaluate(clf: "EGEMClassifier", X, y) -> Evaluation:
     order = np.argsort(classes)
     place = order[np.minimum(np.searchsorted(classes[order], y), len(classes) - 1)]
     known = classes[place] == y
-    scores, truth = log_scores(inversion)[known], place[known]
+    scores, truth = inversion.log_scores[known], place[known]
     p = p_values(inversion.strangeness, clf.held_out_.strangeness)
     log_p = log_probabilities(clf.sharpness_ * scores)
     of = np.arange(len(truth)), truth

@@ -1,12 +1,10 @@
 """An evaluation as one page that needs no other file."""
 
-import io
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .drawing import DPI, FAINT, INK, PALETTE, QUIET, SMALL, Sheet, bare, sheet
+from .drawing import FAINT, INK, PALETTE, QUIET, SMALL, Sheet, as_png, bare, sheet
 from .evaluation import Evaluation
 from .pages import Block, Picture, Table, as_html
 
@@ -150,10 +148,8 @@ def confusion(found: Evaluation) -> Figure:
 
 
 def _picture(name: str, figure: Figure) -> Picture:
-    content = io.BytesIO()
-    figure.savefig(content, dpi=DPI * 0.75, format="png")
     words = {
         "honesty": "Accuracy against probability, coverage of sets, share rejected",
         "confusion": "Confusion matrix",
     }
-    return Picture(f"{name}.png", words[name], content.getvalue())
+    return Picture(f"{name}.png", words[name], as_png(figure))

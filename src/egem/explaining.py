@@ -10,6 +10,7 @@ from .ensemble import CASES_PER_TILE, Ensemble
 from .fitted import Fitted
 from .heldout import p_values
 from .inversion import Inversion, levenberg_marquardt, levenberg_marquardt_on
+from .linear import svd
 from .metric import Metric
 from .prepare import Batch
 from .tiles import tiled
@@ -87,7 +88,7 @@ def loss_shares(
         Not negative; rows sum to 1, unless there is no loss at all.
     """
     observed = metric.basis.astype(np.float64) * seen.reshape(-1, 1)
-    directions, spreads, _ = np.linalg.svd(observed, full_matrices=False)
+    directions, spreads, _ = svd(observed)
     rows = np.where(seen, residuals, 0.0).reshape(len(residuals), -1).astype(np.float64)
     shrink = 1.0 - np.sqrt(metric.floor / (metric.floor + spreads**2))
     white = rows - ((rows @ directions) * shrink) @ directions.T

@@ -1,12 +1,11 @@
 """Explanations of several cases as one page that needs no other file."""
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .drawing import DPI
+from .drawing import as_png
 from .explanation_plot import explanation
 from .pages import Block, Picture, as_html
 
@@ -75,8 +74,7 @@ def explanation_page(
             f"Taken for **{label}** with probability {found.probabilities[place, 0]:.3f}; "
             f"p-value of being of a known class {found.novelty[place]:.3g}.{verdict}"
         )
-        content = io.BytesIO()
-        explanation(clf, found, place).savefig(content, dpi=DPI * 0.75, format="png")
+        content = as_png(explanation(clf, found, place))
         words = f"Case {i} beside what the experts of {', '.join(map(str, found.labels[place]))} "
-        blocks.append(Picture(f"case-{i}.png", words + "imagined", content.getvalue()))
+        blocks.append(Picture(f"case-{i}.png", words + "imagined", content))
     return as_html(blocks)

@@ -1,11 +1,11 @@
 """Classes that come and go: experts are independent, so only the one concerned is trained."""
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .ensemble import Ensemble
 from .fitted import Fitted
 from .inversion import class_index
 from .joint import JointMetric
@@ -13,9 +13,9 @@ from .kept import Kept
 from .measure import Material, Measured, fit_metric, measure
 from .metric import Metric
 from .parameters import check_channels
-from .prepare import Preparation
+from .prepare import Batch, Preparation
 from .tiles import Progress
-from .training import Trained, canonical_order, train
+from .training import Recipe, Trained, train
 from .validation import Case, as_cases, check_spread
 
 
@@ -155,16 +155,15 @@ class Growth(Fitted):
         moved = Kept(
             tuple(kept.cases[i] for i in index), place[kept.classes][index], kept.rows[index]
         )
-        held = self.held_out_
-        e = self.ensemble_
+        held, experts = self.held_out_, self.ensemble_.trained
         self.classes_ = names
         self.cases_ = moved
         self.hulls_ = tuple(self.hulls_[i] for i in order) if self.hulls_ else ()
         self.held_out_ = held._replace(
             log_scores=held.log_scores[:, order], truth=place[held.truth]
         )
-        self.ensemble_ = Ensemble(
-            names, tuple(e.trained[i] for i in order), e.preparation, e.metric, e.search, e.seed
+        self.ensemble_ = replace(
+            self.ensemble_, classes=names, trained=tuple(experts[i] for i in order)
         )
         return self
 
@@ -260,17 +259,20 @@ class Growth(Fitted):
     def _taught(self, cases: list[list[Case]], labels: list) -> list[Trained]:
         """Train experts by this model's recipe, in its scaling."""
         batches = [self.preparation_.apply(of) for of in cases]
+        return self._train(batches, labels, self.recipe_, self.preparation_, self.ensemble_.seed)
+
+    def _train(
+        self,
+        batches: list[Batch],
+        labels: list,
+        recipe: Recipe,
+        preparation: Preparation,
+        seed: int,
+    ) -> list[Trained]:
         title = f"training {len(labels)} expert{'s' * (len(labels) > 1)}"
+        steps = preparation.steps_used
         with Progress(title, len(labels), self.verbose) as bar:
-            return train(
-                batches,
-                labels,
-                self.recipe_,
-                self.preparation_.steps_used,
-                self.ensemble_.seed,
-                self.n_jobs,
-                bar.advance,
-            )
+            return train(batches, labels, recipe, steps, seed, self.n_jobs, bar.advance)
 
     def _material(self, kept: Kept) -> Material:
         """Lay the kept cases out to be measured, in an order that does not depend on the user's."""
@@ -280,12 +282,10 @@ class Growth(Fitted):
                 "change its classes."
             )
         cases = self.preparation_.align(list(kept.cases))
-        batch = self.preparation_.apply(cases)
-        order = canonical_order(batch)
-        return Material(
-            [cases[i] for i in order],
-            batch[order],
-            kept.classes[order],
+        return Material.of(
+            cases,
+            self.preparation_.apply(cases),
+            kept.classes,
             self.kind_,
             self.preparation_,
             self.ensemble_.seed,
@@ -304,13 +304,11 @@ class Growth(Fitted):
         handed_in = isinstance(self.metric, Metric | JointMetric)
         if measured is None:
             measured = measure(self.metric_, self._material(kept), fitted_here=not handed_in)
-        e = self.ensemble_
-        metric = (
-            measured.metric if isinstance(measured.metric, Metric) else measured.metric.residual
-        )
         if renew:
             self.sharpness_ = measured.sharpness(kept.classes)
-        self.ensemble_ = Ensemble(classes, tuple(trained), e.preparation, metric, e.search, e.seed)
+        self.ensemble_ = replace(
+            self.ensemble_, classes=classes, trained=tuple(trained), metric=measured.residual
+        )
         self.classes_, self.cases_ = classes, kept
         self.metric_, self.hulls_, self.held_out_ = measured
         return self

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from .completion import Completion, posterior
 from .explaining import Explanation, explained
 from .inversion import Inversion, class_index
-from .recognition import Recognition
+from .recognition import Recognition, check_share
 
 
 class Imagination(Recognition):
@@ -71,8 +71,7 @@ class Imagination(Recognition):
         A model that stretches cases to one length takes a prefix for a whole: give
         ``align="start"`` to have prefixes of cases of unequal length continued.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, both excluded, not {level!r}.")
+        check_share("level", level)
         inversion, whose = self._inverted_by(X, label)
         ensemble, grid = self.ensemble_, self.preparation_
         cases = grid.align(self._cases(X, reset=False))
@@ -116,7 +115,7 @@ class Imagination(Recognition):
         Explanation
             What they imagined, their losses and where these lie along the sequence, the nearest
             training cases, and how the winner's code moved. Drawn by
-            :func:`egem.plots.explanation`.
+            :func:`egem.explanation_plot.explanation`.
 
         Raises
         ------

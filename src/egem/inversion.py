@@ -72,14 +72,18 @@ class Inversion:
         return decisive(self.losses + self.priors, self.evidence)
 
     @property
+    def log_scores(self) -> Float[np.ndarray, "n_cases n_classes"]:
+        """Logs of :attr:`scores`, (n_cases, n_classes)."""
+        return floored_log(self.scores)
+
+    @property
     def strangeness(self) -> Float[np.ndarray, " n_cases"]:
         """How far each case is from the nearest class, (n_cases,): a log score.
 
         Unlike in :attr:`scores`, all spaces count in full: whether features are to be trusted with
         a case is another matter than whether it looks like the training cases.
         """
-        log_scores = np.log(np.maximum(self.scores, 1e-12, dtype=np.float64))
-        return (log_scores + (self.evidence.doubted if self.evidence else 0.0)).min(axis=1)
+        return (self.log_scores + (self.evidence.doubted if self.evidence else 0.0)).min(axis=1)
 
     @property
     def reconstructions(self) -> Float32[np.ndarray, "n_cases n_classes n_channels n_timepoints"]:
@@ -125,8 +129,13 @@ def decisive(
     """Join the experts' own scores with further evidence, if there is any."""
     if evidence is None:
         return scores
-    own = np.log(np.maximum(scores, 1e-12, dtype=np.float64))
+    own = floored_log(scores)
     return np.exp(evidence.share * own + evidence.log_losses).astype(np.float32)
+
+
+def floored_log(losses: Float32[np.ndarray, "n_cases n_classes"]) -> Float[np.ndarray, "n c"]:
+    """Return the logs of losses, in double precision; a loss of 0 has one as well."""
+    return np.log(np.maximum(losses, 1e-12, dtype=np.float64))
 
 
 def class_index(classes: Shaped[np.ndarray, " n_classes"], label) -> int:

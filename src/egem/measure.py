@@ -28,6 +28,7 @@ from .metric import GUESSED_FREEDOM, Bends, Metric
 from .prepare import Batch, Preparation, Whole
 from .spaces import Candidate, Hull, Representation, hull
 from .standin import Imagination
+from .training import canonical_order
 from .validation import Case
 
 COPIES, MOST_COPIES = 256, 8  # bent copies of all training cases together, of one of them
@@ -63,6 +64,21 @@ class Material(NamedTuple):
     seed: int
     n_jobs: int | None
 
+    @staticmethod
+    def of(
+        cases: list[Case],
+        batch: Batch,
+        classes: Int[np.ndarray, " n"],
+        kind: Kind,
+        preparation: Preparation,
+        seed: int,
+        n_jobs: int | None,
+    ) -> "Material":
+        """Bring cases into an order that does not depend on the user's."""
+        order = canonical_order(batch)
+        ordered = [cases[i] for i in order]
+        return Material(ordered, batch[order], classes[order], kind, preparation, seed, n_jobs)
+
     @property
     def n_classes(self) -> int:
         """Number of classes."""
@@ -75,6 +91,11 @@ class Measured(NamedTuple):
     metric: Metric | JointMetric
     hulls: tuple[tuple[Hull, ...], ...]
     held_out: HeldOut
+
+    @property
+    def residual(self) -> Metric:
+        """What measures the experts' residuals."""
+        return self.metric.residual if isinstance(self.metric, JointMetric) else self.metric
 
     def sharpness(self, classes: Int[np.ndarray, " n"]) -> float:
         """How sharply scores tell classes of so many cases apart."""

@@ -78,7 +78,7 @@ class Recognition(Fitted):
         if reject is None:
             inversion = self._invert(X, contenders_only=True)
             return self.classes_[inversion.scores.argmin(axis=1)]
-        _check_share("reject", reject)
+        check_share("reject", reject)
         check_is_fitted(self)
         if unknown is None:
             unknown = "unknown" if self.classes_.dtype.kind in "UO" else -1
@@ -142,9 +142,9 @@ class Recognition(Fitted):
         ValueError
             Where alpha is out of range.
         """
-        _check_share("alpha", alpha)
+        check_share("alpha", alpha)
         inversion = self.invert(X)
-        return conformal_sets(log_scores(inversion), self.held_out_, self.sharpness_, alpha)
+        return conformal_sets(inversion.log_scores, self.held_out_, self.sharpness_, alpha)
 
     def novelty(self, X) -> Float[np.ndarray, " n_cases"]:
         """Return a p-value for each case being of a known class; low means unknown.
@@ -200,7 +200,7 @@ class Recognition(Fitted):
                 "those cases out, or add the class first."
             )
         truth = np.searchsorted(self.classes_, y)
-        held = HeldOut(log_scores(inversion), inversion.strangeness, truth)
+        held = HeldOut(inversion.log_scores, inversion.strangeness, truth)
         if len(self.classes_) > 1:
             self.sharpness_ = sharpest(held.log_scores, truth, SHARPNESSES)[1]
         self.held_out_ = held
@@ -257,11 +257,7 @@ class Recognition(Fitted):
         return self.metric_.evidence(losses, batch.mask)
 
 
-def log_scores(inversion: Inversion) -> Float[np.ndarray, "n_cases n_classes"]:
-    """Return the logs of what decides."""
-    return np.log(np.maximum(inversion.scores, 1e-12, dtype=np.float64))
-
-
-def _check_share(name: str, value: float) -> None:
+def check_share(name: str, value: float) -> None:
+    """Refuse what is not strictly between 0 and 1."""
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value!r}.")
