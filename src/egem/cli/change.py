@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from .facts import describe
-from .files import check_writable, read
+from .files import check_writable, open_model, read
 from .options import Data, Jobs, Json, Model, Quiet, Step
-from .terminal import interactive, print_json
+from .terminal import print_json
 
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="Name of the class.")]
 Out = Annotated[
@@ -34,9 +34,7 @@ def add_class(
 
     Where the data hold labels, only cases of that label are taken.
     """
-    from ..classifier import EGEMClassifier
-
-    clf = EGEMClassifier.load(model)
+    clf = open_model(model, jobs, quiet or as_json)
     out = out or model
     check_writable(out)
     X, y = read(data, step or clf.time_step_)
@@ -48,7 +46,6 @@ def add_class(
                 f"{', '.join(sorted({str(name) for name in y})[:20])}."
             )
         X = [X[i] for i in mine]
-    clf.set_params(n_jobs=jobs, verbose=interactive(quiet or as_json))
     (clf.update_class if more else clf.add_class)(list(X), typed(clf, label))
     _done(clf, out, f"learned {label} from {len(X)} cases", as_json, quiet)
 

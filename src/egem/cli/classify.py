@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .files import check_writable, read, write
+from .files import check_writable, open_model, read, write
 from .options import Data, Jobs, Json, Model, Quiet, Step
-from .terminal import interactive, remark
+from .terminal import remark
 
 
 def predict(
@@ -29,10 +29,8 @@ def predict(
     import numpy as np
 
     from ..calibration import probabilities
-    from ..classifier import EGEMClassifier
 
-    clf = EGEMClassifier.load(model)
-    clf.set_params(n_jobs=jobs, verbose=interactive(quiet or as_json))
+    clf = open_model(model, jobs, quiet or as_json)
     X, y = read(data, step or clf.time_step_)
     if out is not None:
         check_writable(out)

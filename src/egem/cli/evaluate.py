@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from .files import check_writable, read
+from .files import check_writable, open_model, read
 from .options import Data, Jobs, Json, Model, Quiet, Step
-from .terminal import interactive, print_json
+from .terminal import print_json
 
 
 def evaluate(
@@ -23,12 +23,10 @@ def evaluate(
 
     Cases whose label is no class of the model count as unknown.
     """
-    from ..classifier import EGEMClassifier
     from ..evaluation import evaluate as judge
     from ..evaluation_page import evaluation_page, facts
 
-    clf = EGEMClassifier.load(model)
-    clf.set_params(n_jobs=jobs, verbose=interactive(quiet or as_json))
+    clf = open_model(model, jobs, quiet or as_json)
     X, y = read(data, step or clf.time_step_)
     if y is None:
         raise ValueError(f"{data}: there are no labels to judge by; add a column or array of them.")

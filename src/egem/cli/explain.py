@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from .change import typed
-from .files import check_writable, read
+from .files import check_writable, open_model, read
 from .options import Data, Jobs, Model, Quiet, Step
-from .terminal import interactive, remark
+from .terminal import remark
 
 Report = Annotated[Path, typer.Option("--out", "-o", help="Page to write (.html).")]
 
@@ -27,11 +27,9 @@ def explain(
     quiet: Quiet = False,
 ) -> None:
     """Show why cases are classified as they are: one page that needs no other file."""
-    from ..classifier import EGEMClassifier
     from ..explanation_page import explanation_page
 
-    clf = EGEMClassifier.load(model)
-    clf.set_params(n_jobs=jobs, verbose=interactive(quiet))
+    clf = open_model(model, jobs, quiet)
     X, y = read(data, step or clf.time_step_)
     check_writable(out)
     beyond = [i for i in cases or () if i >= len(X)]
@@ -57,11 +55,9 @@ def complete(
     """Fill gaps and continue prefixes, with a band; a row for each time point."""
     import numpy as np
 
-    from ..classifier import EGEMClassifier
     from ..longformat import write_long
 
-    clf = EGEMClassifier.load(model)
-    clf.set_params(n_jobs=jobs, verbose=interactive(quiet))
+    clf = open_model(model, jobs, quiet)
     X, _ = read(data, step or clf.time_step_)
     check_writable(out)
     whole = clf.complete(X, None if label is None else typed(clf, label), level)

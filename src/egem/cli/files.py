@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .terminal import interactive
+
 
 def read(data: str, step: float | None = None):
     """Read a file, or load a data set of that name; ``step`` counts for long files only."""
@@ -16,6 +18,13 @@ def read(data: str, step: float | None = None):
         return load_dataset(data)
     except ValueError as error:
         raise ValueError(f"{data}: there is no such file, and {error}") from error
+
+
+def open_model(model: Path, jobs: int | None, quiet: bool):
+    """Load a model to work with; progress is shown where somebody looks."""
+    from ..classifier import EGEMClassifier
+
+    return EGEMClassifier.load(model).set_params(n_jobs=jobs, verbose=interactive(quiet))
 
 
 def take(X, index):
