@@ -8,22 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from egem.contest import LOOKS, Arena, Bound, Search, Team, Wanted, compete, follow, in_tiles
 from egem.decoder import decode, init_default
-from egem.inversion import (
+from egem.inversion import Evidence, class_index
+from egem.metric import class_scatter, mse, patterns_of, whitened
+from egem.prepare import Batch
+from egem.published_search import on_simplex, published_adam
+from egem.screening import Books, decoded, screen
+from egem.search import (
     TOLERANCE,
     Searcher,
     Targets,
-    _linearise,
-    class_index,
+    advance,
     inversion_losses,
-    levenberg_marquardt,
-    levenberg_marquardt_on,
-    on_simplex,
-    open_books,
-    published_adam,
+    linearised,
+    start,
 )
-from egem.metric import bind, class_scatter, mse, whitened
-from egem.prepare import Batch
 
 K, H, C, T = 3, 5, 2, 12
 P = T * C
@@ -38,27 +38,41 @@ def make_metric(name):
     return mse(scatter, P) if name == "mse" else whitened(scatter, P, 0.2)
 
 
-def make_searchers(precision=1.0):
+def make_arena(metric, strength=STRENGTH, n_iterations=60, precision=1.0):
+    """Experts of one code size with random books."""
     keys = jax.random.split(jax.random.PRNGKey(0), E)
     experts = jax.vmap(lambda key: init_default(key, K, H, C))(keys)
     rng = np.random.default_rng(1)
     book = rng.normal(size=(E, BOOK, K)).astype(np.float32)
     mean = rng.normal(size=(E, K)).astype(np.float32)
-    return open_books(experts, mean, np.full((E, K), precision, np.float32), book, n_steps=T)
+    searchers = jax.tree.map(
+        np.asarray, Searcher(experts, mean, np.full((E, K), precision, np.float32))
+    )
+    values = decoded(searchers.expert, book, T).reshape(E * BOOK, P)
+    prices = precision * ((book - mean[:, None]) ** 2).sum(axis=2)
+    team = Team(np.arange(E), searchers, book)
+    search = Search("levenberg-marquardt", n_iterations, strength)
+    return Arena((team,), Books(values, prices), metric, search)
 
 
-def make_targets(metric, values=None, missing=0.0):
+def make_batch(values=None, missing=0.0):
     rng = np.random.default_rng(2)
     if values is None:
         values = 0.3 * rng.normal(size=(N, T, C)).cumsum(axis=1)
     mask = rng.random(values.shape) >= missing
-    weights = bind(metric, mask)
-    return Targets(
-        np.where(mask, values, 0).reshape(len(values), -1).astype(np.float32),
-        mask.reshape(len(values), -1),
-        weights.factors[weights.pattern],
-        weights.n_observed,
-    )
+    return Batch(np.where(mask, values, 0).astype(np.float32), mask)
+
+
+def make_targets(metric, values=None, missing=0.0):
+    """All cases with a factor each."""
+    bound = Bound.of(make_batch(values, missing), metric)
+    factors = bound.weights.factors[bound.weights.pattern]
+    return Targets(bound.values, bound.mask, factors, bound.weights.n_observed)
+
+
+def searched_to(arena, batch, n_iterations, **more):
+    arena = arena._replace(search=arena.search._replace(n_iterations=n_iterations))
+    return compete(arena, batch, 1, lambda _: None, **more)
 
 
 def doubled(tree):
@@ -77,7 +91,7 @@ def inversion_loss(expert, code, target, metric):
 
 
 def linearise(searcher, target, metric, strength, code):
-    whole = _linearise(
+    whole = linearised(
         searcher, jax.tree.map(lambda a: a[None], target), metric, strength, code[None]
     )
     return one(whole, 0)
@@ -87,7 +101,7 @@ def linearise(searcher, target, metric, strength, code):
 @pytest.mark.parametrize("name", ["mse", "whitened"])
 def test_gradient_agrees_with_central_differences(float64, name, missing):
     metric = make_metric(name)
-    searcher = one(doubled(make_searchers()), 0)
+    searcher = one(doubled(make_arena(metric).teams[0].searchers), 0)
     target = one(doubled(make_targets(metric, missing=missing)), 0)
     metric = replace(metric, basis=jnp.asarray(metric.basis, jnp.float64))
     loss = jax.jit(lambda z: inversion_loss(searcher.expert, z, target, metric))
@@ -109,7 +123,7 @@ def test_gradient_agrees_with_central_differences(float64, name, missing):
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_curvature_is_gauss_and_newtons(float64, missing):
     metric = make_metric("whitened")
-    searcher = one(doubled(make_searchers()), 0)
+    searcher = one(doubled(make_arena(metric).teams[0].searchers), 0)
     target = one(doubled(make_targets(metric, missing=missing)), 0)
     metric = replace(metric, basis=jnp.asarray(metric.basis, jnp.float64))
     code = jnp.asarray([0.4, -0.7, 1.1])
@@ -124,27 +138,35 @@ def test_curvature_is_gauss_and_newtons(float64, missing):
 
 @pytest.fixture(scope="module", params=["mse", "whitened"])
 def searched(request):
-    """Searchers, targets and metric with what was found after 0, 2 and 60 steps."""
+    """Arena and cases with what was found after 0, 2 and 60 steps."""
     metric = make_metric(request.param)
-    searchers, targets = make_searchers(), make_targets(metric, missing=0.2)
-    search = partial(levenberg_marquardt, searchers, targets, metric, STRENGTH)
-    return searchers, targets, metric, {n: search(max_steps=n) for n in (0, 2, 60)}
+    arena, batch = make_arena(metric), make_batch(missing=0.2)
+    return arena, batch, metric, {n: searched_to(arena, batch, n) for n in (0, 2, 60)}
 
 
 def test_search_starts_at_the_best_of_the_book(searched):
-    searchers, targets, metric, found = searched
+    arena, _, metric, found = searched
+    team, targets = arena.teams[0], make_targets(metric, missing=0.2)
     book_losses = jax.jit(
-        lambda s, t: jax.vmap(lambda z: inversion_loss(s.expert, z, t, metric))(s.book)
+        lambda s, book, t: jax.vmap(lambda z: inversion_loss(s.expert, z, t, metric))(book)
     )
     for e in range(E):
         for n in range(N):
-            s, t = one(searchers, e), one(targets, n)
-            away = np.sum((s.book - s.code_mean) ** 2, axis=1)
-            scores = book_losses(s, t) + STRENGTH * metric.noise / t.n_observed * away
-            np.testing.assert_array_equal(found[0].codes[e, n], s.book[scores.argmin()])
-            start = found[0].losses[e, n] + found[0].priors[e, n]
-            np.testing.assert_allclose(start, scores.min(), rtol=1e-4)
+            s, t = one(team.searchers, e), one(targets, n)
+            away = np.sum((team.book[e] - s.code_mean) ** 2, axis=1)
+            scores = book_losses(s, team.book[e], t) + STRENGTH * metric.noise / t.n_observed * away
+            np.testing.assert_array_equal(found[0].codes[n, e], team.book[e][scores.argmin()])
+            first = found[0].losses[n, e] + found[0].priors[n, e]
+            np.testing.assert_allclose(first, scores.min(), rtol=1e-4)
     assert (found[0].n_steps == 0).all() and not found[0].converged.any()
+
+
+def test_screening_tells_the_scores_of_the_codes_it_finds(searched):
+    arena, batch, metric, found = searched
+    bound = Bound.of(batch, metric)
+    first = screen(arena.books, bound.values, bound.mask, metric, bound.weights, STRENGTH)
+    np.testing.assert_allclose(first.losses, found[0].losses, rtol=1e-4)
+    np.testing.assert_allclose(first.priors, found[0].priors, rtol=1e-4, atol=1e-7)
 
 
 def test_more_steps_are_never_worse(searched):
@@ -155,22 +177,23 @@ def test_more_steps_are_never_worse(searched):
 
 
 def test_losses_and_priors_are_those_of_the_codes_returned(searched):
-    searchers, targets, metric, found = searched
+    arena, _, metric, found = searched
+    searchers, targets = arena.teams[0].searchers, make_targets(metric, missing=0.2)
     grid = jax.vmap(
-        jax.vmap(lambda s, t, z: inversion_loss(s.expert, z, t, metric), (None, 0, 0)), (0, None, 0)
+        jax.vmap(lambda s, t, z: inversion_loss(s.expert, z, t, metric), (0, None, 0)), (None, 0, 0)
     )
     for f in found.values():
         np.testing.assert_allclose(f.losses, grid(searchers, targets, f.codes), rtol=1e-4)
-        away = np.sum((f.codes - searchers.code_mean[:, None]) ** 2, axis=-1)
-        expected = STRENGTH * metric.noise / targets.n_observed * away
+        away = np.sum((f.codes - searchers.code_mean) ** 2, axis=-1)
+        expected = STRENGTH * metric.noise / targets.n_observed[:, None] * away
         np.testing.assert_allclose(f.priors, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_converged_means_at_rest_and_unconverged_means_out_of_steps(searched):
-    searchers, targets, metric, found = searched
+    arena, _, metric, found = searched
     for max_steps, f in found.items():
         assert (f.n_steps <= max_steps).all()
-        assert (np.asarray(f.n_steps)[~np.asarray(f.converged)] == max_steps).all()
+        assert (f.n_steps[~f.converged] == max_steps).all()
     assert not found[2].converged.all()
     end = found[60]
     assert end.converged.all() and (end.n_steps < 60).any()
@@ -183,60 +206,133 @@ def test_converged_means_at_rest_and_unconverged_means_out_of_steps(searched):
         return inversion_loss(s.expert, z, t, metric) + prior
 
     # Around where it came to rest no small move lowers the score by much.
-    of_e, of_n = np.divmod(np.arange(E * N), N)
-    s, t, rest = one(searchers, of_e), one(targets, of_n), (end.losses + end.priors).ravel()
+    of_n, of_e = np.divmod(np.arange(E * N), E)
+    s = one(arena.teams[0].searchers, of_e)
+    t, rest = one(make_targets(metric, missing=0.2), of_n), (end.losses + end.priors).ravel()
     for move in 0.01 * np.concatenate([np.eye(K), -np.eye(K)]).astype(np.float32):
         moved = score(end.codes.reshape(-1, K) + move, s, t)
         assert (moved > rest * (1 - 3 * TOLERANCE)).all()
 
 
-def test_going_on_is_the_same_as_never_having_stopped(searched):
-    searchers, targets, metric, found = searched
-    begun, straight = found[2], found[60]
-    end = levenberg_marquardt_on(searchers, targets, metric, STRENGTH, begun, max_steps=58)
-    np.testing.assert_allclose(end.losses, straight.losses, rtol=5e-3)
-    np.testing.assert_allclose(end.codes, straight.codes, atol=0.05)
-    np.testing.assert_array_equal(end.converged, straight.converged)
-    assert (np.asarray(end.n_steps) >= np.asarray(begun.n_steps)).all()
-    rested = np.asarray(begun.converged)
-    np.testing.assert_array_equal(np.asarray(end.codes)[rested], np.asarray(begun.codes)[rested])
+def test_every_step_of_a_search_can_be_followed(searched):
+    arena, batch, _, found = searched
+    for e in range(E):
+        codes, scores = follow(arena, e, batch)
+        assert codes.shape == (N, 61, K) and (np.diff(scores, axis=1) <= 0).all()
+        for n, f in found.items():
+            np.testing.assert_allclose(scores[:, n], (f.losses + f.priors)[:, e], rtol=5e-3)
+        np.testing.assert_array_equal(codes[:, 0], found[0].codes[:, e])
+
+
+def test_going_on_is_the_same_as_never_having_stopped():
+    metric = make_metric("whitened")
+    arena = make_arena(metric)
+    targets = jax.tree.map(lambda a: a[None], make_targets(metric))
+    searchers = jax.tree.map(lambda a: a[:1], arena.teams[0].searchers)
+    begun = start(arena.teams[0].book[:1, :N])
+    straight = advance(searchers, targets, metric, STRENGTH, begun, 40)
+    for steps in (3, 1, 36):
+        begun = advance(searchers, targets, metric, STRENGTH, begun, steps)
+    for there, here in zip(jax.tree.leaves(straight), jax.tree.leaves(begun), strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-5)
+
+
+def test_a_full_step_promises_what_the_model_says(searched):
+    arena, _, metric, _ = searched
+    targets = jax.tree.map(lambda a: a[None], make_targets(metric, missing=0.2))
+    searchers = jax.tree.map(lambda a: a[:1], arena.teams[0].searchers)
+    at_first = advance(searchers, targets, metric, STRENGTH, start(arena.teams[0].book[:1, :N]), 1)
+    at = at_first.at
+    expected = [
+        g @ np.linalg.solve(a, g)
+        for g, a in zip(np.asarray(at.gradient[0]), np.asarray(at.curvature[0]), strict=True)
+    ]
+    np.testing.assert_allclose(at_first.promise[0], expected, rtol=1e-3)
+    end = advance(searchers, targets, metric, STRENGTH, at_first, 60)
+    assert (np.asarray(end.promise) < 1e-2 * np.asarray(end.at.loss)).all()
 
 
 def test_cases_that_miss_the_same_may_share_a_factor():
-    metric, searchers = make_metric("whitened"), make_searchers()
-    targets = make_targets(metric)
-    shared = targets._replace(factor=targets.factor[0])
-    each, together = (
-        levenberg_marquardt(searchers, t, metric, STRENGTH, max_steps=20) for t in (targets, shared)
-    )
-    np.testing.assert_allclose(each.losses, together.losses, rtol=1e-3)
+    metric = make_metric("whitened")
+    team, targets = make_arena(metric).teams[0], make_targets(metric)
+    grouped = jax.tree.map(lambda a: a[None], targets)
+    shared = grouped._replace(factor=targets.factor[0])
+    searchers = jax.tree.map(lambda a: a[:1], team.searchers)
+    begun = start(team.book[:1, :N])
+    each, together = (advance(searchers, t, metric, STRENGTH, begun, 20) for t in (grouped, shared))
+    np.testing.assert_allclose(each.at.loss, together.at.loss, rtol=1e-3)
     np.testing.assert_array_equal(each.converged, together.converged)
 
 
 def test_a_sequence_of_its_own_is_recovered_with_its_code():
-    metric, searchers = make_metric("mse"), make_searchers()
+    metric = make_metric("mse")
+    arena = make_arena(metric, strength=0.0)
     codes = np.random.default_rng(7).normal(size=(N, K)).astype(np.float32)
-    own = decode(one(searchers, 0).expert, codes, T)
-    found = levenberg_marquardt(
-        searchers, make_targets(metric, np.asarray(own)), metric, 0.0, max_steps=60
-    )
-    assert (found.losses[0] < 1e-6 * np.mean(own**2)).mean() > 0.8
-    best = np.asarray(found.losses[0]) < 1e-6
-    np.testing.assert_allclose(found.codes[0][best], codes[best], atol=0.02)
-    assert (found.losses[1] > 10 * found.losses[0])[best].all()  # the other expert cannot
+    own = np.asarray(decode(one(arena.teams[0].searchers, 0).expert, codes, T))
+    found = searched_to(arena, make_batch(own), 60)
+    assert (found.losses[:, 0] < 1e-6 * np.mean(own**2)).mean() > 0.8
+    best = found.losses[:, 0] < 1e-6
+    np.testing.assert_allclose(found.codes[best, 0], codes[best], atol=0.02)
+    assert (found.losses[:, 1] > 10 * found.losses[:, 0])[best].all()  # the other expert cannot
 
 
 def test_a_strong_prior_holds_codes_at_the_mean():
-    metric, searchers = make_metric("mse"), make_searchers()
-    targets = make_targets(metric)
-    ends = [
-        levenberg_marquardt(searchers, targets, metric, strength, max_steps=60)
-        for strength in (0.0, STRENGTH, 1e6)
-    ]
-    away = [np.abs(f.codes - searchers.code_mean[:, None]).max() for f in ends]
+    metric, batch = make_metric("mse"), make_batch()
+    ends = [searched_to(make_arena(metric, s), batch, 60) for s in (0.0, STRENGTH, 1e6)]
+    mean = make_arena(metric).teams[0].searchers.code_mean
+    away = [np.abs(f.codes - mean).max() for f in ends]
     assert away[2] < 1e-2 < 0.5 < away[1]
-    free, held, fixed = (np.asarray(f.losses).mean() for f in ends)
+    free, held, fixed = (f.losses.mean() for f in ends)
     assert free < held < fixed
+
+
+# ------------------------------------------------------------------------------------- contest
+
+
+@pytest.mark.parametrize("wanted", [Wanted.WINNER, Wanted.NEAREST])
+def test_who_leaves_a_contest_does_not_win_it(searched, wanted):
+    arena, batch, _, found = searched
+    full = found[60].losses + found[60].priors
+    part = searched_to(arena, batch, 60, wanted=wanted)
+    scores = part.losses + part.priors
+    np.testing.assert_array_equal(scores.argmin(axis=1), full.argmin(axis=1))
+    assert (scores >= full * (1 - 3 * TOLERANCE)).all()
+    if wanted is Wanted.NEAREST:
+        np.testing.assert_allclose(scores.min(axis=1), full.min(axis=1), rtol=1e-2)
+
+
+def test_where_evidence_has_decided_nobody_searches(searched):
+    arena, batch, *_ = searched
+    evidence = np.zeros((N, E))
+    evidence[:, 0] = 9.0
+    settled = Evidence(evidence, 0.5, np.zeros((N, E)))
+    winner = searched_to(arena, batch, 60, wanted=Wanted.WINNER, evidence=settled)
+    assert not winner.n_steps.any() and not winner.converged.any()
+    nearest = searched_to(arena, batch, 60, wanted=Wanted.NEAREST, evidence=settled)
+    assert not nearest.n_steps[:, 0].any() and nearest.converged[:, 1].all()
+    assert len(LOOKS) > 1
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 16, 17, 70])
+@pytest.mark.parametrize("few_cases", [0, 4])
+def test_tiles_hold_every_pair_with_others_of_its_expert(n, few_cases):
+    of = np.sort(np.random.default_rng(n).integers(0, 3, n))
+    pairs = np.random.default_rng(n).permutation(100)[:n]
+    tiles = in_tiles(pairs, of, few_cases)
+    assert set(np.concatenate([tile.ravel() for tile in tiles])) == set(pairs)
+    expert = dict(zip(pairs, of, strict=True))
+    for tile in tiles:
+        assert tile.shape == (4, 16) or (few_cases and tile.shape == (1, 1))
+        assert all(len({expert[p] for p in group}) == 1 for group in tile)
+
+
+def test_masks_are_told_apart():
+    rng = np.random.default_rng(0)
+    mask = rng.random((40, 11)) > 0.2
+    mask[5] = mask[30]
+    patterns, pattern = patterns_of(mask)
+    np.testing.assert_array_equal(patterns[pattern], mask)
+    assert len(patterns) == len({row.tobytes() for row in mask})
 
 
 @jax.jit
@@ -265,18 +361,17 @@ def retraced(expert, values, key, n_iterations):
 
 @pytest.mark.parametrize("n_iterations", [0, 50])
 def test_published_search_step_by_step(n_iterations):
-    metric, searchers = make_metric("mse"), make_searchers()
-    targets = make_targets(metric)
+    metric = make_metric("mse")
+    experts, targets = make_arena(metric).teams[0].searchers.expert, make_targets(metric)
     keys = jax.random.split(jax.random.PRNGKey(3), (E, N))
-    found = published_adam(searchers, targets, metric, keys, n_iterations)
+    every = jax.tree.map(lambda a: np.broadcast_to(a, (E, *a.shape)), targets)
+    found = published_adam(experts, every, metric, keys, n_iterations, K)
     for e in range(E):
         for n in range(N):
             values = targets.values[n].reshape(T, C)
-            expert = one(searchers, e).expert
-            loss, code = retraced(expert, values, keys[e, n], n_iterations)
+            loss, code = retraced(one(experts, e), values, keys[e, n], n_iterations)
             np.testing.assert_allclose(found.losses[e, n], loss, rtol=1e-4)
             np.testing.assert_allclose(found.codes[e, n], code, atol=1e-4)
-    assert (found.n_steps == n_iterations).all() and (found.priors == 0).all()
 
 
 def test_the_simplex_survives_codes_with_nothing_positive():
@@ -288,10 +383,3 @@ def test_an_unknown_label_is_told_the_known_ones():
     assert class_index(np.array(["a", "b"]), "b") == 1
     with pytest.raises(ValueError, match=r"label 'q' is not a class.*'a', 'b'"):
         class_index(np.array(["a", "b"]), "q")
-
-
-def test_a_searcher_knows_its_decoded_book():
-    searchers = make_searchers()
-    assert isinstance(searchers, Searcher) and searchers.book_values.shape == (E, BOOK, P)
-    again = decode(one(searchers, 1).expert, searchers.book[1], T).reshape(BOOK, -1)
-    np.testing.assert_allclose(searchers.book_values[1], again, atol=1e-6)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from egem import native
+from egem import features, native
 from egem.decoder import decode, decode_with_jacobian, init_published, scan
 
 needs_kernel = pytest.mark.skipif(native.KERNEL is None, reason="no native decoder here")
@@ -80,8 +80,9 @@ def test_kernel_agrees_with_scan(shape):
 def test_every_kernel_agrees_with_scan(name):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from test_native import SHAPES, compare, native\n"
-        "[compare(shape) for shape in SHAPES[1:4]]; print(native.KERNEL.name)"
+        "from test_native import SHAPES, compare, native, test_features_agree_with_jax\n"
+        "[compare(shape) for shape in SHAPES[1:4]]\n"
+        "test_features_agree_with_jax((5, 3, 200)); print(native.KERNEL.name)"
     )
     out = subprocess.run(
         [sys.executable, "-c", script, os.path.dirname(__file__)],
@@ -111,6 +112,24 @@ def test_double_precision_is_left_to_the_scan(float64):
 def test_few_codes_are_left_to_the_scan():
     few, enough = (jnp.zeros((n, 3)) for n in (native.FEWEST_CODES - 1, native.FEWEST_CODES))
     assert not native.serves(few) and native.serves(enough)
+
+
+@needs_kernel
+@pytest.mark.parametrize("shape", [(5, 3, 200), (3, 1, 30), (4, 20, 12)])
+def test_features_agree_with_jax(shape):
+    n, _, length = shape
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=shape).cumsum(axis=2).astype(np.float32)
+    lengths = rng.integers(2, length + 1, n).astype(np.int32)
+    for row, end in zip(values, lengths, strict=True):
+        row[:, end:] = 0
+    bank = features._bank(values, lengths, rng)
+    assert native.KERNEL is not None
+    found = features.shares_above(values, lengths, bank)
+    expected = np.asarray(features._shares_above(values, lengths, bank))
+    # A response that lies on its threshold but for rounding may count on either side.
+    apart = np.abs(found - expected) * lengths[:, None, None, None]
+    assert apart.max() < 1.5 and (apart > 0.5).mean() < 1e-3
 
 
 @needs_kernel

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 
 from egem.decoder import decode, init_published
-from egem.inversion import Targets, open_books, published_adam
 from egem.metric import Metric
 from egem.paper import experts, reproduce
 from egem.paper.protocol import CHARACTERS, MNIST, PUBLISHED, Task, draw
@@ -25,6 +24,8 @@ from egem.paper.reproduce import plan
 from egem.paper.runs import Run, Store, chosen
 from egem.paper.search import code_gradient, imagine, invert_stacked
 from egem.paper.tables import Results
+from egem.published_search import published_adam
+from egem.search import Targets
 
 TINY = replace(
     MNIST,
@@ -95,16 +96,14 @@ def test_search_is_the_published_one():
     start = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (4,), minval=-1.0)))(keys)
     starts = np.asarray(0.25 + 0.005 * start)
     flat = targets.reshape(5, -1)
-    searchers = open_books(
-        stacked, jnp.zeros((3, 4)), jnp.ones((3, 4)), jnp.zeros((3, 1, 4)), n_steps=30
-    )
+    of_every_expert = np.broadcast_to(flat, (3, *flat.shape))
     whole = Targets(
-        jnp.asarray(flat),
-        jnp.ones(flat.shape, bool),
-        jnp.zeros((5, 0, 0)),
-        jnp.full(5, float(flat.shape[1])),
+        of_every_expert,
+        np.ones(of_every_expert.shape, bool),
+        np.zeros((0, 0), np.float32),
+        np.full((3, 5), float(flat.shape[1]), np.float32),
     )
-    expected = published_adam(searchers, whole, MSE, keys, 50)
+    expected = published_adam(stacked, whole, MSE, keys, 50, 4)
     found = invert_stacked(stacked, targets, starts, 50, 1, lambda _: None, trace=True)
     assert found.losses.shape == (51, 3, 5)
     np.testing.assert_allclose(found.losses[-1], expected.losses, rtol=2e-4)

@@ -10,7 +10,6 @@ from .augment import Kind
 from .ensemble import Ensemble
 from .growth import Growth
 from .imagination import Imagination
-from .inversion import PRIOR_STRENGTH
 from .joint import JointMetric
 from .kept import keep
 from .measure import Material, fit_metric
@@ -25,6 +24,7 @@ from .parameters import (
     seed_of,
 )
 from .prepare import Preparation
+from .search import PRIOR_STRENGTH
 from .spaces import Representation
 from .training import Codes
 from .validation import as_labels, check_spread

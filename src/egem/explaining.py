@@ -6,14 +6,12 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, Shaped
 
 from .calibration import probabilities
-from .ensemble import CASES_PER_TILE, Ensemble
+from .contest import follow
 from .fitted import Fitted
 from .heldout import p_values
-from .inversion import Inversion, levenberg_marquardt, levenberg_marquardt_on
+from .inversion import Inversion
 from .linear import svd
 from .metric import Metric
-from .prepare import Batch
-from .tiles import tiled
 from .validation import Case
 
 
@@ -120,43 +118,6 @@ def nearest_codes(
     )
 
 
-def search_paths(
-    ensemble: Ensemble, e: int, batch: Batch
-) -> tuple[Float32[np.ndarray, "n n_path k"], Float32[np.ndarray, "n n_path"]]:
-    """Search again, by one expert, and write down every step.
-
-    Parameters
-    ----------
-    ensemble : Ensemble
-        The experts.
-    e : int
-        Which of them.
-    batch : Batch
-        Prepared cases.
-
-    Returns
-    -------
-    codes : array (n_cases, n_path, code_size)
-        From the code the search begins with; the last one is repeated once it has converged.
-    scores : array (n_cases, n_path)
-        Loss and prior.
-    """
-    searcher, strength = ensemble.searcher(e), ensemble.search.prior_strength
-    targets = ensemble.bound(batch)
-    longest = ensemble.search.n_iterations + 1
-    codes = np.zeros((batch.n_cases, longest, searcher.code_mean.shape[1]), np.float32)
-    scores = np.zeros((batch.n_cases, longest), np.float32)
-    for at in tiled(batch.n_cases, CASES_PER_TILE):
-        here = targets.of(at)
-        found = levenberg_marquardt(searcher, here, ensemble.metric, strength, 0)
-        for step in range(longest):
-            if step and not np.all(found.converged):
-                found = levenberg_marquardt_on(searcher, here, ensemble.metric, strength, found, 1)
-            codes[at, step] = found.codes[0]
-            scores[at, step] = (found.losses + found.priors)[0]
-    return codes, scores
-
-
 def explained(
     clf: Fitted, cases: list[Case], inversion: Inversion, n_experts: int, n_near: int
 ) -> Explanation:
@@ -185,7 +146,7 @@ def explained(
             rows, distances[i] = nearest_codes(code, own, trained.code_precision, n_near)
             near[i, rows >= 0] = kept[rows[rows >= 0]]
         if ensemble.search.method != "adam":
-            paths[case, :, :size], path_scores[case] = search_paths(ensemble, e, batch[case])
+            paths[case, :, :size], path_scores[case] = follow(ensemble.arena, e, batch[case])
     rows = np.arange(n)[:, None]
     flat = imagined.reshape(n * m, *imagined.shape[2:])
     return Explanation(

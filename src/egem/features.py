@@ -8,6 +8,7 @@ leaves an ordinary vector that :mod:`egem.spaces` can compare.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -16,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int
 
+from . import native
 from .linear import svd
 from .tiles import run, tiled
-from .validation import Case
+from .validation import Case, of_one_shape
 
 TAPS = 9
 N_THRESHOLDS = 4  # of a kernel
@@ -29,10 +31,11 @@ RESPONSES_FOR_THRESHOLDS = 8192
 SHOWN_FOR_PROJECTION = 2000
 MOST_DIRECTIONS = 512
 VALUES_PER_TILE = 16_384  # time points of all cases that one call works on
+MARGIN = 1e-5  # of thresholds, which are responses to training cases
 SOFTENING = 0.1  # of a typical feature's spread: rare features must not shout
 
 # All kernels with weights of 2 at three of nine taps and -1 at the others; they sum to 0.
-_PLACES = np.array(list(combinations(range(TAPS), 3)))
+_PLACES = np.array(list(combinations(range(TAPS), 3)), np.int32)
 KERNELS = np.full((len(_PLACES), TAPS), -1.0, np.float32)
 np.put_along_axis(KERNELS, _PLACES, 2.0, axis=1)
 
@@ -81,12 +84,13 @@ class Layout(NamedTuple):
         """Return standardised values, 0 beyond a case's end, and lengths."""
         values = np.zeros((len(cases), len(self.mean), self.length), np.float32)
         lengths = np.zeros(len(cases), np.int32)
-        for i, case in enumerate(cases):
-            whole = _whole(case, self.along)[: len(self.mean), : self.length]
-            lacking = len(self.mean) - len(whole)  # rows, of a prefix described along channels
-            whole = np.pad(whole, ((0, lacking), (0, 0)), mode="edge")
-            lengths[i] = whole.shape[1]
-            values[i, :, : lengths[i]] = (whole - self.mean[:, None]) / self.scale[:, None]
+        for alike, each in of_one_shape(cases):
+            whole = _whole(each, self.along)[:, : len(self.mean), : self.length]
+            lacking = len(self.mean) - whole.shape[1]  # rows, of a prefix described along channels
+            whole = np.pad(whole, ((0, 0), (0, lacking), (0, 0)), mode="edge")
+            lengths[alike] = whole.shape[2]
+            standard = (whole - self.mean[:, None]) / self.scale[:, None]
+            values[alike, :, : whole.shape[2]] = standard
         return values, lengths
 
 
@@ -126,10 +130,15 @@ class Convolutions:
         -------
         array (n, n_directions)
         """
+        # In double precision, so that a case gets the same vector, to float32, in any company.
+        projection = self._scaled_projection
         described = _describe(self.layout, self.banks, cases, n_jobs)
-        return np.concatenate(
-            [((each - self.centre) / self.spread) @ self.projection for each in described]
-        )[: len(cases)]
+        vectors = [(each - self.centre) @ projection for each in described]
+        return np.concatenate(vectors)[: len(cases)].astype(np.float32)
+
+    @cached_property
+    def _scaled_projection(self) -> Float[np.ndarray, "f q"]:
+        return self.projection / self.spread[:, None].astype(np.float64)
 
 
 def fit_convolutions(
@@ -171,22 +180,23 @@ def fit_convolutions(
     return Convolutions(layout, banks, centre, spread, np.ascontiguousarray(kept.T))
 
 
-def _whole(case: Case, along: Along) -> Float[np.ndarray, "c t"]:
-    """Fill in what is missing inside a case, and turn it so that kernels slide along the rows."""
-    whole = np.array(case, np.float64)
-    for row in whole:
-        seen = np.flatnonzero(~np.isnan(row))
-        if len(seen) < len(row):
-            row[:] = np.interp(np.arange(len(row)), seen, row[seen]) if len(seen) else 0.0
-    return whole if along == "time" else whole.T
+def _whole(cases: Float[np.ndarray, "n c t"], along: Along) -> Float[np.ndarray, "n c t"]:
+    """Fill in what is missing inside cases, and turn them so that kernels slide along the rows."""
+    missing = np.isnan(cases)
+    if missing.any():
+        cases = cases.copy()
+        time = np.arange(cases.shape[2])
+        for i, c in np.argwhere(missing.any(axis=2)):
+            row, seen = cases[i, c], np.flatnonzero(~missing[i, c])
+            row[:] = np.interp(time, seen, row[seen]) if len(seen) else 0.0
+    return cases if along == "time" else cases.swapaxes(1, 2)
 
 
 def _layout(cases: list[Case], along: Along, shared_scale: bool) -> Layout:
-    turned = [_whole(case, along) for case in cases]
-    n_rows = max(len(x) for x in turned)
+    n_rows = max(case.shape[0 if along == "time" else 1] for case in cases)
     if along == "channels":  # cases of unequal length have unequal numbers of rows
         cases = [np.pad(c, ((0, 0), (0, n_rows - c.shape[1])), mode="edge") for c in cases]
-        turned = [_whole(case, along) for case in cases]
+    turned = [_whole(case[None], along)[0] for case in cases]
     pooled = np.sort(np.concatenate(turned, axis=1), axis=1)  # sums must not depend on the order
     if shared_scale:
         pooled = np.sort(pooled.reshape(1, -1))
@@ -228,18 +238,21 @@ def _bank(
         places = (np.arange(n_kernels * N_THRESHOLDS) * golden + rng.random()) % 1.0
         places = (places * responses.shape[1]).astype(int).reshape(n_kernels, N_THRESHOLDS)
         thresholds[d] = np.take_along_axis(responses, places, axis=1)
+        # Where a response is often the same, rounding must not decide on which side it lies.
+        thresholds[d] += MARGIN * (1.0 + responses.std(axis=1, keepdims=True))
     return Bank(dilations, channels, thresholds)
 
 
 def _describe(layout: Layout, banks: tuple[Bank, ...], cases: list[Case], n_jobs: int | None):
     """Yield the features of tiles of cases, (n_tile, n_features); the last tile is filled up."""
     size = int(np.clip(VALUES_PER_TILE // layout.length, 1, 64))
+    if native.KERNEL is not None:  # no programs of fixed shapes: a tile need not be filled up
+        size = min(size, -(-len(cases) // 2))
 
     def work(at: Int[np.ndarray, " m"], advance) -> Float32[np.ndarray, "m f"]:
         tile = layout.apply([cases[i] for i in at])
         shares = [
-            np.asarray(_shares_above(*view, bank))
-            for view, bank in zip(_views(*tile), banks, strict=True)
+            shares_above(*view, bank) for view, bank in zip(_views(*tile), banks, strict=True)
         ]
         advance(1.0)
         return np.concatenate([share.reshape(len(at), -1) for share in shares], axis=1)
@@ -263,14 +276,25 @@ def _responses(
     return jnp.einsum("kj,kc,jnct->nkt", jnp.asarray(KERNELS), channels, taps)
 
 
+def shares_above(
+    values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"], bank: Bank
+) -> Float32[np.ndarray, "n d k b"]:
+    """Share of time at which each kernel's response exceeds each of its thresholds.
+
+    Every other kernel looks at the whole sequence, the rest only where all taps lie inside it. Done
+    in native code where that is there.
+    """
+    if native.KERNEL is None:
+        return np.asarray(_shares_above(values, lengths, bank))
+    return native.shares_above(
+        values, lengths, bank.dilations, _PLACES, bank.channels, bank.thresholds
+    )
+
+
 @jax.jit
 def _shares_above(
     values: Float[Array, "n c t"], lengths: Int[Array, " n"], bank: Bank
 ) -> Float[Array, "n d k b"]:
-    """Share of time at which each kernel's response exceeds each of its thresholds.
-
-    Every other kernel looks at the whole sequence, the rest only where all taps lie inside it.
-    """
     time = jnp.arange(values.shape[2])
     whole = time < lengths[:, None]
     halves = jnp.arange(len(KERNELS)) % 2 == 0

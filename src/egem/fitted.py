@@ -74,10 +74,10 @@ class Fitted(BaseEstimator):
                 "prefixes as a list, as (n_cases, 1, length), or padded with NaN."
             )
 
-    def _check_visible(self, batch: Batch) -> None:
+    def _check_visible(self, batch: Batch, first: int = 0) -> None:
         blind = np.flatnonzero(~batch.mask.any(axis=(1, 2)))
         if len(blind):
             raise ValueError(
-                f"X: case {blind[0]} holds no value within the fitted "
+                f"X: case {first + blind[0]} holds no value within the fitted "
                 f"{self.preparation_.n_timepoints} time points; remove it."
             )

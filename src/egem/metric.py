@@ -224,14 +224,25 @@ def bind(metric: Metric, mask: Bool[np.ndarray, "n_cases n_steps n_channels"]) -
     Weights
     """
     flat = mask.reshape(len(mask), -1)
-    patterns, pattern = np.unique(flat, axis=0, return_inverse=True)
+    patterns, pattern = patterns_of(flat)
     q = metric.basis.shape[1]
     basis = metric.basis.astype(np.float64)
     factors = np.zeros((len(patterns), q, q), np.float32)
     for i, seen in enumerate(patterns):
         gram = metric.floor * np.eye(q) + basis[seen].T @ basis[seen]
         factors[i] = np.linalg.inv(np.linalg.cholesky(gram))
-    return Weights(factors, pattern.ravel(), flat.sum(axis=1).astype(np.float32))
+    return Weights(factors, pattern, flat.sum(axis=1).astype(np.float32))
+
+
+def patterns_of(
+    mask: Bool[np.ndarray, "n p"],
+) -> tuple[Bool[np.ndarray, "n_patterns p"], Int[np.ndarray, " n"]]:
+    """Return the different rows of a mask, and which of them each row is."""
+    if (mask == mask[:1]).all():  # as a rule, and then there is nothing to sort
+        return mask[:1], np.zeros(len(mask), int)
+    packed = np.packbits(mask, axis=1)
+    _, first, pattern = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    return mask[first], pattern.ravel()
 
 
 def inner(

@@ -1,9 +1,9 @@
-"""The decoder's recurrence in native code (`src/egem/kernel`), where that could be compiled.
+"""Native code (`src/egem/kernel`) for the decoder and for features, where it could be compiled.
 
-It works on codes side by side, one a SIMD lane (AVX-512, AVX2 or the compiler's plain vectors,
-chosen when it is loaded), in float32, on the thread that calls it. :mod:`egem.decoder` falls back
-to JAX's scan without it. `EGEM_KERNEL` in the environment asks for one: `scan`, `plain`, `avx2` or
-`avx512`.
+It works on codes, or on time points, side by side, one a SIMD lane (AVX-512, AVX2 or the compiler's
+plain vectors, chosen when it is loaded), in float32, on the thread that calls it. Without it
+:mod:`egem.decoder` falls back to JAX's scan, and :mod:`egem.features` to JAX. `EGEM_KERNEL` in the
+environment asks for one: `scan`, `plain`, `avx2` or `avx512`.
 """
 
 import ctypes
@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int32
 
 from .arrays import AnyArray
 
@@ -26,10 +27,11 @@ MOST_TAPED = 2**20  # floats of an expert up to which the way forward is kept fo
 
 
 class Kernel(NamedTuple):
-    """What was loaded: the instruction set's name and its number of float32 lanes."""
+    """What was loaded: the instruction set's name, its number of float32 lanes, and the library."""
 
     name: str
     lanes: int
+    library: ctypes.CDLL
 
 
 def _load() -> Kernel | None:
@@ -38,10 +40,11 @@ def _load() -> Kernel | None:
     try:
         library = ctypes.CDLL(str(LIBRARY))
         library.egem_kernel_name.restype = ctypes.c_char_p
+        library.egem_shares.restype = None
         for name in ("Roll", "Record", "Pull", "Push"):
             handler = jax.ffi.pycapsule(getattr(library, f"Egem{name}"))
             jax.ffi.register_ffi_target(f"egem_{name.lower()}", handler, platform="cpu")
-        return Kernel(library.egem_kernel_name().decode(), library.egem_kernel_lanes())
+        return Kernel(library.egem_kernel_name().decode(), library.egem_kernel_lanes(), library)
     except Exception:  # made for another machine or another JAX: the scan serves as well
         return None
 
@@ -118,3 +121,28 @@ def push(
     shapes = [(n, n_steps, c), (n, k, n_steps, c)]
     y, jacobian = _call("egem_push", shapes, n_steps, first, code, rec, bias, out)
     return y, jacobian
+
+
+def shares_above(
+    values: Float32[np.ndarray, "n c t"],
+    lengths: Int32[np.ndarray, " n"],
+    dilations: Int32[np.ndarray, " d"],
+    places: Int32[np.ndarray, "k 3"],
+    channels: Float32[np.ndarray, "d k c"],
+    thresholds: Float32[np.ndarray, "d k b"],
+) -> Float32[np.ndarray, "n d k b"]:
+    """Return the share of time at which kernels' responses exceed their thresholds.
+
+    What :mod:`egem.features` calls its features; ``places`` are the taps weighed with 2. Needs the
+    native code, :data:`KERNEL`, and four thresholds for each kernel.
+    """
+    assert KERNEL is not None
+    out = np.empty((len(values), *thresholds.shape), np.float32)
+    sizes = (*values.shape, len(dilations), len(places))
+    arrays = values, lengths, dilations, places, channels, thresholds, out
+    types = (np.float32, np.int32, np.int32, np.int32, np.float32, np.float32, np.float32)
+    given = [np.ascontiguousarray(a, t) for a, t in zip(arrays, types, strict=True)]
+    KERNEL.library.egem_shares(
+        *map(ctypes.c_int64, sizes), *(ctypes.c_void_p(a.ctypes.data) for a in given)
+    )
+    return out

@@ -10,12 +10,12 @@ from sklearn.utils.validation import check_random_state
 from .augment import Kind, guess_kind
 from .calibration import choose_metric
 from .capacity import choose_capacity
-from .ensemble import Search
+from .contest import Search
 from .folds import MOST_CASES, evenly
-from .inversion import MAX_STEPS
 from .joint import JointMetric
 from .metric import MOST_DIRECTIONS, Metric, class_scatter
 from .prepare import Batch, Preparation, fit_preparation
+from .search import MAX_STEPS
 from .spaces import Representation
 from .training import Codes, Recipe, canonical_order
 from .validation import Case

@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Shaped
 
 from . import __version__
+from .contest import Search
 from .decoder import Expert
 from .durable import whole_file
-from .ensemble import Ensemble, Search
+from .ensemble import Ensemble
 from .heldout import HeldOut, nothing_held_out
 from .joint import JointMetric
 from .joint_files import pack_joint, unpack_joint

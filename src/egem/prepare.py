@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from .validation import SENTINEL, Case
+from .validation import SENTINEL, Case, of_one_shape
 
 MAX_STEPS = 64  # longer sequences are averaged over blocks of time points down to this many steps
 
@@ -101,10 +101,11 @@ class Preparation(NamedTuple):
         """Bring cases to one length where this preparation stretches them."""
         return [stretched(x, self.n_timepoints) for x in cases] if self.stretch else cases
 
-    def apply(self, cases: list[Case], name: str = "X") -> Batch:
+    def apply(self, cases: list[Case], first: int = 0) -> Batch:
         """Standardise cases and lay them on the grid.
 
         Points beyond ``n_timepoints`` do not fit on it; the caller decides what to say of them.
+        ``first`` is the number of the first case among all of the user's, for messages.
 
         Raises
         ------
@@ -113,24 +114,27 @@ class Preparation(NamedTuple):
         """
         values = np.zeros((len(cases), self.n_steps, self.n_channels), np.float32)
         mask = np.zeros(values.shape, bool)
-        for i, case in enumerate(self.align(cases)):
-            grid = np.full((self.n_channels, self.n_steps * self.block), np.nan)
-            length = min(case.shape[1], self.n_timepoints)
+        for alike, each in of_one_shape(self.align(cases)):
+            length = min(each.shape[2], self.n_timepoints)
             with np.errstate(over="ignore"):
-                grid[:, :length] = (case[:, :length] - self.mean[:, None]) / self.scale[:, None]
-            seen = ~np.isnan(grid)
-            if np.abs(grid[seen]).max(initial=0.0) > SENTINEL:
-                worst = case[:, :length].ravel()[np.nanargmax(np.abs(grid[:, :length]))]
+                known = (each[:, :, :length] - self.mean[:, None]) / self.scale[:, None]
+            far = np.abs(known) > SENTINEL  # False for NaN
+            if far.any():
+                i, c, t = np.argwhere(far)[0]
                 raise ValueError(
-                    f"{name}: case {i} holds {worst:g}, over a million times the spread of the "
-                    "training cases; give the same units as at fit, or NaN where it stands for a "
-                    "missing value."
+                    f"X: case {first + alike[i]} holds {each[i, c, t]:g}, over a million times the "
+                    "spread of the training cases; give the same units as at fit, or NaN where it "
+                    "stands for a missing value."
                 )
-            blocks = (self.n_channels, self.n_steps, self.block)
-            count = seen.reshape(blocks).sum(-1)
-            total = np.where(seen, grid, 0.0).reshape(blocks).sum(-1)
-            values[i] = (total / np.maximum(count, 1)).T
-            mask[i] = (count > 0).T
+            seen = ~np.isnan(known)
+            total, count = np.where(seen, known, 0.0), seen.astype(np.int32)
+            if self.block > 1:
+                lacking = (0, 0), (0, 0), (0, -length % self.block)
+                blocks = (*known.shape[:2], -1, self.block)
+                total, count = (np.pad(a, lacking).reshape(blocks).sum(-1) for a in (total, count))
+                total /= np.maximum(count, 1)
+            values[alike, : total.shape[2]] = total.swapaxes(1, 2)
+            mask[alike, : total.shape[2]] = count.swapaxes(1, 2) > 0
         return Batch(values, mask)
 
     def restore(

@@ -1,22 +1,28 @@
 """What a fitted classifier says of new cases: classes, probabilities, sets, and unknowns."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Shaped
+from jaxtyping import Bool, Float, Float32, Int, Shaped
 from sklearn.utils.validation import check_is_fitted
 
 from .calibration import probabilities, sharpest
+from .contest import Wanted
 from .fitted import Fitted
 from .heldout import HeldOut, conformal_sets, p_values
 from .inversion import Evidence, Inversion
 from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch
-from .tiles import Progress
+from .spaces import Representation
+from .tiles import Progress, run
 from .validation import Case, as_labels
 
+PAIRS_AT_ONCE = 2**17  # of a case and an expert, that are worked on together
+CASES_AT_ONCE = 64, 4096  # but no fewer and no more cases than these
+CASES_OF_A_TILE = 256  # whose features a thread works out
 SHARPNESSES = tuple(np.geomspace(0.1, 1000.0, 161))
 
 
@@ -43,7 +49,7 @@ class Recognition(Fitted):
         ValueError
             For input that does not fit the training cases.
         """
-        return self._invert(X, contenders_only=False)
+        return self._invert(X, Wanted.ALL)
 
     def predict(
         self,
@@ -76,8 +82,8 @@ class Recognition(Fitted):
             Where ``reject`` is out of range, or the label of unknown cases is that of a class.
         """
         if reject is None:
-            inversion = self._invert(X, contenders_only=True)
-            return self.classes_[inversion.scores.argmin(axis=1)]
+            winners = [i.scores.argmin(axis=1) for i in self._inverted(X, Wanted.WINNER)]
+            return self.classes_[np.concatenate(winners)]
         check_share("reject", reject)
         check_is_fitted(self)
         if unknown is None:
@@ -87,7 +93,7 @@ class Recognition(Fitted):
                 f"unknown={unknown!r} is a class of this model; name another label for rejected "
                 "cases."
             )
-        inversion = self._invert(X, contenders_only=True)
+        inversion = self._invert(X, Wanted.NEAREST)
         chosen = self.classes_[inversion.scores.argmin(axis=1)]
         known = p_values(inversion.strangeness, self.held_out_.strangeness) > reject
         return np.where(known, chosen, np.asarray(unknown))
@@ -162,7 +168,7 @@ class Recognition(Fitted):
         array (n_cases,)
             In (0, 1]; 1 throughout where nothing could be held out, with one case a class.
         """
-        strangeness = self._invert(X, contenders_only=True).strangeness
+        strangeness = self._invert(X, Wanted.NEAREST).strangeness
         return p_values(strangeness, self.held_out_.strangeness)
 
     def calibrate(self, X, y) -> Self:
@@ -221,40 +227,55 @@ class Recognition(Fitted):
         """
         return self.invert(X).losses
 
-    def _invert(self, X, contenders_only: bool) -> Inversion:
+    def _invert(self, X, wanted: Wanted) -> Inversion:
+        return Inversion.joined(list(self._inverted(X, wanted)))
+
+    def _inverted(self, X, wanted: Wanted) -> Iterator[Inversion]:
+        """Invert some cases at a time: what is made of them on the way takes memory."""
         check_is_fitted(self)
         cases = self._cases(X, reset=False)
         check_channels(cases, self.preparation_.n_channels, "this model")
-        cases = self.preparation_.align(cases)
+        self._warn_of_longer(cases)
+        some = np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE)
+        with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
+            for first in range(0, len(cases), some):
+                of = self.preparation_.align(cases[first : first + some])
+                batch = self.preparation_.apply(of, first=first)
+                self._check_visible(batch, first)
+                evidence = self._evidence(of, batch)
+                yield self.ensemble_.invert(
+                    batch, self.n_jobs, bar.advance, wanted, evidence, first
+                )
+
+    def _warn_of_longer(self, cases: list[Case]) -> None:
         longest = self.preparation_.n_timepoints
         n_longer = sum(x.shape[1] > longest for x in cases)
-        if n_longer:
+        if n_longer and not self.preparation_.stretch:
             warnings.warn(
                 f"X: {n_longer} of {len(cases)} cases are longer than the longest training case "
                 f"({longest} time points); what lies beyond is left out of the comparison. Fit "
                 "with a case of full length to use it.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=5,
             )
-        batch = self.preparation_.apply(cases)
-        self._check_visible(batch)
-        with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
-            evidence = self._evidence(cases, batch)
-            return self.ensemble_.invert(batch, self.n_jobs, bar.advance, contenders_only, evidence)
 
-    def _evidence(
-        self,
-        cases: list[Case],
-        batch: Batch,
-    ) -> Evidence | None:
+    def _evidence(self, cases: list[Case], batch: Batch) -> Evidence | None:
         if isinstance(self.metric_, Metric):
             return None
-        described = self.metric_.describe(cases, batch, self.n_jobs)
-        losses = [
-            space.log_losses([each[i] for each in self.hulls_], of)
-            for i, (space, of) in enumerate(zip(self.metric_.spaces, described, strict=True))
-        ]
-        return self.metric_.evidence(losses, batch.mask)
+        metric = self.metric_
+        own = any(isinstance(r, Representation) for r in metric.representations if r is not None)
+        n_tiles = 1 if own else -(-len(cases) // CASES_OF_A_TILE)
+
+        def work(at: Int[np.ndarray, " m"], advance) -> list[Float[np.ndarray, "m n_classes"]]:
+            described = metric.describe([cases[i] for i in at], batch[at], 1)
+            return [
+                space.log_losses([each[i] for each in self.hulls_], of)
+                for i, (space, of) in enumerate(zip(metric.spaces, described, strict=True))
+            ]
+
+        tiles = np.array_split(np.arange(len(cases)), n_tiles)
+        losses = zip(*run(work, tiles, self.n_jobs, lambda _: None), strict=True)
+        return metric.evidence([np.concatenate(of_space) for of_space in losses], batch.mask)
 
 
 def check_share(name: str, value: float) -> None:

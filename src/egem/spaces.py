@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from .linear import svd
-from .metric import Scatter, principal
+from .metric import Scatter, patterns_of, principal
 from .prepare import Batch
 from .validation import Case
 
@@ -174,9 +174,8 @@ def log_losses(
     -------
     array (n_candidates, n, n_classes)
     """
-    values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
-    mask = batch.mask.reshape(values.shape)
-    patterns, pattern = np.unique(mask, axis=0, return_inverse=True)
+    values = batch.values.reshape(batch.n_cases, -1)
+    patterns, pattern = patterns_of(batch.mask.reshape(values.shape))
     means = np.stack([each.mean for each in hulls]).astype(np.float64)
     widths = np.array([len(each.basis) for each in hulls])
     bases = np.zeros((len(hulls), widths.max(), values.shape[1]))
@@ -184,17 +183,15 @@ def log_losses(
         bases[j, : widths[j]] = each.basis
     out = np.zeros((len(candidates), batch.n_cases, len(hulls)))
     for i, seen in enumerate(patterns):
-        alike = np.flatnonzero(pattern.ravel() == i)
+        alike = np.flatnonzero(pattern == i)
         spread = _seen_spread(scatter, seen)
-        for of in np.array_split(alike, -(-len(alike) * means.size // VALUES_AT_ONCE)):
-            out[:, of] = _one_pattern(
-                values[np.ix_(of, seen)][:, None] - means[:, seen],
-                bases[:, :, seen],
-                widths,
-                *spread,
-                scatter.mean_variance,
-                candidates,
-            )
+        seen = slice(None) if seen.all() else seen
+        shown = _Shown.of(
+            means[:, seen], bases[:, :, seen], widths, spread, scatter.mean_variance, candidates
+        )
+        at_once = VALUES_AT_ONCE // (len(hulls) * (bases.shape[1] + spread[0].shape[1]))
+        for of in np.array_split(alike, -(-len(alike) // max(at_once, 1))):
+            out[:, of] = shown.losses(values[of][:, seen].astype(np.float64))
     return np.log(np.maximum(out, 1e-12))
 
 
@@ -207,40 +204,75 @@ def _seen_spread(scatter: Scatter, seen: np.ndarray):
     return u, s**2
 
 
-def _one_pattern(
-    away: Float[np.ndarray, "n c p"],
-    bases: Float[np.ndarray, "c r p"],
-    widths: Int[np.ndarray, " c"],
-    directions: Float[np.ndarray, "p q"],
-    variances: Float[np.ndarray, " q"],
-    mean_variance: float,
-    candidates: Sequence[Candidate],
-) -> Float[np.ndarray, "n_candidates n c"]:
-    """Losses against all hulls of cases that miss the same values.
+class _Measure(NamedTuple):
+    """One candidate, worked out for all hulls: ``loss = (length - |root z|^2) / n_values``."""
+
+    level: int  # which of the shrinkages
+    root: Float[np.ndarray, "c r r"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What cases that miss the same values show of hulls and scatter.
 
     Hulls of fewer directions than the widest have rows of 0, which no combination makes use of.
     """
-    away = away.swapaxes(0, 1)
-    gram, cross = bases @ bases.swapaxes(1, 2), bases @ away.swapaxes(1, 2)
-    own = np.einsum("cnp,cnp->cn", away, away)
-    bases_along, away_along = bases @ directions, away @ directions
-    mean_variance = mean_variance or 1.0
-    identity = np.eye(bases.shape[1])
-    out = np.zeros((len(candidates), *own.shape))
-    solved: dict[float, tuple] = {}
-    for i, candidate in enumerate(candidates):
-        if candidate.shrinkage not in solved:
-            floor = candidate.shrinkage * mean_variance
-            spread = (1.0 - candidate.shrinkage) * variances
-            less = spread / (spread + floor)
-            explained = bases_along * less
-            solved[candidate.shrinkage] = (
-                (gram - explained @ bases_along.swapaxes(1, 2)) / floor,
-                (cross - explained @ away_along.swapaxes(1, 2)) / floor,
-                (own - away_along**2 @ less) / floor,
-            )
-        g, x, length = solved[candidate.shrinkage]
-        price = candidate.ridge * np.trace(g, axis1=1, axis2=2) / widths + 1e-9
-        share = np.linalg.solve(g + price[:, None, None] * identity, x)
-        out[i] = length - np.einsum("crn,crn->cn", share, x)
-    return out.swapaxes(1, 2) / away.shape[2]
+
+    means: Float[np.ndarray, "c p"]
+    bases: Float[np.ndarray, "c r p"]
+    directions: Float[np.ndarray, "p q"]
+    floors: Float[np.ndarray, " s"]
+    less: Float[np.ndarray, "s q"]  # share of a direction that the scatter explains
+    along: Float[np.ndarray, "s c r q"]  # what it explains of the bases
+    measures: tuple[_Measure, ...]
+
+    @staticmethod
+    def of(
+        means: Float[np.ndarray, "c p"],
+        bases: Float[np.ndarray, "c r p"],
+        widths: Int[np.ndarray, " c"],
+        spread: tuple[Float[np.ndarray, "p q"], Float[np.ndarray, " q"]],
+        mean_variance: float,
+        candidates: Sequence[Candidate],
+    ) -> "_Shown":
+        """Work out what does not depend on the cases."""
+        directions, variances = spread
+        levels = sorted({candidate.shrinkage for candidate in candidates})
+        floors = np.array(levels) * (mean_variance or 1.0)
+        explained = (1.0 - np.array(levels))[:, None] * variances
+        less = explained / (explained + floors[:, None])
+        bases_along = bases @ directions
+        along = bases_along * less[:, None, None]
+        gram = bases @ bases.swapaxes(1, 2) - along @ bases_along.swapaxes(1, 2)
+        gram /= floors[:, None, None, None]
+        identity = np.eye(bases.shape[1])
+        measures = []
+        for candidate in candidates:
+            level = levels.index(candidate.shrinkage)
+            g = gram[level]
+            price = candidate.ridge * np.trace(g, axis1=1, axis2=2) / widths + 1e-9
+            factor = np.linalg.cholesky(g + price[:, None, None] * identity)
+            measures.append(_Measure(level, np.linalg.inv(factor)))
+        return _Shown(means, bases, directions, floors, less, along, tuple(measures))
+
+    def losses(self, x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n_candidates n c"]:
+        """Measure cases against all hulls; nothing is as large as cases times hulls times values.
+
+        Lengths and products of ``x - mean`` are put together from those of x and of the mean.
+        """
+        n, (n_hulls, r, p) = len(x), self.bases.shape
+        cross = (self.bases.reshape(-1, p) @ x.T).reshape(n_hulls, r, n)
+        cross -= np.einsum("crp,cp->cr", self.bases, self.means)[:, :, None]
+        own = (self.means**2).sum(axis=1)[:, None] - 2.0 * self.means @ x.T + (x**2).sum(axis=1)
+        away_along = x @ self.directions - (self.means @ self.directions)[:, None]
+        explained = (away_along**2) @ self.less.T
+        out = np.zeros((len(self.measures), n, n_hulls))
+        products: dict[int, np.ndarray] = {}
+        for i, (level, root) in enumerate(self.measures):
+            floor = self.floors[level]
+            if level not in products:
+                products[level] = (cross - self.along[level] @ away_along.swapaxes(1, 2)) / floor
+            combined = root @ products[level]
+            length = (own - explained[:, :, level]) / floor
+            out[i] = (length - (combined**2).sum(axis=1)).T
+        return out / p

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import TypeVar
 
 import jax
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -89,7 +91,8 @@ def run(
     )
     if n_threads == 1 or len(tasks) == 1:
         return [work(task, advance) for task in tasks]
-    with ThreadPoolExecutor(n_threads) as pool:
+    # Matrix products that take all cores as well would only wait for each other.
+    with _libraries().limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
         futures = [pool.submit(work, task, advance) for task in tasks]
         try:
             return [future.result() for future in futures]
@@ -97,6 +100,11 @@ def run(
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all libraries that are loaded
 
 
 class _Stopped(Exception):

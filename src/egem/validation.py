@@ -3,10 +3,10 @@
 Every error names the argument, the trouble and the remedy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
@@ -60,6 +60,8 @@ def as_cases(X, name: str = "X") -> list[Case]:
                 f"{name} has shape {array.shape}; give at least one channel and one time point."
             )
         arrays = list(array)
+        if np.isfinite(array).all():
+            return arrays
     channels = {len(x) for x in arrays}
     if len(channels) != 1:
         raise ValueError(
@@ -166,6 +168,21 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
         raise ValueError("y holds NaN or infinite labels; name the class of every case.")
     check_classification_targets(y)
     return y
+
+
+def of_one_shape(
+    cases: Sequence[Case],
+) -> Iterator[tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m c t"]]]:
+    """Yield cases of the same shape together: their places, and the array of them.
+
+    >>> [(i.tolist(), x.shape) for i, x in of_one_shape([np.ones((1, 2)), np.ones((1, 3))])]
+    [([0], (1, 1, 2)), ([1], (1, 1, 3))]
+    """
+    places: dict[tuple[int, ...], list[int]] = {}
+    for i, case in enumerate(cases):
+        places.setdefault(case.shape, []).append(i)
+    for alike in places.values():
+        yield np.array(alike), np.stack([cases[i] for i in alike])
 
 
 def is_table(X) -> bool:

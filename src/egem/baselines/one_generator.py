@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..decoder import Expert, decode, init_default
-from ..inversion import on_simplex, published_step
+from ..published_search import on_simplex, published_step
 from ..validation import as_labels
 from .cases import in_calls, time_first
 

@@ -126,3 +126,10 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPush, egem::push,
 #define EGEM_EXPORT extern "C" __attribute__((visibility("default")))
 EGEM_EXPORT const char* egem_kernel_name() { return egem::kernel().name; }
 EGEM_EXPORT int egem_kernel_lanes() { return egem::kernel().lanes; }
+EGEM_EXPORT void egem_shares(int64_t cases, int64_t channels, int64_t length, int64_t dilations,
+                             int64_t kernels, const float* values, const int32_t* lengths,
+                             const int32_t* dilation, const int32_t* places, const float* looked_at,
+                             const float* thresholds, float* out) {
+  egem::kernel().shares({cases, channels, length, dilations, kernels}, values, lengths, dilation,
+                        places, looked_at, thresholds, out);
+}

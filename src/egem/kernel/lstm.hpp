@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "features.hpp"
+
 namespace egem {
 
 struct Shape {
@@ -24,6 +26,7 @@ struct Kernel {
   // code (e, k, 4h) is d first / d code; jacobian (e, n, k, t, c) is d y / d code.
   void (*push)(const Shape&, const float* first, const float* code, const float* rec,
                const float* bias, const float* out, float* y, float* jacobian);
+  Shares shares;
 };
 
 constexpr int kTaped = 6;  // input, forget, cell, output gate, cell state and its tanh

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 
 from ..decoder import Expert
-from ..inversion import on_simplex, published_step
+from ..published_search import on_simplex, published_step
 from ..tiles import Advance, run, tiled
 
 CASES_PER_TILE = 128

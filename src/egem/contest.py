@@ -1,0 +1,326 @@
+"""Who searches for what: experts compete for cases, and those that cannot win any more leave.
+
+All experts' books are screened for every case. What then remains to be searched for depends on what
+is wanted: every loss, the loss of each case's nearest expert, or only who that is. In the latter
+two an expert leaves a case once its score, at best, is above the score of another: after screening
+``FURTHEST`` below what it is; later lower by ``TRUST`` times what a full step promises, and by
+``SLACK``. That is a measured rule (on the development splits of nine sets), not a bound:
+`python benchmarks/accuracy.py` reports how often full searches have another winner.
+"""
+
+from enum import Enum
+from itertools import pairwise
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float32, Int
+
+from .inversion import Evidence, decisive
+from .metric import Metric, Weights, bind
+from .prepare import Batch
+from .screening import Books, screen
+from .search import Searcher, Standing, Targets, advance, start
+from .tiles import Advance, run, tiled
+
+LOOKS = 0, 1, 2, 4, 8  # steps after which it is decided who searches on
+FURTHEST = 0.5  # fall of the log of a score that a search may bring
+TRUST, SLACK = 2.0, 0.08
+FEW_VALUES = (
+    4  # of a case, for each entry of a code: so few can be met by chance, and all search on
+)
+WIDE = 4, 16  # groups of a tile, and cases of a group: as many as fill the lanes of the kernel
+# For what is left of an expert's cases, where most of a wide group would be copies. Sums in tiles of
+# another shape differ in the last bit, so that is done only where nothing but a winner is wanted.
+NARROW = 1, 1
+FEW_CASES = 4
+
+
+class Wanted(Enum):
+    """What a contest is to tell."""
+
+    ALL = "the losses of all experts"
+    NEAREST = "the loss of each case's nearest expert"
+    WINNER = "who is each case's nearest expert"
+
+
+class Search(NamedTuple):
+    """How codes are searched for.
+
+    Attributes
+    ----------
+    method : {"levenberg-marquardt", "adam"}
+        The default search, or the paper's.
+    n_iterations : int
+        Most steps of the former; exactly the steps of the latter.
+    prior_strength : float
+        Weight of the code prior (the paper has none: Adam ignores it).
+    """
+
+    method: str
+    n_iterations: int
+    prior_strength: float
+
+
+class Team(NamedTuple):
+    """Experts with codes of one size.
+
+    Attributes
+    ----------
+    experts : array of int (m,)
+        Their numbers.
+    searchers : Searcher
+        With a leading axis of them.
+    book : array (m, n_book, k)
+        Codes to start from.
+    """
+
+    experts: Int[np.ndarray, " m"]
+    searchers: Searcher
+    book: Float32[np.ndarray, "m b k"]
+
+
+class Arena(NamedTuple):
+    """Everything that a contest takes place in."""
+
+    teams: tuple[Team, ...]
+    books: Books
+    metric: Metric
+    search: Search
+
+    def alone(self, e: int) -> "Arena":
+        """Leave one expert, whose number is then 0."""
+        team = next(team for team in self.teams if e in team.experts)
+        at = np.flatnonzero(team.experts == e)
+        searchers = jax.tree.map(lambda a: a[at], team.searchers)
+        n_book = self.books.prices.shape[1]
+        books = Books(self.books.values[e * n_book :][:n_book], self.books.prices[e : e + 1])
+        return self._replace(teams=(Team(np.zeros(1, int), searchers, team.book[at]),), books=books)
+
+
+class Outcome(NamedTuple):
+    """What was found, arrays (n_cases, n_experts, ...); shorter codes have NaN at the end."""
+
+    codes: Float32[np.ndarray, "n e k"]
+    losses: Float32[np.ndarray, "n e"]
+    priors: Float32[np.ndarray, "n e"]
+    n_steps: Int[np.ndarray, "n e"]
+    converged: Bool[np.ndarray, "n e"]
+
+
+class Bound(NamedTuple):
+    """Cases, flat, with the metric bound to what is observed of them."""
+
+    values: Float32[np.ndarray, "n p"]
+    mask: Bool[np.ndarray, "n p"]
+    weights: Weights
+
+    @staticmethod
+    def of(batch: Batch, metric: Metric) -> "Bound":
+        """Bind the metric."""
+        flat = batch.n_cases, -1
+        weights = bind(metric, batch.mask)
+        return Bound(batch.values.reshape(flat), batch.mask.reshape(flat), weights)
+
+    def targets(self, cases: Int[np.ndarray, "*n"]) -> Targets:
+        """Lay out some cases; those that miss the same values share a factor."""
+        pattern = self.weights.pattern[cases]
+        alike = (pattern == pattern.flat[0]).all()
+        return Targets(
+            self.values[cases],
+            self.mask[cases],
+            self.weights.factors[pattern.flat[0] if alike else pattern],
+            self.weights.n_observed[cases],
+        )
+
+
+class _Race(NamedTuple):
+    """Pairs of a case and an expert of a team, and where their searches stand."""
+
+    team: Team
+    case: Int[np.ndarray, " pairs"]
+    member: Int[np.ndarray, " pairs"]
+    standing: Standing
+
+    @property
+    def expert(self) -> Int[np.ndarray, " pairs"]:
+        return self.team.experts[self.member]
+
+
+def compete(
+    arena: Arena,
+    batch: Batch,
+    n_jobs: int | None,
+    bar: Advance,
+    wanted: Wanted = Wanted.ALL,
+    evidence: Evidence | None = None,
+) -> Outcome:
+    """Let experts search for the codes of cases.
+
+    Parameters
+    ----------
+    arena : Arena
+        The experts, their books, the metric and the search.
+    batch : Batch
+        Prepared cases.
+    n_jobs : int or None
+        Threads, None for one a core.
+    bar : callable
+        Receives progress, in cases.
+    wanted : Wanted
+        What is to be found out.
+    evidence : Evidence, optional
+        What else than the experts' own losses decides.
+
+    Returns
+    -------
+    Outcome
+    """
+    bound = Bound.of(batch, arena.metric)
+    out = _screened(arena, bound)
+    n_cases = len(out.losses)
+    contending = np.ones(out.losses.shape, bool)
+    at_best = (out.losses + out.priors) * np.float32(np.exp(-FURTHEST))
+    few = bound.weights.n_observed < FEW_VALUES * out.codes.shape[2]
+    races: list[_Race] = []
+    # The first look at a code counts as a step: searches begin at -1.
+    for begun, end in pairwise((-1, *LOOKS, arena.search.n_iterations)):
+        end = min(end, arena.search.n_iterations)
+        if wanted is not Wanted.ALL:
+            contending &= _may_win(at_best, out, evidence) | few[:, None]
+        searching = contending & ~out.converged
+        if wanted is Wanted.WINNER:
+            searching &= contending.sum(axis=1, keepdims=True) > 1
+        if not races:
+            races = [_begin(team, searching, out.codes) for team in arena.teams]
+        share = n_cases / (len(LOOKS) + 1)
+        few_cases = FEW_CASES if wanted is Wanted.WINNER else 0
+        _search(races, searching, bound, arena, end - begun, n_jobs, bar, share, few_cases)
+        for race in races:
+            at, now = (race.case, race.expert), race.standing
+            scores = now.at.loss + now.at.prior
+            hoped = np.maximum(scores - TRUST * now.promise, scores * np.exp(-FURTHEST))
+            at_best[at] = hoped * np.exp(-SLACK)
+            out.codes[(*at, slice(now.code.shape[1]))] = now.code
+            out.losses[at], out.priors[at] = now.at.loss, now.at.prior
+            out.n_steps[at], out.converged[at] = now.n_steps, now.converged
+    return out
+
+
+def follow(
+    arena: Arena, e: int, batch: Batch
+) -> tuple[Float32[np.ndarray, "n n_path k"], Float32[np.ndarray, "n n_path"]]:
+    """Let one expert search, and write down every step.
+
+    Parameters
+    ----------
+    arena : Arena
+        The experts, their books, the metric and the search.
+    e : int
+        Number of the expert.
+    batch : Batch
+        Prepared cases.
+
+    Returns
+    -------
+    codes : array (n_cases, n_path, code_size)
+        From the code the search begins with; the last one is repeated once it has converged.
+    scores : array (n_cases, n_path)
+        Loss and prior.
+    """
+    arena = arena.alone(e)
+    bound = Bound.of(batch, arena.metric)
+    out = _screened(arena, bound)
+    race = _begin(arena.teams[0], ~out.converged, out.codes)
+    codes, scores = [], []
+    for _ in range(arena.search.n_iterations + 1):
+        searching = np.zeros_like(out.converged)
+        searching[race.case, 0] = ~race.standing.converged
+        _search([race], searching, bound, arena, 1, 1, lambda _: None, 0.0)
+        codes.append(race.standing.code.copy())
+        scores.append(race.standing.at.loss + race.standing.at.prior)
+    return np.stack(codes, axis=1), np.stack(scores, axis=1)
+
+
+def _screened(arena: Arena, bound: Bound) -> Outcome:
+    """Let no expert take a step from the best code of its book."""
+    strength = arena.search.prior_strength
+    first = screen(arena.books, bound.values, bound.mask, arena.metric, bound.weights, strength)
+    shape = first.place.shape
+    longest = max(team.book.shape[2] for team in arena.teams)
+    codes = np.full((*shape, longest), np.nan, np.float32)
+    for team in arena.teams:
+        members = np.arange(len(team.experts))
+        found = team.book[members, first.place[:, team.experts]]
+        codes[:, team.experts, : found.shape[2]] = found
+    return Outcome(
+        codes, first.losses, first.priors, np.zeros(shape, np.int32), np.zeros(shape, bool)
+    )
+
+
+def _may_win(
+    at_best: Float32[np.ndarray, "n e"], out: Outcome, evidence: Evidence | None
+) -> Bool[np.ndarray, "n e"]:
+    """Tell which experts' scores, at best, are below the lowest score of a case."""
+    lowest = decisive(out.losses + out.priors, evidence).min(axis=1, keepdims=True)
+    return decisive(at_best, evidence) <= lowest
+
+
+def _begin(team: Team, searching: Bool[np.ndarray, "n e"], codes: np.ndarray) -> _Race:
+    member, case = np.nonzero(searching[:, team.experts].T)
+    of_team = codes[case, team.experts[member], : team.book.shape[2]]
+    return _Race(team, case, member, start(of_team))
+
+
+def _search(
+    races: list[_Race],
+    searching: Bool[np.ndarray, "n e"],
+    bound: Bound,
+    arena: Arena,
+    most_steps: int,
+    n_jobs: int | None,
+    bar: Advance,
+    share: float,
+    few_cases: int = 0,
+) -> None:
+    """Search on with those pairs of the races that are to."""
+    tasks = []
+    if most_steps > 0:
+        for race in races:
+            pairs = np.flatnonzero(searching[race.case, race.expert])
+            tasks += [(race, tile) for tile in in_tiles(pairs, race.member[pairs], few_cases)]
+    bar(share if not tasks else 0.0)
+
+    def work(task: tuple[_Race, np.ndarray], advanced: Advance) -> None:
+        race, tile = task
+        now = advance(
+            jax.tree.map(lambda a: a[race.member[tile[:, 0]]], race.team.searchers),
+            bound.targets(race.case[tile]),
+            arena.metric,
+            arena.search.prior_strength,
+            jax.tree.map(lambda a: a[tile], race.standing),
+            most_steps,
+        )
+        for whole, part in zip(jax.tree.leaves(race.standing), jax.tree.leaves(now), strict=True):
+            whole[tile] = part
+        advanced(share / len(tasks))
+
+    run(work, tasks, n_jobs, bar)
+
+
+def in_tiles(
+    pairs: Int[np.ndarray, " n"], of: Int[np.ndarray, " n"], few_cases: int = 0
+) -> list[Int[np.ndarray, "g m"]]:
+    """Cut pairs, sorted by their expert, into groups of one expert, and groups into tiles.
+
+    Tiles are wide ones, filled up with copies, and narrow ones where no more than ``few_cases`` of an
+    expert's are left.
+    """
+    n_groups, size = WIDE
+    groups, left = [], []
+    for mine in np.split(pairs, np.flatnonzero(np.diff(of)) + 1):
+        rest = len(mine) % size
+        whole = len(mine) - rest if rest <= few_cases else len(mine)
+        groups += [mine[at] for at in tiled(whole, size)]
+        left += [pair.reshape(NARROW) for pair in mine[whole:]]
+    return [np.stack([groups[i] for i in at]) for at in tiled(len(groups), n_groups)] + left
