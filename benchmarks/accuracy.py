@@ -31,10 +31,10 @@ from accuracy_report import ABLATION, AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.baselines.forward_lstm import ForwardLSTMClassifier
 from egem.calibration import RIDGE, scatter_of
+from egem.hulls import Candidate, Hull, hull, log_losses
 from egem.inversion import decisive
 from egem.paper.other_rows import scaled_ridge, shrunk_discriminant
 from egem.selection import dtw_distances
-from egem.spaces import Candidate, Hull, hull, log_losses
 from egem.validation import as_cases
 
 OUT = Path("docs/benchmarks")

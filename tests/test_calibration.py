@@ -16,9 +16,9 @@ from egem.calibration import (
     surprise,
 )
 from egem.folds import held_out
+from egem.hulls import Candidate, hull, log_losses
 from egem.metric import class_scatter, whitened
 from egem.prepare import Batch
-from egem.spaces import Candidate, hull, log_losses
 
 STEPS, CHANNELS = 6, 2
 P = STEPS * CHANNELS

@@ -5,8 +5,9 @@ import pytest
 
 from egem.calibration import surprise
 from egem.evidence import PRIOR_SPREAD, fit_weights, weigh
+from egem.hulls import MOST_HULL_DIRECTIONS, Candidate, hull, log_losses
 from egem.metric import class_scatter
-from egem.spaces import MOST_HULL_DIRECTIONS, Candidate, as_batch, hull, log_losses
+from egem.spaces import as_batch
 from egem.standin import Imagination
 from test_calibration import CLASSES, make_batch
 

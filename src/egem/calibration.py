@@ -13,10 +13,10 @@ from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
 from .folds import holding
+from .hulls import Candidate, hull, log_losses
 from .linear import svd
 from .metric import Bends, Metric, Scatter, class_scatter, mse, whitened
 from .prepare import Batch
-from .spaces import Candidate, hull, log_losses
 
 SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 SHARPNESSES = tuple(np.geomspace(0.3, 100.0, 40))

@@ -30,8 +30,8 @@ FEW_VALUES = (
     4  # of a case, for each entry of a code: so few can be met by chance, and all search on
 )
 WIDE = 4, 16  # groups of a tile, and cases of a group: as many as fill the lanes of the kernel
-# For what is left of an expert's cases, where most of a wide group would be copies. Sums in tiles of
-# another shape differ in the last bit, so that is done only where nothing but a winner is wanted.
+# For what is left of an expert's cases, where most of a wide group would be copies. Sums in tiles
+# of another shape differ in the last bit: only done where nothing but a winner is wanted.
 NARROW = 1, 1
 FEW_CASES = 4
 
@@ -313,8 +313,8 @@ def in_tiles(
 ) -> list[Int[np.ndarray, "g m"]]:
     """Cut pairs, sorted by their expert, into groups of one expert, and groups into tiles.
 
-    Tiles are wide ones, filled up with copies, and narrow ones where no more than ``few_cases`` of an
-    expert's are left.
+    Tiles are wide ones, filled up with copies, and narrow ones where no more than ``few_cases`` of
+    an expert's are left.
     """
     n_groups, size = WIDE
     groups, left = [], []

@@ -26,9 +26,10 @@ from scipy.optimize import minimize
 
 from .calibration import MOST_DIRECTIONS, held_out_losses, surprise, tempered_shares
 from .folds import Holding, holding
+from .hulls import Candidate
 from .metric import Bends, Scatter, class_scatter, principal
 from .prepare import Batch
-from .spaces import Candidate, Space, Usual, as_batch
+from .spaces import Space, Usual, as_batch
 from .standin import Imagination, nearest_shown
 
 SHRINKAGES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)

@@ -8,11 +8,11 @@ from sklearn.utils.validation import validate_data
 from .augment import Kind
 from .ensemble import Ensemble
 from .heldout import HeldOut
+from .hulls import Hull
 from .joint import JointMetric
 from .kept import Kept
 from .metric import Metric
 from .prepare import Batch, Preparation
-from .spaces import Hull
 from .training import Recipe
 from .validation import as_cases, is_table
 

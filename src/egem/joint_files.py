@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from .features import Bank, Convolutions, Layout
+from .hulls import Candidate, Hull
 from .joint import JointMetric
 from .metric import Metric, Scatter
 from .prepare import Whole
-from .spaces import Candidate, Hull, Space, Usual
+from .spaces import Space, Usual
 
 Arrays = dict[str, np.ndarray]
 

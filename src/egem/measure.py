@@ -23,10 +23,11 @@ from .calibration import (
 from .evidence import losses_in, of_experts, weigh
 from .folds import holding
 from .heldout import HeldOut, nothing_held_out
+from .hulls import Candidate, Hull, hull
 from .joint import JointMetric, describe, representations
 from .metric import GUESSED_FREEDOM, Bends, Metric
 from .prepare import Batch, Preparation, Whole
-from .spaces import Candidate, Hull, Representation, hull
+from .spaces import Representation
 from .standin import Imagination
 from .training import canonical_order
 from .validation import Case
