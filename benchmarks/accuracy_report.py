@@ -93,14 +93,15 @@ def _doublings(rows: pd.DataFrame) -> list[str]:
     """What each doubling of the cases brings, on the splits that both were run on."""
     wide = rows.pivot_table(index=["set", "seed"], columns="k", values="accuracy")
     pairs = list(pairwise(sorted(wide.columns)))
-    change = pd.DataFrame({f"{a} to {b}": wide[b] - wide[a] for a, b in pairs})
-    mean = change.groupby("set").mean()
-    if mean.empty:
+    mean = pd.DataFrame(
+        {f"{a} to {b}": (wide[b] - wide[a]).groupby("set").mean() for a, b in pairs}
+    )
+    if not pairs:
         return []
     lines = ["## Each doubling of the training cases", "", "Mean change of EGEM's accuracy.", ""]
     lines += [f"| set | {' | '.join(mean.columns)} |", f"|---|{'---|' * len(mean.columns)}"]
-    for name, each in mean.iterrows():
-        cells = ["" if np.isnan(v) else f"{v:+.3f}" for v in each]
+    for name in mean.index:
+        cells = ["" if np.isnan(v) else f"{v:+.3f}" for v in mean.loc[name]]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
 

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from .augment import Kind
+from .compiled import keep_compiled
 from .ensemble import Ensemble
 from .heldout import HeldOut
 from .hulls import Hull
@@ -50,6 +51,7 @@ class Fitted(BaseEstimator):
 
     def _cases(self, X, reset: bool):
         """Check X against what was seen at fit, and take it apart."""
+        keep_compiled()  # every computation begins here
         two_d = is_table(X)
         cases = as_cases(X)
         if reset:

@@ -35,6 +35,7 @@ def installation() -> dict[str, Any]:
     import jax
 
     from .. import native
+    from ..compiled import keep_compiled
     from ..datasets import available_datasets
 
     return {
@@ -43,5 +44,6 @@ def installation() -> dict[str, Any]:
         "jax": jax.__version__,
         "devices": [str(device) for device in jax.devices()],
         "decoder": f"native, {native.KERNEL.name}" if native.KERNEL else "JAX's scan",
+        "compiled": str(keep_compiled() or "not kept"),
         "data_sets": available_datasets(),
     }

@@ -1,0 +1,51 @@
+"""Compiled programs are kept where the user wants them, and spare the next process the work."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import numpy as np
+from egem import EGEMClassifier
+X = np.random.default_rng(0).normal(size=(6, 1, 12)).cumsum(axis=2)
+EGEMClassifier(n_cells=4, n_updates=20, metric="mse").fit(X, [0, 1] * 3).predict(X)
+"""
+
+
+def run(**environment):
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("EGEM_COMPILED", "JAX_"))}
+    out = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT],
+        env={**own, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert out.returncode == 0, out.stderr
+
+
+def files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*-cache")}
+
+
+def test_programs_are_compiled_once(tmp_path):
+    run(EGEM_COMPILED=str(tmp_path))
+    first = files(tmp_path)
+    assert first
+    run(EGEM_COMPILED=str(tmp_path))
+    assert files(tmp_path) == first
+
+
+@pytest.mark.parametrize("why", ["off", "theirs", "nowhere"])
+def test_nothing_is_kept_where_that_is_not_wanted_or_not_possible(tmp_path, why):
+    environment = {
+        "off": {"EGEM_COMPILED": "off", "XDG_CACHE_HOME": str(tmp_path / "own")},
+        "theirs": {
+            "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "theirs"),
+            "XDG_CACHE_HOME": str(tmp_path / "own"),
+        },
+        "nowhere": {"EGEM_COMPILED": "/proc/nowhere"},
+    }
+    run(**environment[why])
+    assert not list((tmp_path / "own").rglob("*-cache"))
