@@ -20,11 +20,13 @@ from .inversion import Evidence, decisive
 from .metric import Metric, Weights, bind
 from .prepare import Batch
 from .screening import Books, screen
-from .search import Searcher, Standing, Targets, advance, start
+from .search import EVERYWHERE, Searcher, Standing, Targets, advance, start
 from .tiles import Advance, run, tiled
 
 LOOKS = 0, 1, 2, 4, 8  # steps after which it is decided who searches on
+PAUSES = 5, 10  # steps after which, where all search to the end, those that are there make room
 FURTHEST = 0.5  # fall of the log of a score that a search may bring
+FURTHEST_ALONE = 1.0  # where nothing but the experts' own scores decides
 TRUST, SLACK = 2.0, 0.08
 FEW_VALUES = (
     4  # of a case, for each entry of a code: so few can be met by chance, and all search on
@@ -55,11 +57,20 @@ class Search(NamedTuple):
         Most steps of the former; exactly the steps of the latter.
     prior_strength : float
         Weight of the code prior (the paper has none: Adam ignores it).
+    reach : float or None, default None
+        How far an entry of a code may lie beyond [0, 1], where codes of training were held there;
+        None does not hold them. What such experts make of codes further out means nothing.
     """
 
     method: str
     n_iterations: int
     prior_strength: float
+    reach: float | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and greatest entry of a code."""
+        return EVERYWHERE if self.reach is None else (-self.reach, 1.0 + self.reach)
 
 
 class Team(NamedTuple):
@@ -180,11 +191,13 @@ def compete(
     out = _screened(arena, bound)
     n_cases = len(out.losses)
     contending = np.ones(out.losses.shape, bool)
-    at_best = (out.losses + out.priors) * np.float32(np.exp(-FURTHEST))
+    furthest = np.float32(np.exp(-(FURTHEST if evidence else FURTHEST_ALONE)))
+    at_best = (out.losses + out.priors) * furthest
     few = bound.weights.n_observed < FEW_VALUES * out.codes.shape[2]
     races: list[_Race] = []
     # The first look at a code counts as a step: searches begin at -1.
-    for begun, end in pairwise((-1, *LOOKS, arena.search.n_iterations)):
+    looks = PAUSES if wanted is Wanted.ALL else LOOKS
+    for begun, end in pairwise((-1, *looks, arena.search.n_iterations)):
         end = min(end, arena.search.n_iterations)
         if wanted is not Wanted.ALL:
             contending &= _may_win(at_best, out, evidence) | few[:, None]
@@ -193,13 +206,13 @@ def compete(
             searching &= contending.sum(axis=1, keepdims=True) > 1
         if not races:
             races = [_begin(team, searching, out.codes) for team in arena.teams]
-        share = n_cases / (len(LOOKS) + 1)
+        share = n_cases / (len(looks) + 1)
         few_cases = FEW_CASES if wanted is Wanted.WINNER else 0
         _search(races, searching, bound, arena, end - begun, n_jobs, bar, share, few_cases)
         for race in races:
             at, now = (race.case, race.expert), race.standing
             scores = now.at.loss + now.at.prior
-            hoped = np.maximum(scores - TRUST * now.promise, scores * np.exp(-FURTHEST))
+            hoped = np.maximum(scores - TRUST * now.promise, scores * furthest)
             at_best[at] = hoped * np.exp(-SLACK)
             out.codes[(*at, slice(now.code.shape[1]))] = now.code
             out.losses[at], out.priors[at] = now.at.loss, now.at.prior
@@ -300,6 +313,7 @@ def _search(
             arena.search.prior_strength,
             jax.tree.map(lambda a: a[tile], race.standing),
             most_steps,
+            arena.search.bounds,
         )
         for whole, part in zip(jax.tree.leaves(race.standing), jax.tree.leaves(now), strict=True):
             whole[tile] = part

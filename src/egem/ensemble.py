@@ -19,7 +19,7 @@ from .published_search import settle
 from .screening import Books, decoded
 from .search import NOWHERE, Searcher
 from .tiles import Advance, stack, tiled
-from .training import BOOK_SIZE, EXPERTS_PER_TILE, Trained, code_size, label_key
+from .training import EXPERTS_PER_TILE, Trained, code_size, label_key
 
 CASES_PER_TILE = 16
 
@@ -62,12 +62,17 @@ class Ensemble:
         for i, t in enumerate(self.trained):
             groups.setdefault(code_size(t), []).append(i)
         teams = []
-        values = np.zeros((len(self.trained), BOOK_SIZE, self.n_values), np.float32)
-        prices = np.zeros((len(self.trained), BOOK_SIZE), np.float32)
+        n_book = max(len(t.book) for t in self.trained)
+        values = np.zeros((len(self.trained), n_book, self.n_values), np.float32)
+        prices = np.zeros((len(self.trained), n_book), np.float32)
         for members in groups.values():
             of = [self.trained[i] for i in members]
             searchers = stack([Searcher(t.expert, t.code_mean, t.code_precision) for t in of])
-            team = Team(np.array(members), searchers, np.stack([t.book for t in of]))
+            team = Team(
+                np.array(members),
+                searchers,
+                np.stack([t.book[np.arange(n_book) % len(t.book)] for t in of]),
+            )
             for at in tiled(len(members), EXPERTS_PER_TILE):
                 experts = jax.tree.map(lambda a, at=at: a[at], searchers.expert)
                 some = decoded(experts, team.book[at], self.preparation.n_steps)
@@ -75,8 +80,8 @@ class Ensemble:
             away = team.book - searchers.code_mean[:, None]
             prices[members] = np.sum(searchers.code_precision[:, None] * away**2, axis=2)
             teams.append(team)
-        books = Books(values.reshape(-1, self.n_values), prices)
-        return Arena(tuple(teams), books, self.metric, self.search)
+        decoded_books = Books(values.reshape(-1, self.n_values), prices)
+        return Arena(tuple(teams), decoded_books, self.metric, self.search)
 
     @property
     def n_values(self) -> int:

@@ -28,6 +28,7 @@ MAX_STEPS = 20
 FIRST_DAMPING = 1e-2
 SMALLER, LARGER = 0.2, 5.0  # damping after a step that helped, and after one that did not
 TOLERANCE = 1e-3  # relative fall of the score in a step below which a search has converged
+EVERYWHERE = (-np.inf, np.inf)  # where codes may lie
 NOWHERE = 1e30  # score before the first evaluation
 
 
@@ -103,6 +104,7 @@ def advance(
     strength,
     standing: Standing,
     most_steps: Int[AnyArray, ""] | int,
+    bounds: tuple[float, float] = EVERYWHERE,
 ) -> Standing:
     """Search on with every group, each an expert and some cases.
 
@@ -120,6 +122,8 @@ def advance(
         With leading axes of groups and cases.
     most_steps : int
         Most steps from now; the first look at a code is one. A search stops where it has converged.
+    bounds : tuple of float
+        Least and greatest entry of a code; steps end there.
 
     Returns
     -------
@@ -137,7 +141,7 @@ def advance(
     damped_step = jax.vmap(jax.vmap(_damped_step))
 
     def step(now: Standing) -> Standing:
-        tried = now.code - damped_step(now.at, now.damping)
+        tried = jnp.clip(now.code - damped_step(now.at, now.damping), *bounds)
         there = linearise(tried)
         before, after = now.at.loss + now.at.prior, there.loss + there.prior
         better = after < before  # False for NaN as well

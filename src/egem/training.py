@@ -30,6 +30,7 @@ UPDATES_PER_CALL = 100  # between two looks at the clock, the progress bar and C
 MOST_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
 MOST_PAIRS = 8192  # drawn ahead for a class, unless it has more cases than that
 BOOK_SIZE = 64
+PLAIN_BOOK_SIZE = 128  # of an expert that was shown no blends: its starts have to be made up
 # Prices of a code's entries in the prior, as precisions. One-hot codes spread by 0.4 and training
 # bends by 1; both are priced higher, since what a test case needs of them is less.
 ONE_HOT_PRECISION = 10.0
@@ -393,7 +394,12 @@ def _finished(state: _State, loss: float, batch: Batch, task: _Task) -> Trained:
     # The cases first, evenly thinned where they are too many, then blends and deformations.
     cases = evenly(n, BOOK_SIZE)
     book = book[np.concatenate([cases, np.arange(n, n_pairs)])[:BOOK_SIZE]]
-    book = book[np.arange(BOOK_SIZE) % len(book)]
+    if n_pairs == n and not task.learned:
+        further = np.zeros((PLAIN_BOOK_SIZE - len(book), book.shape[1]), np.float32)
+        further[0, :n] = 1.0 / n
+        further[1:, :n] = np.random.default_rng(n).dirichlet(np.ones(n), len(further) - 1)
+        book = np.concatenate([book, further])
+    book = book[np.arange(max(BOOK_SIZE, len(book))) % len(book)]
     n_bends = task.pool.bend.shape[1]
     precision = np.full(mean.shape, BEND_PRECISION, np.float32)
     precision[:case_size] = (
