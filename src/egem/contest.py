@@ -25,17 +25,18 @@ from .tiles import Advance, run, tiled
 
 LOOKS = 0, 1, 2, 4, 8  # steps after which it is decided who searches on
 PAUSES = 5, 10  # steps after which, where all search to the end, those that are there make room
-FURTHEST = 0.5  # fall of the log of a score that a search may bring
+FURTHEST = 0.7  # fall of the log of a score that a search may bring
 FURTHEST_ALONE = 1.0  # where nothing but the experts' own scores decides
-TRUST, SLACK = 2.0, 0.08
+TRUST, SLACK = 3.0, 0.1
 FEW_VALUES = (
     4  # of a case, for each entry of a code: so few can be met by chance, and all search on
 )
 WIDE = 4, 16  # groups of a tile, and cases of a group: as many as fill the lanes of the kernel
 # For what is left of an expert's cases, where most of a wide group would be copies. Sums in tiles
 # of another shape differ in the last bit: only done where nothing but a winner is wanted.
-NARROW = 1, 1
-FEW_CASES = 4
+THIN = 8  # groups of one case
+FEW_CASES = 4  # of an expert
+FEW_PAIRS = 2  # each of which is searched for alone: the quickest for a single case
 
 
 class Wanted(Enum):
@@ -327,8 +328,8 @@ def in_tiles(
 ) -> list[Int[np.ndarray, "g m"]]:
     """Cut pairs, sorted by their expert, into groups of one expert, and groups into tiles.
 
-    Tiles are wide ones, filled up with copies, and narrow ones where no more than ``few_cases`` of
-    an expert's are left.
+    Tiles are wide ones, filled up with copies, and thin ones for what is left of an expert's cases
+    where that is no more than ``few_cases``.
     """
     n_groups, size = WIDE
     groups, left = [], []
@@ -336,5 +337,8 @@ def in_tiles(
         rest = len(mine) % size
         whole = len(mine) - rest if rest <= few_cases else len(mine)
         groups += [mine[at] for at in tiled(whole, size)]
-        left += [pair.reshape(NARROW) for pair in mine[whole:]]
-    return [np.stack([groups[i] for i in at]) for at in tiled(len(groups), n_groups)] + left
+        left += [mine[whole:]]
+    alone = np.concatenate(left)[:, None]
+    thin = tiled(len(alone), 1 if len(alone) <= FEW_PAIRS else THIN)
+    wide = [np.stack([groups[i] for i in at]) for at in tiled(len(groups), n_groups)]
+    return wide + [alone[at] for at in thin]
