@@ -33,7 +33,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from accuracy import OUT, Split, flat, padded, split
+from accuracy import OUT, Rocket, Split, flat, padded, split
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.calibration import probabilities
 from egem.evaluation import reliability
@@ -211,24 +211,6 @@ def filled(Z: np.ndarray) -> np.ndarray:
         known = np.flatnonzero(~np.isnan(row))
         row[:] = np.interp(time_points, known, row[known])
     return out
-
-
-class Rocket:
-    """MiniRocket with its ridge."""
-
-    def __init__(self, cases: Split, seed: int):
-        from aeon.transformations.collection.convolution_based import MiniRocket
-
-        from egem.paper.other_rows import scaled_ridge
-
-        self.features, self.ridge = MiniRocket(random_state=seed), scaled_ridge()
-        X = np.asarray(cases.X, np.float32)
-        self.ridge.fit(np.asarray(self.features.fit_transform(X)), cases.y)
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return classes of cases without gaps."""
-        features = np.asarray(self.features.transform(np.asarray(X, np.float32)))
-        return self.ridge.predict(features)
 
 
 def growth(name: str, k: int, seed: int) -> Figures:

@@ -1,0 +1,311 @@
+"""Speed: beside the published procedure and other classifiers, and as problems grow.
+
+    python benchmarks/speed.py [--parts published peers large growth start] [--out FOLDER]
+
+`make bench` and `egem bench` run this. Each row of `docs/benchmarks/speed.csv` is one figure; parts
+that are there are not measured again (delete their rows, or the file, to do so), and the whole may
+be stopped and carried on. At the end `speed.md` and its pictures are written from the rows.
+
+* published: 20 experts of the published size for characters, as the paper trains and searches
+  (`published_torch.py`, measured on a part and scaled up), against `EGEMClassifier.paper` with the
+  default search, on the same training cases and the 565 test characters. The experts are trained
+  by the published recipe once and kept in `--work`.
+* peers: fit and predict with defaults, four cases a class, characters and MNIST rows; methods take
+  turns, five times, so that ratios are of the same minutes. Programs are compiled before.
+* large: one case, and 10,000 MNIST digits.
+* growth: synthetic sequences, one factor grown at a time (`speed_growth.py`).
+* start: importing, and `egem predict` on a saved model.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+
+from accuracy import OUT, Rocket, Split, flat, padded, split
+from egem import EGEMClassifier
+from egem.selection import dtw_distances
+from speed_report import write_report
+
+REPEATS = 5
+SEED = 10
+SCALED_UPDATES, SCALED_CASES = 300, 2  # of the published procedure, that are measured
+PUBLISHED_UPDATES, N_EXPERTS = 40_000, 20
+EPOCHS, SCALED_EPOCHS = 300, 3
+FORWARD = "forward LSTM"  # in PyTorch; its fit is measured on a part as well
+COLUMNS = ("part", "set", "method", "figure", "value", "low", "high")
+BASE = {"classes": 10, "cases": 4, "time points": 100, "channels": 2, "test": 1000}
+GROWTH = {
+    "classes": (10, 50, 200, 1000),
+    "cases": (1, 4, 16, 100, 1000),
+    "time points": (50, 100, 400, 2000),
+    "channels": (1, 2, 8, 64),
+    "test": (1, 10, 1000, 10_000, 100_000),
+}
+
+
+class Row(NamedTuple):
+    """One figure: the median, and the range, of several measurements."""
+
+    set: str
+    method: str
+    figure: str
+    value: float
+    low: float
+    high: float
+
+
+Rows = Iterator[Row]
+
+
+def row(name: str, method: str, figure: str, values) -> Row:
+    values = np.atleast_1d(np.asarray(values, float))
+    return Row(name, method, figure, float(np.median(values)), values.min(), values.max())
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def published(work: Path) -> Rows:
+    """The published model, by the published procedure and by this library."""
+    import torch
+
+    from published_torch import classify, train
+
+    cases = split("characters", 4, SEED)
+    X, X_test = padded(cases)
+    truth = np.searchsorted(np.unique(cases.y), cases.y_test)
+    at = work / "published.egem"
+    if not at.exists():
+        clf = EGEMClassifier.paper("characters", random_state=SEED, verbose=True)
+        clf.fit(X, cases.y).save(at)
+    original = EGEMClassifier.load(at)
+    clf = EGEMClassifier.paper(
+        "characters", inversion="levenberg-marquardt", n_updates=1, random_state=SEED
+    ).fit(X, cases.y)
+    # The same experts, which the published recipe trained, but the default search.
+    clf.ensemble_ = replace(original.ensemble_, search=clf.ensemble_.search)
+    own = np.arange(len(truth)), truth
+    adam = original.losses(X_test)
+    found, chosen = clf.losses(X_test), clf.predict(X_test)
+    yield row("characters", "published", "accuracy", np.mean(adam.argmin(axis=1) == truth))
+    yield row("characters", "EGEM", "accuracy", np.mean(chosen == cases.y_test))
+    same = chosen == clf.classes_[found.argmin(axis=1)]
+    yield row("characters", "EGEM", "predict is argmin of losses", np.mean(same))
+    near = found[own] <= 1.01 * adam[own]
+    yield row("characters", "EGEM", "true expert's loss at most 1.01 of Adam's", np.mean(near))
+    sequences = torch.tensor(np.moveaxis(X, 1, 2), dtype=torch.float32)
+    targets = torch.tensor(np.moveaxis(X_test, 1, 2), dtype=torch.float32)
+    experts = [train(sequences[cases.y == c], 10, 1) for c in clf.classes_]
+    classify(experts, targets[0][:5], 4)
+    default = EGEMClassifier(random_state=SEED).fit(X, cases.y)
+    default.predict(X_test)
+    taken: dict[str, list[float]] = {}
+    for i in range(REPEATS):
+        of_class = sequences[cases.y == clf.classes_[i]]
+        each = {
+            "published train": seconds(lambda of=of_class: train(of, 10, SCALED_UPDATES))
+            * (PUBLISHED_UPDATES / SCALED_UPDATES * N_EXPERTS),
+            "published classify": seconds(
+                lambda i=i: [classify(experts, targets[i + j], 4) for j in range(SCALED_CASES)]
+            )
+            * (len(truth) / SCALED_CASES),
+            "predict": seconds(lambda: clf.predict(X_test)),
+            "losses": seconds(lambda: clf.losses(X_test)),
+            "default fit": seconds(
+                lambda: EGEMClassifier(random_state=SEED).fit(X, cases.y),
+            ),
+        }
+        for name, value in each.items():
+            taken.setdefault(name, []).append(value)
+    a = {name: np.array(values) for name, values in taken.items()}
+    yield row("characters", "published", "fit seconds", a["published train"])
+    yield row("characters", "published", "predict seconds", a["published classify"])
+    yield row("characters", "EGEM", "predict seconds", a["predict"])
+    yield row("characters", "EGEM", "losses seconds", a["losses"])
+    yield row("characters", "EGEM defaults", "fit seconds", a["default fit"])
+    ratios = {
+        "predict, times as fast": a["published classify"] / a["predict"],
+        "losses, times as fast": a["published classify"] / a["losses"],
+        "default fit, times as fast": a["published train"] / a["default fit"],
+    }
+    for name, values in ratios.items():
+        yield row("characters", "EGEM", name, values)
+
+
+def peers(work: Path) -> Rows:
+    """Fit and predict in turns."""
+    for name in ("characters", "mnist"):
+        methods = _methods(split(name, 4, SEED))
+        for fit, predict in methods.values():  # compiles what is to be compiled
+            predict(fit())
+        taken: dict[str, list[tuple[float, float]]] = {method: [] for method in methods}
+        for _ in range(REPEATS):
+            for method, (fit, predict) in methods.items():
+                start = time.perf_counter()
+                model = fit()
+                fitted = time.perf_counter()
+                predict(model)
+                took = (fitted - start) * (EPOCHS / SCALED_EPOCHS if method == FORWARD else 1)
+                taken[method].append((took, time.perf_counter() - fitted))
+        own = np.array(taken["EGEM"])
+        for method, values in taken.items():
+            of = np.array(values)
+            for i, what in enumerate(("fit", "predict")):
+                yield row(name, method, f"{what} seconds", of[:, i])
+                yield row(name, method, f"{what}, times EGEM's", of[:, i] / own[:, i])
+
+
+def _methods(cases: Split) -> dict[str, tuple[Callable, Callable]]:
+    import torch
+    from aeon.classification.convolution_based import MultiRocketHydraClassifier
+
+    from published_torch import train_forward
+
+    X, X_test = padded(cases)
+    classes, codes = np.unique(cases.y, return_inverse=True)
+    x, x_test = (torch.tensor(np.moveaxis(a, 1, 2), dtype=torch.float32) for a in (X, X_test))
+
+    def forward_predict(model):
+        with torch.no_grad():
+            return [model(some) for some in x_test.split(256)]
+
+    return {
+        "EGEM": (
+            lambda: EGEMClassifier(random_state=SEED).fit(cases.X, cases.y),
+            lambda model: model.predict(cases.X_test),
+        ),
+        "1NN-ED": (
+            lambda: KNeighborsClassifier(1).fit(flat(X), cases.y),
+            lambda model: model.predict(flat(X_test)),
+        ),
+        "1NN-DTW": (
+            lambda: None,
+            lambda _: dtw_distances(list(cases.X_test), list(cases.X), window=0.1),
+        ),
+        "MiniRocket": (lambda: Rocket(cases, SEED), lambda model: model.predict(X_test)),
+        "MultiRocket-Hydra": (
+            lambda: MultiRocketHydraClassifier(random_state=SEED).fit(X, cases.y),
+            lambda model: model.predict(X_test),
+        ),
+        FORWARD: (
+            lambda: train_forward(x, torch.tensor(codes), len(classes), SCALED_EPOCHS),
+            forward_predict,
+        ),
+    }
+
+
+def large(work: Path) -> Rows:
+    """One case, and ten thousand."""
+    letters = split("characters", 4, SEED)
+    clf = EGEMClassifier(random_state=SEED).fit(letters.X, letters.y)
+    each = [letters.X_test[i : i + 1] for i in range(100)]
+    for x in (letters.X_test, *each):  # compiles what is to be compiled
+        clf.predict(x)
+    taken = [1e3 * seconds(lambda x=x: clf.predict(x)) for x in each]
+    yield row("characters", "EGEM", "milliseconds for one case", taken)
+    yield row("characters", "EGEM", "ninetieth percentile", np.quantile(taken, 0.9))
+    digits = split("mnist", 4, SEED)
+    X_test = split("mnist", 0, SEED).X_test
+    clf = EGEMClassifier(random_state=SEED).fit(digits.X, digits.y)
+    clf.predict(X_test[:300])
+    taken = [seconds(lambda: clf.predict(X_test)) for _ in range(REPEATS)]
+    yield row("mnist", "EGEM", "cases a second of 10,000", len(X_test) / np.array(taken))
+
+
+def growth(work: Path) -> Rows:
+    """One factor at a time, each point in a process of its own."""
+    script = Path(__file__).with_name("speed_growth.py")
+    for factor, values in GROWTH.items():
+        for value in values:
+            sizes = [str(v) for v in (BASE | {factor: value}).values()]
+            out = subprocess.run(
+                [sys.executable, str(script), *sizes], capture_output=True, text=True, check=True
+            )
+            print(f"  {factor} {value}: {out.stdout.strip()}", flush=True)
+            for figure, found in json.loads(out.stdout).items():
+                yield row(f"{factor} {value}", "EGEM", figure, found)
+
+
+def start(work: Path) -> Rows:
+    """Imports, and a prediction from the command line."""
+    script = {
+        "import jax": "import jax",
+        "import jax, egem": "import jax, egem",
+        "import jax and the classifier": "import jax; from egem import EGEMClassifier",
+    }
+    for name, code in script.items():
+        command = [sys.executable, "-c", code]
+        taken = [seconds(lambda c=command: subprocess.run(c, check=True)) for _ in range(REPEATS)]
+        yield row("", "EGEM", f"{name}, seconds", taken)
+    letters, model, data = split("characters", 4, SEED), work / "letters.egem", work / "letters.npz"
+    EGEMClassifier(random_state=SEED).fit(letters.X, letters.y).save(model)
+    np.savez(data, X=letters.X_test, y=letters.y_test)
+    command = [str(Path(sys.executable).with_name("egem")), "predict", str(model), str(data)]
+    command += ["--quiet", "-o", str(work / "predicted.csv")]
+    environment = {**os.environ, "EGEM_COMPILED": str(work / "compiled")}
+    taken = [
+        seconds(lambda: subprocess.run(command, check=True, env=environment, capture_output=True))
+        for _ in range(REPEATS + 1)
+    ]
+    yield row("characters", "EGEM", "egem predict, nothing compiled, seconds", taken[0])
+    yield row("characters", "EGEM", "egem predict, seconds", taken[1:])
+
+
+PARTS = {
+    "published": published,
+    "peers": peers,
+    "large": large,
+    "growth": growth,
+    "start": start,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--work", type=Path, default=Path("egem-bench"))
+    parser.add_argument("--report", action="store_true", help="run nothing, write the report")
+    options = parser.parse_args()
+    for folder in (options.out, options.work):
+        folder.mkdir(parents=True, exist_ok=True)
+    table = options.out / "speed.csv"
+    done = set()
+    if table.exists():
+        with table.open() as file:
+            done = {r["part"] for r in csv.DictReader(file)}
+    for part in () if options.report else options.parts:
+        if part in done:
+            continue
+        print(part, flush=True)
+        rows = list(PARTS[part](options.work))
+        new = not table.exists()
+        with table.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(COLUMNS)
+            for r in rows:
+                figures = (f"{v:.6g}" for v in (r.value, r.low, r.high))
+                writer.writerow((part, r.set, r.method, r.figure, *figures))
+                print(f"  {r.set:12} {r.method:20} {r.figure:40} {r.value:.4g}", flush=True)
+    write_report(table, options.out)
+
+
+if __name__ == "__main__":
+    main()
