@@ -26,7 +26,8 @@ format: $(VENV)/dev  ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev  ## accuracy beside nearest neighbour, on the data in EGEM_DATA_DIR
+bench: $(VENV)/bench  ## speed, then accuracy, beside others, resumable; data in EGEM_DATA_DIR
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/accuracy.py
 
 paper: $(VENV)/dev  ## the published table and figures, resumable; EGEM_DATA_DIR says where the data are
@@ -45,6 +46,10 @@ KERNEL := hatch_build.py $(wildcard src/egem/kernel/*.?pp src/egem/kernel/*.cc)
 
 $(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/bench: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet -e '.[bench]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/python-ready pyproject.toml $(KERNEL)

@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py [--parts published peers large growth start] [--out FOLDER]
 
-`make bench` and `egem bench` run this. Each row of `docs/benchmarks/speed.csv` is one figure; parts
+`make bench` runs this. Each row of `docs/benchmarks/speed.csv` is one figure; parts
 that are there are not measured again (delete their rows, or the file, to do so), and the whole may
 be stopped and carried on. At the end `speed.md` and its pictures are written from the rows.
 

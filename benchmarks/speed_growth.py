@@ -77,8 +77,8 @@ def main() -> None:
     X_test, y_test = X[test], y[test]
     compiling = [0.0]
 
-    def count(name: str, seconds: float, **_) -> None:
-        compiling[0] += seconds if name in COMPILING else 0.0
+    def count(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        compiling[0] += duration_secs if event in COMPILING else 0.0
 
     jax.monitoring.register_event_duration_secs_listener(count)
     start = time.perf_counter()
@@ -86,7 +86,7 @@ def main() -> None:
     fitted, fit_compiling = time.perf_counter() - start, compiling[0]
     clf.predict(X_test[:16])
     clf.predict(X_test[: min(n_test, 300)])
-    compiling[0], seconds = 0.0, []
+    found, seconds = y_test, []
     for _ in range(1 if n_test > 20_000 else 3):
         start = time.perf_counter()
         found = clf.predict(X_test)

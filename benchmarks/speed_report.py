@@ -12,9 +12,9 @@ PARTS = {
     "published": (
         "The published experts",
         "20 experts of 10 cells for characters, trained by the published recipe. *published* is "
-        "the paper's procedure in PyTorch, measured on a part and scaled up to 40,000 updates of 20 "
-        "experts and to 565 letters; *EGEM* searches with the same experts by its own method, on "
-        "all 565. *EGEM defaults* trains its own experts on the same cases.",
+        "the paper's procedure in PyTorch, measured on a part and scaled up to 40,000 updates of "
+        "20 experts and to 565 letters; *EGEM* searches with the same experts by its own method, "
+        "on all 565. *EGEM defaults* trains its own experts on the same cases.",
     ),
     "peers": (
         "Beside other classifiers",
@@ -37,7 +37,7 @@ def write_report(table: Path, out: Path) -> None:
     lines = [
         "# Speed",
         "",
-        "`python benchmarks/speed.py` (or `make bench`, `egem bench`) measures what is missing in "
+        "`python benchmarks/speed.py` (or `make bench`) measures what is missing in "
         "`speed.csv` and writes this page from it; its head says how. Medians, ranges in brackets; "
         "2 cores.",
         "",
