@@ -18,7 +18,6 @@ those methods that need it.
 """
 
 import argparse
-import csv
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +35,7 @@ from egem.inversion import decisive
 from egem.paper.other_rows import scaled_ridge, shrunk_discriminant
 from egem.selection import dtw_distances
 from egem.validation import as_cases
+from table import append, done
 
 OUT = Path("docs/benchmarks")
 LARGE = ("characters", "mnist", "pendigits", "JapaneseVowels", "ItalyPowerDemand")
@@ -286,20 +286,17 @@ def main() -> None:
         options.k, options.seeds = [4, 16], [10, 11, 12]
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "accuracy.csv"
-    done = set()
-    if table.exists():
-        with table.open() as file:
-            done = {(r["set"], r["k"], r["seed"], r["method"]) for r in csv.DictReader(file)}
+    there = done(table, "set", "k", "seed", "method")
     for name in () if options.report else options.sets:
         for k in options.k:
             for seed in options.seeds or SEEDS.get(name, range(10, 15)):
-                run(name, k, seed, options.methods, table, done)
+                run(name, k, seed, options.methods, table, there)
     write_report(table, options.out)
 
 
-def run(name: str, k: int, seed: int, methods: list[str], table: Path, done: set) -> None:
+def run(name: str, k: int, seed: int, methods: list[str], table: Path, there: set) -> None:
     """Run the methods that are missing at a split, and write their rows."""
-    left = [m for m in methods if (name, str(k), str(seed), m) not in done]
+    left = [m for m in methods if (name, str(k), str(seed), m) not in there]
     if not left:
         return
     try:
@@ -313,17 +310,12 @@ def run(name: str, k: int, seed: int, methods: list[str], table: Path, done: set
         except ImportError as error:
             print(f"{method} is left out: {error}")
             continue
-        new = not table.exists()
-        with table.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(COLUMNS)
-            for each, accuracy, fit, predict in rows:
-                seconds = ("" if np.isnan(s) else f"{s:.2f}" for s in (fit, predict))
-                writer.writerow(
-                    (name, k, seed, each, f"{accuracy:.5f}", len(cases.y_test), *seconds)
-                )
-                print(f"{name:>22} k={k:<3} seed {seed}  {each:<28} {accuracy:.3f}", flush=True)
+        n_test, written = len(cases.y_test), []
+        for each, accuracy, fit, predict in rows:
+            seconds = ("" if np.isnan(s) else f"{s:.2f}" for s in (fit, predict))
+            written.append((name, k, seed, each, f"{accuracy:.5f}", n_test, *seconds))
+            print(f"{name:>22} k={k:<3} seed {seed}  {each:<28} {accuracy:.3f}", flush=True)
+        append(table, COLUMNS, written)
 
 
 if __name__ == "__main__":

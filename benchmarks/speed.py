@@ -18,7 +18,6 @@ be stopped and carried on. At the end `speed.md` and its pictures are written fr
 """
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -36,6 +35,7 @@ from accuracy import OUT, Rocket, Split, flat, padded, split
 from egem import EGEMClassifier
 from egem.selection import dtw_distances
 from speed_report import write_report
+from table import append, done
 
 REPEATS = 5
 SEED = 10
@@ -286,24 +286,18 @@ def main() -> None:
     for folder in (options.out, options.work):
         folder.mkdir(parents=True, exist_ok=True)
     table = options.out / "speed.csv"
-    done = set()
-    if table.exists():
-        with table.open() as file:
-            done = {r["part"] for r in csv.DictReader(file)}
+    there = done(table, "part")
     for part in () if options.report else options.parts:
-        if part in done:
+        if (part,) in there:
             continue
         print(part, flush=True)
         rows = list(PARTS[part](options.work))
-        new = not table.exists()
-        with table.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(COLUMNS)
-            for r in rows:
-                figures = (f"{v:.6g}" for v in (r.value, r.low, r.high))
-                writer.writerow((part, r.set, r.method, r.figure, *figures))
-                print(f"  {r.set:12} {r.method:20} {r.figure:40} {r.value:.4g}", flush=True)
+        written = []
+        for r in rows:
+            figures = (f"{v:.6g}" for v in (r.value, r.low, r.high))
+            written.append((part, r.set, r.method, r.figure, *figures))
+            print(f"  {r.set:12} {r.method:20} {r.figure:40} {r.value:.4g}", flush=True)
+        append(table, COLUMNS, written)
     write_report(table, options.out)
 
 

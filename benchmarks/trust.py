@@ -19,7 +19,6 @@ are the defaults; splits are those of `benchmarks/accuracy.py` (seeds 10 and up)
 """
 
 import argparse
-import csv
 import time
 import warnings
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.calibration import probabilities
 from egem.evaluation import reliability
 from egem.heldout import conformal_sets, p_values
+from table import append, done
 from trust_report import write_report
 
 HONESTY_SETS = ("characters", "mnist", "JapaneseVowels", "ItalyPowerDemand", "OSULeaf")
@@ -258,30 +258,21 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     table = options.out / "trust.csv"
-    done = set()
-    if table.exists():
-        with table.open() as file:
-            done = {(r["part"], r["set"], r["k"], r["seed"]) for r in csv.DictReader(file)}
+    there = done(table, "part", "set", "k", "seed")
     for part in () if options.report else options.parts:
         work, sets = PARTS[part]
         for seed in options.seeds:
             for name in options.sets or sets:
                 for k in options.k:
-                    if name in sets and (part, name, str(k), str(seed)) not in done:
+                    if name in sets and (part, name, str(k), str(seed)) not in there:
                         keep(table, part, name, k, seed, list(work(name, k, seed)))
     write_report(table, options.out)
 
 
 def keep(table: Path, part: str, name: str, k: int, seed: int, figures: list[Figure]) -> None:
     """Write the rows of one split, all at once."""
-    new = not table.exists()
-    with table.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(COLUMNS)
-        writer.writerows(
-            (part, name, k, seed, f.method, f.figure, f"{f.value:.6g}") for f in figures
-        )
+    rows = [(part, name, k, seed, f.method, f.figure, f"{f.value:.6g}") for f in figures]
+    append(table, COLUMNS, rows)
     print(part, name, f"k={k} seed {seed}", flush=True)
 
 

@@ -7,10 +7,14 @@ import sys
 import pytest
 
 SCRIPT = """
+import jax
 import numpy as np
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
 from egem import EGEMClassifier
 X = np.random.default_rng(0).normal(size=(6, 1, 12)).cumsum(axis=2)
 EGEMClassifier(n_cells=4, n_updates=20, metric="mse").fit(X, [0, 1] * 3).predict(X)
+print(hits.count("/jax/compilation_cache/cache_hits"))
 """
 
 
@@ -23,18 +27,19 @@ def run(**environment):
         text=True,
     )
     assert out.returncode == 0, out.stderr
+    return int(out.stdout)
 
 
 def files(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*-cache")}
+    return list(folder.rglob("*-cache"))
 
 
 def test_programs_are_compiled_once(tmp_path):
-    run(EGEM_COMPILED=str(tmp_path))
-    first = files(tmp_path)
-    assert first
-    run(EGEM_COMPILED=str(tmp_path))
-    assert files(tmp_path) == first
+    assert run(EGEM_COMPILED=str(tmp_path)) == 0
+    kept = len(files(tmp_path))
+    assert kept
+    # a program near the threshold of compile time may join in the second run, so more are allowed
+    assert run(EGEM_COMPILED=str(tmp_path)) >= kept
 
 
 @pytest.mark.parametrize("why", ["off", "theirs", "nowhere"])

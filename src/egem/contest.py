@@ -28,9 +28,8 @@ PAUSES = 5, 10  # steps after which, where all search to the end, those that are
 FURTHEST = 0.7  # fall of the log of a score that a search may bring
 FURTHEST_ALONE = 1.0  # where nothing but the experts' own scores decides
 TRUST, SLACK = 3.0, 0.1
-FEW_VALUES = (
-    4  # of a case, for each entry of a code: so few can be met by chance, and all search on
-)
+# Values of a case, for each entry of a code: so few can be met by chance, and all search on.
+FEW_VALUES = 4
 WIDE = 4, 16  # groups of a tile, and cases of a group: as many as fill the lanes of the kernel
 # For what is left of an expert's cases, where most of a wide group would be copies. Sums in tiles
 # of another shape differ in the last bit: only done where nothing but a winner is wanted.
@@ -118,6 +117,19 @@ class Outcome(NamedTuple):
     priors: Float32[np.ndarray, "n e"]
     n_steps: Int[np.ndarray, "n e"]
     converged: Bool[np.ndarray, "n e"]
+
+    @staticmethod
+    def blank(arena: Arena, n_cases: int) -> "Outcome":
+        """Lay out what is to be found, before anybody searched."""
+        shape = n_cases, len(arena.books.prices)
+        longest = max(team.book.shape[2] for team in arena.teams)
+        return Outcome(
+            np.full((*shape, longest), np.nan, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.int32),
+            np.zeros(shape, bool),
+        )
 
 
 class Bound(NamedTuple):
@@ -260,16 +272,12 @@ def _screened(arena: Arena, bound: Bound) -> Outcome:
     """Let no expert take a step from the best code of its book."""
     strength = arena.search.prior_strength
     first = screen(arena.books, bound.values, bound.mask, arena.metric, bound.weights, strength)
-    shape = first.place.shape
-    longest = max(team.book.shape[2] for team in arena.teams)
-    codes = np.full((*shape, longest), np.nan, np.float32)
+    out = Outcome.blank(arena, len(bound.values))
     for team in arena.teams:
         members = np.arange(len(team.experts))
         found = team.book[members, first.place[:, team.experts]]
-        codes[:, team.experts, : found.shape[2]] = found
-    return Outcome(
-        codes, first.losses, first.priors, np.zeros(shape, np.int32), np.zeros(shape, bool)
-    )
+        out.codes[:, team.experts, : found.shape[2]] = found
+    return out._replace(losses=first.losses, priors=first.priors)
 
 
 def _may_win(

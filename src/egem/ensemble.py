@@ -2,14 +2,14 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 
+from .cached import Cached
 from .contest import Arena, Search, Team, Wanted, compete
 from .decoder import decode, decode_with_jacobian
 from .inversion import Evidence, Inversion
@@ -25,7 +25,7 @@ CASES_PER_TILE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class Ensemble(Cached):
     """Trained experts with everything a search needs; immutable.
 
     Attributes
@@ -50,10 +50,6 @@ class Ensemble:
     metric: Metric
     search: Search
     seed: int
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Without the tiles, so that a pickle does not tell whether anything was searched for.
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def arena(self) -> Arena:

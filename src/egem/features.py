@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int
 
 from . import native
+from .cached import Cached
 from .linear import svd
 from .tiles import run, tiled
 from .validation import Case, of_one_shape
@@ -95,7 +96,7 @@ class Layout(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Convolutions:
+class Convolutions(Cached):
     """Fitted features.
 
     Attributes

@@ -60,9 +60,7 @@ def published_adam(
     Settled
         With leading axes of groups and cases.
     """
-    shared = None if jnp.ndim(targets.factor) == 2 else 0
-    of_group = Targets(0, 0, shared, 0)  # pyright: ignore[reportArgumentType]
-    one = jax.vmap(partial(inversion_losses, metric=metric), (0, 0, of_group))
+    one = jax.vmap(partial(inversion_losses, metric=metric), (0, 0, targets.axes))
 
     def losses_of(codes: Float[Array, "g n k"]) -> Float[Array, "g n"]:
         return one(experts, codes, targets)
@@ -122,21 +120,12 @@ def settle(
     """
     n_iterations = arena.search.n_iterations
     bound = Bound.of(batch, arena.metric)
-    n_experts = sum(len(team.experts) for team in arena.teams)
-    shape = batch.n_cases, n_experts
-    longest = max(team.book.shape[2] for team in arena.teams)
-    out = Outcome(
-        np.full((*shape, longest), np.nan, np.float32),
-        np.zeros(shape, np.float32),
-        np.zeros(shape, np.float32),
-        np.full(shape, n_iterations, np.int32),
-        np.ones(shape, bool),
-    )
-    pairs = np.arange(n_experts * batch.n_cases)
+    out = Outcome.blank(arena, batch.n_cases)
+    out.n_steps[:], out.converged[:] = n_iterations, True
     tasks = []
     for team in arena.teams:
-        some = pairs[: len(team.experts) * batch.n_cases]
-        tasks += [(team, tile) for tile in in_tiles(some, some // batch.n_cases)]
+        pairs = np.arange(len(team.experts) * batch.n_cases)
+        tasks += [(team, tile) for tile in in_tiles(pairs, pairs // batch.n_cases)]
 
     def work(task, advance: Advance) -> None:
         team, tile = task

@@ -263,7 +263,7 @@ class Recognition(Fitted):
         if isinstance(self.metric_, Metric):
             return None
         metric = self.metric_
-        own = any(isinstance(r, Representation) for r in metric.representations if r is not None)
+        own = any(isinstance(r, Representation) for r in metric.representations)
         n_tiles = 1 if own else -(-len(cases) // CASES_OF_A_TILE)
 
         def work(at: Int[np.ndarray, " m"], advance) -> list[Float[np.ndarray, "m n_classes"]]:

@@ -48,6 +48,12 @@ class Targets(NamedTuple):
     factor: Float[AnyArray, "q q"] | Float[AnyArray, "*g n q q"]  # one for all, or one a case
     n_observed: Float[AnyArray, "*g n"]
 
+    @property
+    def axes(self) -> "Targets":
+        """The axis of groups of each field, for :func:`jax.vmap`; a shared factor has none."""
+        shared = None if jnp.ndim(self.factor) == 2 else 0
+        return Targets(0, 0, shared, 0)  # pyright: ignore[reportArgumentType]
+
 
 class Model(NamedTuple):
     """Everything a step needs to know at a code: the score, halved gradient and curvature."""
@@ -129,14 +135,12 @@ def advance(
     -------
     Standing
     """
-    shared = None if jnp.ndim(targets.factor) == 2 else 0
-    of_group = Targets(0, 0, shared, 0)  # pyright: ignore[reportArgumentType]
 
     def linearise(codes: Float[AnyArray, "g n k"]) -> Model:
         def one(searcher: Searcher, target: Targets, codes: Float[AnyArray, "n k"]) -> Model:
             return linearised(searcher, target, metric, strength, codes)
 
-        return jax.vmap(one, (0, of_group, 0))(searchers, targets, codes)
+        return jax.vmap(one, (0, targets.axes, 0))(searchers, targets, codes)
 
     damped_step = jax.vmap(jax.vmap(_damped_step))
 

@@ -9,13 +9,14 @@ log of the loss is averaged over several, by how well each told held-out trainin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from .cached import Cached
 from .hulls import Candidate, Gauge, Hull
 from .metric import Scatter
 from .prepare import Batch
@@ -60,7 +61,7 @@ class Usual(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
+class Space(Cached):
     """A space with its measure, estimated from the training cases of all classes.
 
     Attributes
@@ -101,9 +102,6 @@ class Space:
     @cached_property
     def _last(self) -> list:
         return []
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def strangeness(self, log_losses: Float[np.ndarray, "n n_classes"]) -> Float[np.ndarray, " n"]:
         """Return by how many spreads each case is further from its nearest class than usual."""

@@ -1,0 +1,23 @@
+"""Tables that grow row by row, so that a benchmark may be stopped and carried on."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def done(table: Path, *columns: str) -> set[tuple[str, ...]]:
+    """Return what the rows that are there hold in some columns."""
+    if not table.exists():
+        return set()
+    with table.open() as file:
+        return {tuple(row[name] for name in columns) for row in csv.DictReader(file)}
+
+
+def append(table: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write rows at the end of a table, which gets its head with the first ones."""
+    new = not table.exists()
+    with table.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(columns)
+        writer.writerows(rows)
