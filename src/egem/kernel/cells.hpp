@@ -1,7 +1,7 @@
 // Blocks of cells in SIMD lanes: EGEM_ISA names the instruction set, EGEM_LANES is its width.
 //
-// A lane is a code; a weight is spread over the lanes as it is used. Sixteen accumulators (four
-// cells, four gates) stay in registers from the first weight to the new state of the four cells.
+// A lane is a code; a weight is spread over the lanes as it is used. The accumulators (the gates of a
+// block's cells) stay in registers from the first weight to the new state of the cells.
 #pragma once
 #include <algorithm>
 #include <cstdlib>
@@ -13,7 +13,7 @@
 namespace egem::EGEM_ISA {
 
 constexpr int kGates = 4;
-constexpr int kCells = 4;  // cells of a block
+constexpr int kCells = L == 8 ? 2 : 4;  // of a block; AVX2 has 16 registers, AVX-512 32
 constexpr int kBlock = kGates * kCells;
 
 // Memory of one thread, kept from call to call.
@@ -138,7 +138,8 @@ inline void step(const Weights& w, const Lanes* first, int64_t t, State& s, Visi
     gates_of(acc, w, b, t, first, s.h);
     for (int u = 0; u < kCells; ++u) {
       const int64_t at = b * kCells + u;
-      const Cell n = advance(acc[u], acc[4 + u], acc[8 + u], acc[12 + u], s.c[at]);
+      const Cell n = advance(acc[u], acc[kCells + u], acc[2 * kCells + u],
+                             acc[3 * kCells + u], s.c[at]);
       visit(at, n);
       s.c[at] = n.c;
       s.next[at] = n.o * n.tc;

@@ -27,7 +27,7 @@ inline void outer(float* to, const Lanes* a, int64_t na, int64_t a_step, const L
     }
   }
 }
-constexpr int kTileA = L >= 8 ? 4 : 2, kTileB = L / kTileA;
+constexpr int kTileA = L >= 16 ? 4 : 2, kTileB = L / kTileA;
 
 // Run a block, keep what `pull` needs to know of it, [step][cell][kTaped], where there is a tape,
 // and call `shown(step, h)` after each step. Returns the end of the tape.

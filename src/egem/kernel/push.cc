@@ -2,82 +2,123 @@
 #include "cells.hpp"
 
 namespace egem::EGEM_ISA {
+namespace {
+
+constexpr int kVectors = L == 16 ? 6 : 3;  // with four columns each, they fill the registers
+
+// acc[v][j] += sum_i x[v * stride + i] w[4 i + j], spread over the lanes.
+template <int V>
+inline void tile(Lanes (&acc)[V][4], const Lanes* x, int64_t stride, int64_t n, const float* w) {
+  for (int64_t i = 0; i < n; ++i) {
+    Lanes from[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) from[v] = x[v * stride + i];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[v][j] += from[v] * w[4 * i + j];
+  }
+}
+
+// For all vectors, V at a time while there are as many: to[4 v + j] = sum_i x[v * stride + i] w[4 i + j].
+template <int V>
+inline void products(Lanes* to, const Lanes* x, int64_t stride, int64_t n, const float* w,
+                     int64_t vectors) {
+  // A vector left alone would wait for its own sums.
+  while (vectors >= V && !(V > 2 && vectors == V + 1)) {
+    Lanes acc[V][4] = {};
+    tile<V>(acc, x, stride, n, w);
+    for (int v = 0; v < V; ++v)
+      for (int j = 0; j < 4; ++j) to[4 * v + j] = acc[v][j];
+    to += 4 * V, x += V * stride, vectors -= V;
+  }
+  if constexpr (V > 1) {
+    if (vectors) products<V - 1>(to, x, stride, n, w, vectors);
+  }
+}
+
+// Lane `l` of gates [cell][gate].
+inline void spread(Lanes* to, int64_t l, const float* from, int64_t cells) {
+  for (int64_t g = 0; g < 4; ++g)
+    for (int64_t u = 0; u < cells; ++u) to[u * 4 + g][l] = from[g * cells + u];
+}
+
+}  // namespace
 
 // Lanes are codes, each with all directions in turn; or, where codes are few, pairs of a code and a
 // direction, so that one code need not leave all other lanes idle.
 void push(const Shape& s, const float* first, const float* code_weights, const float* rec,
           const float* bias, const float* out, float* y, float* jacobian) {
   thread_local Scratch scratch;
-  const int64_t cells = round_up(s.cells, kCells), gates = kGates * cells, K = s.code_size;
-  const int64_t floats = Weights::floats(s.cells) / L, H = s.cells, ch = s.channels;
-  const int64_t width = s.steps * ch, blocks = round_up(s.codes, L) / L;
-  const bool paired = 2 * (round_up(s.codes * K, L) / L) < (1 + K) * blocks;
-  const int64_t turns = paired ? 1 : K, lanes = paired ? s.codes * K : s.codes;
-  Lanes* packed = scratch.vectors(floats + (1 + turns) * gates + (3 + 3 * turns) * cells + ch);
-  Lanes *gates0 = packed + floats, *starts = gates0 + gates, *c = starts + turns * gates;
-  Lanes *dc = c + 3 * cells, *dh = dc + turns * cells, *dnext = dh + turns * cells;
-  Lanes* row = dnext + turns * cells;
+  const int64_t H = s.cells, K = s.code_size, ch = s.channels, width = s.steps * ch;
+  const bool paired = 2 * (round_up(s.codes * K, L) / L) < (1 + K) * (round_up(s.codes, L) / L);
+  const int64_t turns = paired ? 1 : K, lanes = paired ? s.codes * K : s.codes, all = 1 + turns;
+  const int64_t blocks = round_up(ch, 4) / 4, floats = (H + 4 * blocks) * H * 4;
+  const int64_t own = round_up(floats, L) / L, pointers = sizeof(float*) / sizeof(float);
+  Lanes* memory = scratch.vectors(own + all * (4 * H + 3 * H + 4 + L + pointers));
+  // Weights: [cell][from][gate], and [four channels][from][channel].
+  float *packed = reinterpret_cast<float*>(memory), *packed_out = packed + H * H * 4;
+  // Of the value and then of its derivatives: gates of the first step, states, a cell's gates, what
+  // waits to be written, and where to.
+  Lanes *starts = memory + own, *c = starts + all * 4 * H, *h = c + all * H, *next = h + all * H;
+  Lanes *gates = next + all * H, *waiting = gates + all * 4;
+  float** to = reinterpret_cast<float**>(waiting + all * L);
   for (int64_t e = 0; e < s.experts; ++e) {
-    const Weights w(s, rec + e * H * kGates * H, bias + e * kGates * H,
-                    reinterpret_cast<float*>(packed));
-    const float *w_out = out + e * H * ch, *w_code = code_weights + e * K * kGates * H;
+    const float *w = rec + e * H * 4 * H, *b = bias + e * 4 * H, *w_out = out + e * H * ch;
+    const float* w_code = code_weights + e * K * 4 * H;
+    for (int64_t u = 0; u < H; ++u)
+      for (int64_t i = 0; i < H; ++i)
+        for (int64_t g = 0; g < 4; ++g) packed[(u * H + i) * 4 + g] = w[i * 4 * H + g * H + u];
+    for (int64_t j = 0; j < 4 * blocks; ++j)
+      for (int64_t i = 0; i < H; ++i)
+        packed_out[(j / 4 * H + i) * 4 + j % 4] = j < ch ? w_out[i * ch + j] : 0.0f;
     for (int64_t n = 0; n < lanes; n += L) {
       const int64_t live = std::min<int64_t>(L, lanes - n);
-      for (int64_t i = 0; i < (1 + turns) * gates; ++i) gates0[i] = Lanes{};
+      std::fill(starts, gates, Lanes{});
       for (int64_t l = 0; l < live; ++l) {
         const int64_t code = paired ? (n + l) / K : n + l, direction = paired ? (n + l) % K : 0;
-        load_lane(gates0, l, first + (e * s.codes + code) * kGates * H, H);
-        for (int64_t k = 0; k < turns; ++k)
-          load_lane(starts + k * gates, l, w_code + (direction + k) * kGates * H, H);
+        // Lanes of one code write the same values to one place.
+        to[l] = y + (e * s.codes + code) * width;
+        spread(starts, l, first + (e * s.codes + code) * 4 * H, H);
+        for (int64_t k = 0; k < turns; ++k) {
+          to[(1 + k) * L + l] = jacobian + ((e * s.codes + code) * K + direction + k) * width;
+          spread(starts + (1 + k) * 4 * H, l, w_code + (direction + k) * 4 * H, H);
+        }
       }
-      State state{c, c + cells, c + 2 * cells};
-      std::fill(c, c + cells, Lanes{});
-      std::fill(dc, dc + turns * cells, Lanes{});
+      int64_t n_waiting = 0, written = 0;
       for (int64_t t = 0; t < s.steps; ++t) {
-        for (int64_t b = 0; b < w.blocks; ++b) {
-          Lanes acc[kBlock], by_i[kCells], by_f[kCells], by_g[kCells], by_o[kCells], keep[kCells],
-              show[kCells];
-          gates_of(acc, w, b, t, gates0, state.h);
-          for (int u = 0; u < kCells; ++u) {
-            const int64_t at = b * kCells + u;
-            const Cell n = advance(acc[u], acc[4 + u], acc[8 + u], acc[12 + u], c[at]);
-            by_i[u] = n.i * (1.0f - n.i) * n.g;
-            by_f[u] = n.f * (1.0f - n.f) * c[at];
-            by_g[u] = n.i * (1.0f - n.g * n.g);
-            by_o[u] = n.o * (1.0f - n.o) * n.tc;
-            keep[u] = n.f;
-            show[u] = n.o * (1.0f - n.tc * n.tc);
-            c[at] = n.c;
-            state.next[at] = n.o * n.tc;
+        for (int64_t u = 0; u < H; ++u) {
+          if (t == 0) {
+            for (int64_t v = 0; v < all; ++v) std::copy_n(starts + (v * H + u) * 4, 4, gates + v * 4);
+          } else {
+            products<kVectors>(gates, h, H, H, packed + u * H * 4, all);
+            for (int g = 0; g < 4; ++g) gates[g] += b[g * H + u];
           }
-          for (int64_t k = 0; k < turns; ++k) {
-            if (t == 0) {
-              std::copy_n(starts + k * gates + b * kBlock, kBlock, acc);
-            } else {
-              for (int a = 0; a < kBlock; ++a) acc[a] = Lanes{};
-              accumulate<kBlock>(acc, dh + k * cells, cells, w.rec + b * cells * kBlock, kBlock);
-            }
-            for (int u = 0; u < kCells; ++u) {
-              const int64_t at = k * cells + b * kCells + u;
-              const Lanes d = keep[u] * dc[at] + by_i[u] * acc[u] + by_f[u] * acc[4 + u] +
-                              by_g[u] * acc[8 + u];
-              dc[at] = d;
-              dnext[at] = show[u] * d + by_o[u] * acc[12 + u];
-            }
+          const Cell n = advance(gates[0], gates[1], gates[2], gates[3], c[u]);
+          const Lanes by_i = n.i * (1.0f - n.i) * n.g, by_f = n.f * (1.0f - n.f) * c[u];
+          const Lanes by_g = n.i * (1.0f - n.g * n.g), by_o = n.o * (1.0f - n.o) * n.tc;
+          const Lanes show = n.o * (1.0f - n.tc * n.tc);
+          c[u] = n.c;
+          next[u] = n.o * n.tc;
+          for (int64_t v = 1; v < all; ++v) {
+            const Lanes* a = gates + v * 4;
+            const Lanes d = n.f * c[v * H + u] + by_i * a[0] + by_f * a[1] + by_g * a[2];
+            c[v * H + u] = d;
+            next[v * H + u] = show * d + by_o * a[3];
           }
         }
-        std::swap(state.h, state.next);
-        std::swap(dh, dnext);
-        std::fill(row, row + ch, Lanes{});
-        multiply(row, ch, state.h, H, w_out, ch);
-        float *to_y = y + e * s.codes * width + t * ch, *to_j = jacobian + e * s.codes * K * width + t * ch;
-        for (int64_t l = 0; l < live; ++l)
-          if (!paired || (n + l) % K == 0) put(to_y + (paired ? (n + l) / K : n + l) * width, row, ch, l);
-        for (int64_t k = 0; k < turns; ++k) {
-          std::fill(row, row + ch, Lanes{});
-          multiply(row, ch, dh + k * cells, H, w_out, ch);
-          for (int64_t l = 0; l < live; ++l)
-            put(to_j + (paired ? n + l : (n + l) * K + k) * width, row, ch, l);
+        std::swap(h, next);
+        for (int64_t j = 0; j < ch; ++j) {
+          if (j % 4 == 0) products<kVectors>(gates, h, H, H, packed_out + j * H, all);
+          for (int64_t v = 0; v < all; ++v) waiting[v * L + n_waiting] = gates[v * 4 + j % 4];
+          if (++n_waiting == L || (t + 1 == s.steps && j + 1 == ch)) {
+            for (int64_t v = 0; v < all; ++v) {
+              transpose(waiting + v * L);
+              for (int64_t l = 0; l < live; ++l)
+                std::memcpy(to[v * L + l] + written, waiting + v * L + l, n_waiting * sizeof(float));
+            }
+            written += n_waiting, n_waiting = 0;
+          }
         }
       }
     }

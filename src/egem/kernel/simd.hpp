@@ -73,4 +73,20 @@ inline Lanes sums(const Lanes* v, int stride) {
   }
 }
 
+// Rows become columns: blocks of M by M beside the diagonal of blocks of 2 M change places.
+template <int M, int... J>
+inline void exchange(Lanes& p, Lanes& q, std::integer_sequence<int, J...>) {
+  const Lanes a = __builtin_shufflevector(p, q, (J & M ? L + J - M : J)...);
+  q = __builtin_shufflevector(p, q, (J & M ? L + J : J + M)...);
+  p = a;
+}
+
+template <int M = L / 2>
+inline void transpose(Lanes* v) {
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i)
+    if (!(i & M)) exchange<M>(v[i], v[i + M], std::make_integer_sequence<int, L>{});
+  if constexpr (M > 1) transpose<M / 2>(v);
+}
+
 }  // namespace egem::EGEM_ISA
