@@ -13,7 +13,7 @@
 namespace egem::EGEM_ISA {
 
 constexpr int kGates = 4;
-constexpr int kCells = L == 8 ? 2 : 4;  // of a block; AVX2 has 16 registers, AVX-512 32
+constexpr int kCells = 2;  // of a block: few are idle, and AVX2 has no more than 16 registers
 constexpr int kBlock = kGates * kCells;
 
 // Memory of one thread, kept from call to call.
@@ -47,19 +47,23 @@ inline void accumulate(Lanes (&acc)[N], const Lanes* source, int64_t n, const fl
   }
 }
 
-// to[j] += sum_i source[i] w[i * stride + j] for j < columns.
-template <int N = 16>
+// to[j] += sum_i source[i] w[i * stride + j] for j < columns: in passes of about the same number of
+// columns, since a few left alone would wait for their own sums.
+constexpr int kColumns = L == 16 ? 16 : 12;
+template <int N = kColumns>
 inline void multiply(Lanes* to, int64_t columns, const Lanes* source, int64_t n, const float* w,
                      int64_t stride) {
-  int64_t j = 0;
-  for (; j + N <= columns; j += N) {
+  if (columns > kColumns) {
+    const int64_t passes = (columns + kColumns - 1) / kColumns, width = (columns + passes - 1) / passes;
+    multiply(to, width, source, n, w, stride);
+    multiply(to + width, columns - width, source, n, w + width, stride);
+  } else if (columns == N) {
     Lanes acc[N];
-    for (int a = 0; a < N; ++a) acc[a] = to[j + a];
-    accumulate<N>(acc, source, n, w + j, stride);
-    for (int a = 0; a < N; ++a) to[j + a] = acc[a];
-  }
-  if constexpr (N > 1) {
-    if (j < columns) multiply<N / 2>(to + j, columns - j, source, n, w + j, stride);
+    for (int a = 0; a < N; ++a) acc[a] = to[a];
+    accumulate<N>(acc, source, n, w, stride);
+    for (int a = 0; a < N; ++a) to[a] = acc[a];
+  } else if constexpr (N > 1) {
+    multiply<N - 1>(to, columns, source, n, w, stride);
   }
 }
 
@@ -121,9 +125,34 @@ inline void gates_of(Lanes (&acc)[kBlock], const Weights& w, int64_t block, int6
   accumulate<kBlock>(acc, h, w.cells, w.rec + block * w.cells * kBlock, kBlock);
 }
 
-inline void put(float* y, const Lanes* values, int64_t channels, int64_t l) {
-  for (int64_t ch = 0; ch < channels; ++ch) y[ch] = values[ch][l];
-}
+// Rows of floats, one to a lane, for each of several vectors: values come step by step, and are
+// written once there are as many as lanes.
+class Rows {
+ public:
+  static int64_t lanes(int64_t vectors) { return vectors * (L + int64_t(sizeof(float*) / sizeof(float))); }
+  Rows(Lanes* memory, int64_t vectors, int64_t live, int64_t length)
+      : waiting_(memory), to_(reinterpret_cast<float**>(memory + vectors * L)), vectors_(vectors),
+        live_(live), left_(length) {}
+  // Where the row of a vector's lane starts.
+  float*& start(int64_t vector, int64_t lane) { return to_[vector * L + lane]; }
+  // One more value of each vector.
+  template <class Value>
+  inline void add(Value value) {
+    for (int64_t v = 0; v < vectors_; ++v) waiting_[v * L + n_] = value(v);
+    if (++n_ < std::min<int64_t>(L, left_)) return;
+    for (int64_t v = 0; v < vectors_; ++v) {
+      transpose(waiting_ + v * L);
+      for (int64_t l = 0; l < live_; ++l)
+        std::memcpy(start(v, l) + written_, waiting_ + v * L + l, n_ * sizeof(float));
+    }
+    written_ += n_, left_ -= n_, n_ = 0;
+  }
+
+ private:
+  Lanes* waiting_;  // [vector][value], and transposed [vector][lane]
+  float** to_;
+  int64_t vectors_, live_, left_, n_ = 0, written_ = 0;
+};
 
 // State of a block of lanes that runs through time.
 struct State {

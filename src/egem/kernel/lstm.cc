@@ -50,7 +50,8 @@ void roll(const Shape& s, const float* first, const float* rec, const float* bia
           float* y, float* tape) {
   thread_local Scratch scratch;
   const int64_t cells = round_up(s.cells, kCells), floats = Weights::floats(s.cells) / L;
-  Lanes* packed = scratch.vectors(floats + (kGates + 3) * cells + s.channels);
+  const int64_t ch = s.channels, width = s.steps * ch;
+  Lanes* packed = scratch.vectors(floats + (kGates + 3) * cells + ch + Rows::lanes(1));
   Lanes *gates0 = packed + floats, *state = gates0 + kGates * cells, *row = state + 3 * cells;
   Lanes* record = reinterpret_cast<Lanes*>(tape);
   for (int64_t e = 0; e < s.experts; ++e) {
@@ -60,11 +61,12 @@ void roll(const Shape& s, const float* first, const float* rec, const float* bia
     for (int64_t n = 0; n < s.codes; n += L) {
       const int64_t live = std::min<int64_t>(L, s.codes - n), code = e * s.codes + n;
       load_gates(gates0, first + code * kGates * s.cells, s.cells, live);
-      record = run(w, gates0, s.steps, state, record, [&](int64_t t, const Lanes* h) {
-        std::fill(row, row + s.channels, Lanes{});
-        multiply(row, s.channels, h, s.cells, w_out, s.channels);
-        for (int64_t l = 0; l < live; ++l)
-          put(y + ((code + l) * s.steps + t) * s.channels, row, s.channels, l);
+      Rows rows(row + ch, 1, live, width);
+      for (int64_t l = 0; l < live; ++l) rows.start(0, l) = y + (code + l) * width;
+      record = run(w, gates0, s.steps, state, record, [&](int64_t, const Lanes* h) {
+        std::fill(row, row + ch, Lanes{});
+        multiply(row, ch, h, s.cells, w_out, ch);
+        for (int64_t j = 0; j < ch; ++j) rows.add([&](int64_t) { return row[j]; });
       });
     }
   }
@@ -75,16 +77,17 @@ void pull(const Shape& s, const float* first, const float* rec, const float* bia
   thread_local Scratch scratch;
   const int64_t cells = round_up(s.cells, kCells), gates = kGates * cells, T = s.steps;
   const int64_t channels = round_up(s.channels, kTileB), ch = s.channels, H = s.cells;
+  const int64_t from = round_up(cells, kTileA);  // cells in whole tiles
   const int64_t weights = (gates * cells + cells * ch + L - 1) / L;
-  const int64_t sums_of = (cells * gates + cells * channels + L - 1) / L;
+  const int64_t sums_of = (from * gates + from * channels + L - 1) / L;
   const int64_t floats = Weights::floats(H) / L, again = tape ? 0 : floats + (kTaped * T + 7) * cells;
-  Lanes* memory = scratch.vectors(weights + sums_of + T * (gates + cells + channels) + 2 * cells +
+  Lanes* memory = scratch.vectors(weights + sums_of + T * (gates + from + channels) + 2 * cells +
                                   gates + again);
   float* back = reinterpret_cast<float*>(memory);  // [gate, cell][to cell]
   float* out_back = back + gates * cells;          // [channel][cell]
   float* rec_sum = reinterpret_cast<float*>(memory + weights);  // [cell][gate, cell]
-  float* out_sum = rec_sum + cells * gates;                     // [cell][channel]
-  Lanes *dgates = memory + weights + sums_of, *hs = dgates + T * gates, *dys = hs + T * cells;
+  float* out_sum = rec_sum + from * gates;                     // [cell][channel]
+  Lanes *dgates = memory + weights + sums_of, *hs = dgates + T * gates, *dys = hs + T * from;
   Lanes *dh = dys + T * channels, *dc = dh + cells, *bias_sum = dc + cells;
   // Without a tape each block runs once more, which is quicker than memory beyond the cache.
   Lanes *packed = bias_sum + gates, *gates0 = packed + floats, *state = gates0 + gates;
@@ -102,6 +105,7 @@ void pull(const Shape& s, const float* first, const float* rec, const float* bia
           back[(g * cells + u) * cells + i] = w[i * kGates * H + g * H + u];
     for (int64_t i = 0; i < H; ++i)
       for (int64_t j = 0; j < ch; ++j) out_back[j * cells + i] = w_out[i * ch + j];
+    std::fill(hs, hs + T * from, Lanes{});
     for (int64_t n = 0; n < s.codes; n += L) {
       const int64_t live = std::min<int64_t>(L, s.codes - n), code = e * s.codes + n;
       if (forward) {
@@ -111,14 +115,18 @@ void pull(const Shape& s, const float* first, const float* rec, const float* bia
       const Lanes* taped = tape ? record : own;
       if (tape) record += T * cells * kTaped;
       std::fill(dys, dys + T * channels, Lanes{});
-      for (int64_t l = 0; l < live; ++l)
-        for (int64_t t = 0; t < T; ++t)
-          for (int64_t j = 0; j < ch; ++j)
-            dys[t * channels + j][l] = dy[((code + l) * T + t) * ch + j];
+      for (int64_t at = 0; at < T * ch; at += L) {
+        const int64_t n_at = std::min<int64_t>(L, T * ch - at);
+        Lanes rows[L] = {};
+        for (int64_t l = 0; l < live; ++l)
+          std::memcpy(rows + l, dy + (code + l) * T * ch + at, n_at * sizeof(float));
+        transpose(rows);
+        for (int64_t a = 0; a < n_at; ++a) dys[(at + a) / ch * channels + (at + a) % ch] = rows[a];
+      }
       std::fill(dc, dc + cells, Lanes{});
       for (int64_t t = T - 1; t >= 0; --t) {
         const Lanes* at = taped + t * cells * kTaped;
-        Lanes *dg = dgates + t * gates, *h = hs + t * cells;
+        Lanes *dg = dgates + t * gates, *h = hs + t * from;
         std::fill(dh, dh + cells, Lanes{});
         multiply(dh, cells, dys + t * channels, ch, out_back, cells);
         if (t + 1 < T) multiply(dh, cells, dg + gates, gates, back, cells);
@@ -135,8 +143,8 @@ void pull(const Shape& s, const float* first, const float* rec, const float* bia
         }
         if (t) for (int64_t u = 0; u < gates; ++u) bias_sum[u] += dg[u];
       }
-      outer<kTileA, kTileB>(rec_sum, hs, cells, cells, dgates + gates, gates, gates, T - 1);
-      outer<kTileA, kTileB>(out_sum, hs, cells, cells, dys, channels, channels, T);
+      outer<kTileA, kTileB>(rec_sum, hs, from, from, dgates + gates, gates, gates, T - 1);
+      outer<kTileA, kTileB>(out_sum, hs, from, from, dys, channels, channels, T);
       for (int64_t l = 0; l < live; ++l)
         for (int64_t g = 0; g < kGates; ++g)
           for (int64_t u = 0; u < H; ++u)

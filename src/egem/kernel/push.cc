@@ -54,15 +54,13 @@ void push(const Shape& s, const float* first, const float* code_weights, const f
   const bool paired = 2 * (round_up(s.codes * K, L) / L) < (1 + K) * (round_up(s.codes, L) / L);
   const int64_t turns = paired ? 1 : K, lanes = paired ? s.codes * K : s.codes, all = 1 + turns;
   const int64_t blocks = round_up(ch, 4) / 4, floats = (H + 4 * blocks) * H * 4;
-  const int64_t own = round_up(floats, L) / L, pointers = sizeof(float*) / sizeof(float);
-  Lanes* memory = scratch.vectors(own + all * (4 * H + 3 * H + 4 + L + pointers));
+  const int64_t own = round_up(floats, L) / L;
+  Lanes* memory = scratch.vectors(own + all * (4 * H + 3 * H + 4) + Rows::lanes(all));
   // Weights: [cell][from][gate], and [four channels][from][channel].
   float *packed = reinterpret_cast<float*>(memory), *packed_out = packed + H * H * 4;
-  // Of the value and then of its derivatives: gates of the first step, states, a cell's gates, what
-  // waits to be written, and where to.
+  // Of the value and then of its derivatives: gates of the first step, states, a cell's gates.
   Lanes *starts = memory + own, *c = starts + all * 4 * H, *h = c + all * H, *next = h + all * H;
-  Lanes *gates = next + all * H, *waiting = gates + all * 4;
-  float** to = reinterpret_cast<float**>(waiting + all * L);
+  Lanes* gates = next + all * H;
   for (int64_t e = 0; e < s.experts; ++e) {
     const float *w = rec + e * H * 4 * H, *b = bias + e * 4 * H, *w_out = out + e * H * ch;
     const float* w_code = code_weights + e * K * 4 * H;
@@ -74,18 +72,18 @@ void push(const Shape& s, const float* first, const float* code_weights, const f
         packed_out[(j / 4 * H + i) * 4 + j % 4] = j < ch ? w_out[i * ch + j] : 0.0f;
     for (int64_t n = 0; n < lanes; n += L) {
       const int64_t live = std::min<int64_t>(L, lanes - n);
+      Rows rows(gates + all * 4, all, live, width);
       std::fill(starts, gates, Lanes{});
       for (int64_t l = 0; l < live; ++l) {
         const int64_t code = paired ? (n + l) / K : n + l, direction = paired ? (n + l) % K : 0;
         // Lanes of one code write the same values to one place.
-        to[l] = y + (e * s.codes + code) * width;
+        rows.start(0, l) = y + (e * s.codes + code) * width;
         spread(starts, l, first + (e * s.codes + code) * 4 * H, H);
         for (int64_t k = 0; k < turns; ++k) {
-          to[(1 + k) * L + l] = jacobian + ((e * s.codes + code) * K + direction + k) * width;
+          rows.start(1 + k, l) = jacobian + ((e * s.codes + code) * K + direction + k) * width;
           spread(starts + (1 + k) * 4 * H, l, w_code + (direction + k) * 4 * H, H);
         }
       }
-      int64_t n_waiting = 0, written = 0;
       for (int64_t t = 0; t < s.steps; ++t) {
         for (int64_t u = 0; u < H; ++u) {
           if (t == 0) {
@@ -110,15 +108,7 @@ void push(const Shape& s, const float* first, const float* code_weights, const f
         std::swap(h, next);
         for (int64_t j = 0; j < ch; ++j) {
           if (j % 4 == 0) products<kVectors>(gates, h, H, H, packed_out + j * H, all);
-          for (int64_t v = 0; v < all; ++v) waiting[v * L + n_waiting] = gates[v * 4 + j % 4];
-          if (++n_waiting == L || (t + 1 == s.steps && j + 1 == ch)) {
-            for (int64_t v = 0; v < all; ++v) {
-              transpose(waiting + v * L);
-              for (int64_t l = 0; l < live; ++l)
-                std::memcpy(to[v * L + l] + written, waiting + v * L + l, n_waiting * sizeof(float));
-            }
-            written += n_waiting, n_waiting = 0;
-          }
+          rows.add([&](int64_t v) { return gates[v * 4 + j % 4]; });
         }
       }
     }

@@ -15,20 +15,31 @@ typedef int32_t Ints __attribute__((vector_size(4 * L)));
 
 inline Lanes splat(float x) { return Lanes{} + x; }
 
-// 2^t to a relative 1e-7; t is held to where floats have exponents.
-inline Lanes exp2_of(Lanes t) {
-  const Lanes most = splat(126.0f), least = splat(-126.0f);
-  t = t > most ? most : t;
-  t = t < least ? least : t;
-  const Lanes rounded = t + 12582912.0f;  // 1.5 * 2^23: the nearest integer ends in the low bits
-  const Lanes r = t - (rounded - 12582912.0f);
+// 2^r for |r| <= 1/2, to a relative 1e-7.
+inline Lanes exp2_within(Lanes r) {
   Lanes p = splat(1.326472707e-3f);
   p = p * r + 9.671512649e-3f;
   p = p * r + 5.550733744e-2f;
   p = p * r + 2.402224209e-1f;
   p = p * r + 6.931469776e-1f;
-  p = p * r + 1.0f;
+  return p * r + 1.0f;
+}
+
+// 2^t; t is held to where floats have exponents.
+inline Lanes exp2_of(Lanes t) {
+#if defined(__AVX512F__) && EGEM_LANES == 16
+  // min gives its second operand where one is not a number. Below, the scale goes to zero by itself.
+  t = (Lanes)_mm512_min_ps((__m512)splat(126.0f), (__m512)t);
+  const Lanes rounded = (Lanes)_mm512_roundscale_ps((__m512)t, 0);
+  return (Lanes)_mm512_scalef_ps((__m512)exp2_within(t - rounded), (__m512)rounded);
+#else
+  const Lanes most = splat(126.0f), least = splat(-126.0f);
+  t = t > most ? most : t;
+  t = t < least ? least : t;
+  const Lanes rounded = t + 12582912.0f;  // 1.5 * 2^23: the nearest integer ends in the low bits
+  const Lanes p = exp2_within(t - (rounded - 12582912.0f));
   return (Lanes)((Ints)p + ((Ints)rounded << 23));
+#endif
 }
 
 // 1 / x by an estimate (of 14 or 12 bits) and Newton's steps, where the machine has estimates.
