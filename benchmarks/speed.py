@@ -1,10 +1,11 @@
 """Speed: beside the published procedure and other classifiers, and as problems grow.
 
-    python benchmarks/speed.py [--parts published peers large growth start] [--out FOLDER]
+    python benchmarks/speed.py [--parts published peers large start growth] [--out FOLDER]
 
-`make bench` runs this. Each row of `docs/benchmarks/speed.csv` is one figure; parts
-that are there are not measured again (delete their rows, or the file, to do so), and the whole may
-be stopped and carried on. At the end `speed.md` and its pictures are written from the rows.
+`make bench` runs this. Each row of `docs/benchmarks/speed.csv` is one figure; parts (of
+the growth, points) that are there are not measured again (delete their rows, or the file, to do
+so), and the whole may be stopped and carried on. At the end `speed.md` and its pictures are
+written from the rows.
 
 * published: 20 experts of the published size for characters, as the paper trains and searches
   (`published_torch.py`, measured on a part and scaled up), against `EGEMClassifier.paper` with the
@@ -226,18 +227,15 @@ def large(work: Path) -> Rows:
     yield row("mnist", "EGEM", "cases a second of 10,000", len(X_test) / np.array(taken))
 
 
-def growth(work: Path) -> Rows:
-    """One factor at a time, each point in a process of its own."""
+def grown(factor: str, value: int) -> Rows:
+    """One point of a curve, in a process of its own."""
     script = Path(__file__).with_name("speed_growth.py")
-    for factor, values in GROWTH.items():
-        for value in values:
-            sizes = [str(v) for v in (BASE | {factor: value}).values()]
-            out = subprocess.run(
-                [sys.executable, str(script), *sizes], capture_output=True, text=True, check=True
-            )
-            print(f"  {factor} {value}: {out.stdout.strip()}", flush=True)
-            for figure, found in json.loads(out.stdout).items():
-                yield row(f"{factor} {value}", "EGEM", figure, found)
+    sizes = [str(v) for v in (BASE | {factor: value}).values()]
+    out = subprocess.run([sys.executable, str(script), *sizes], capture_output=True, text=True)
+    if out.returncode:
+        raise RuntimeError(f"{script.name} {' '.join(sizes)} failed:\n{out.stderr}")
+    for figure, found in json.loads(out.stdout).items():
+        yield row(f"{factor} {value}", "EGEM", figure, found)
 
 
 def start(work: Path) -> Rows:
@@ -265,20 +263,34 @@ def start(work: Path) -> Rows:
     yield row("characters", "EGEM", "egem predict, seconds", taken[1:])
 
 
-PARTS = {
-    "published": published,
-    "peers": peers,
-    "large": large,
-    "growth": growth,
-    "start": start,
-}
+PARTS = {"published": published, "peers": peers, "large": large, "start": start}
+
+
+class Job(NamedTuple):
+    """What is measured in one go: a part, or one set of it."""
+
+    part: str
+    set: str | None
+    rows: Callable[[Path], Rows]
+
+
+def jobs(parts: list[str]) -> Iterator[Job]:
+    """The jobs of `parts`; each point of the growth is one."""
+    for part in parts:
+        if part in PARTS:
+            yield Job(part, None, PARTS[part])
+            continue
+        for factor, values in GROWTH.items():
+            for value in values:
+                yield Job(part, f"{factor} {value}", lambda _, f=factor, v=value: grown(f, v))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    names = [*PARTS, "growth"]
+    parser.add_argument("--parts", nargs="+", default=names, choices=names)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--work", type=Path, default=Path("egem-bench"))
     parser.add_argument("--report", action="store_true", help="run nothing, write the report")
@@ -286,16 +298,17 @@ def main() -> None:
     for folder in (options.out, options.work):
         folder.mkdir(parents=True, exist_ok=True)
     table = options.out / "speed.csv"
-    there = done(table, "part")
-    for part in () if options.report else options.parts:
-        if (part,) in there:
-            continue
-        print(part, flush=True)
-        rows = list(PARTS[part](options.work))
+    there = done(table, "part", "set")
+    todo = [] if options.report else list(jobs(options.parts))
+    todo = [j for j in todo if not any(j.part == p and j.set in (None, s) for p, s in there)]
+    begun = time.perf_counter()
+    for i, job in enumerate(todo, 1):
+        minutes = (time.perf_counter() - begun) / 60
+        print(f"{i}/{len(todo)} {job.part} {job.set or ''} ({minutes:.0f} min so far)", flush=True)
         written = []
-        for r in rows:
+        for r in job.rows(options.work):
             figures = (f"{v:.6g}" for v in (r.value, r.low, r.high))
-            written.append((part, r.set, r.method, r.figure, *figures))
+            written.append((job.part, r.set, r.method, r.figure, *figures))
             print(f"  {r.set:12} {r.method:20} {r.figure:40} {r.value:.4g}", flush=True)
         append(table, COLUMNS, written)
     write_report(table, options.out)
