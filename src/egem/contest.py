@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from .first_look import MOST_SEEN, View, look, views
 from .inversion import Evidence, decisive
 from .metric import Metric, Weights, bind
 from .prepare import Batch
@@ -31,6 +32,7 @@ TRUST, SLACK = 3.0, 0.1
 # Values of a case, for each entry of a code: so few can be met by chance, and all search on.
 FEW_VALUES = 4
 WIDE = 4, 16  # groups of a tile, and cases of a group: as many as fill the lanes of the kernel
+LOOKING = 16, 16  # the same for first looks: a little work each, so that calls are what costs
 # For what is left of an expert's cases, where most of a wide group would be copies. Sums in tiles
 # of another shape differ in the last bit: only done where nothing but a winner is wanted.
 THIN = 8  # groups of one case
@@ -164,6 +166,7 @@ class _Race(NamedTuple):
     team: Team
     case: Int[np.ndarray, " pairs"]
     member: Int[np.ndarray, " pairs"]
+    place: Int[np.ndarray, " pairs"]  # in the expert's book, of the code to begin with
     standing: Standing
 
     @property
@@ -201,7 +204,7 @@ def compete(
     Outcome
     """
     bound = Bound.of(batch, arena.metric)
-    out = _screened(arena, bound)
+    out, places = _screened(arena, bound)
     n_cases = len(out.losses)
     contending = np.ones(out.losses.shape, bool)
     furthest = np.float32(np.exp(-(FURTHEST if evidence else FURTHEST_ALONE)))
@@ -209,7 +212,7 @@ def compete(
     few = bound.weights.n_observed < FEW_VALUES * out.codes.shape[2]
     races: list[_Race] = []
     # The first look at a code counts as a step: searches begin at -1.
-    looks = PAUSES if wanted is Wanted.ALL else LOOKS
+    looks = (0, *PAUSES) if wanted is Wanted.ALL else LOOKS
     for begun, end in pairwise((-1, *looks, arena.search.n_iterations)):
         end = min(end, arena.search.n_iterations)
         if wanted is not Wanted.ALL:
@@ -218,9 +221,13 @@ def compete(
         if wanted is Wanted.WINNER:
             searching &= contending.sum(axis=1, keepdims=True) > 1
         if not races:
-            races = [_begin(team, searching, out.codes) for team in arena.teams]
+            races = [_begin(team, searching, out.codes, places) for team in arena.teams]
         share = n_cases / (len(looks) + 1)
         few_cases = FEW_CASES if wanted is Wanted.WINNER else 0
+        if begun < 0:
+            for race in races:
+                _look(race, bound, arena, n_jobs, wanted is Wanted.WINNER)
+                searching[race.case, race.expert] &= race.standing.n_steps < 0
         _search(races, searching, bound, arena, end - begun, n_jobs, bar, share, few_cases)
         for race in races:
             at, now = (race.case, race.expert), race.standing
@@ -256,8 +263,8 @@ def follow(
     """
     arena = arena.alone(e)
     bound = Bound.of(batch, arena.metric)
-    out = _screened(arena, bound)
-    race = _begin(arena.teams[0], ~out.converged, out.codes)
+    out, places = _screened(arena, bound)
+    race = _begin(arena.teams[0], ~out.converged, out.codes, places)
     codes, scores = [], []
     for _ in range(arena.search.n_iterations + 1):
         searching = np.zeros_like(out.converged)
@@ -268,8 +275,8 @@ def follow(
     return np.stack(codes, axis=1), np.stack(scores, axis=1)
 
 
-def _screened(arena: Arena, bound: Bound) -> Outcome:
-    """Let no expert take a step from the best code of its book."""
+def _screened(arena: Arena, bound: Bound) -> tuple[Outcome, Int[np.ndarray, "n e"]]:
+    """Let no expert take a step from the best code of its book; say also where that is."""
     strength = arena.search.prior_strength
     first = screen(arena.books, bound.values, bound.mask, arena.metric, bound.weights, strength)
     out = Outcome.blank(arena, len(bound.values))
@@ -277,7 +284,7 @@ def _screened(arena: Arena, bound: Bound) -> Outcome:
         members = np.arange(len(team.experts))
         found = team.book[members, first.place[:, team.experts]]
         out.codes[:, team.experts, : found.shape[2]] = found
-    return out._replace(losses=first.losses, priors=first.priors)
+    return out._replace(losses=first.losses, priors=first.priors), first.place
 
 
 def _may_win(
@@ -288,10 +295,60 @@ def _may_win(
     return decisive(at_best, evidence) <= lowest
 
 
-def _begin(team: Team, searching: Bool[np.ndarray, "n e"], codes: np.ndarray) -> _Race:
+def _begin(
+    team: Team, searching: Bool[np.ndarray, "n e"], codes: np.ndarray, places: np.ndarray
+) -> _Race:
     member, case = np.nonzero(searching[:, team.experts].T)
     of_team = codes[case, team.experts[member], : team.book.shape[2]]
-    return _Race(team, case, member, start(of_team))
+    return _Race(team, case, member, places[case, team.experts[member]], start(of_team))
+
+
+def _look(
+    race: _Race, bound: Bound, arena: Arena, n_jobs: int | None, only_if_shared: bool
+) -> None:
+    """Let those pairs take their first look whose cases miss nothing."""
+    team, n_book = race.team, race.team.book.shape[1]
+    whole = np.asarray(bound.mask.all(axis=1))
+    pairs = np.flatnonzero(whole[race.case])
+    pairs = pairs[np.argsort(race.member[pairs] * n_book + race.place[pairs], kind="stable")]
+    begun, view = np.unique(race.member[pairs] * n_book + race.place[pairs], return_inverse=True)
+    # Sums in tiles of another shape differ in the last bit, as with thin ones.
+    if only_if_shared and 2 * len(begun) > len(pairs):
+        return
+    member = begun // n_book
+    codes = np.clip(team.book[member, begun % n_book], *arena.search.bounds)
+    n_values, k = bound.values.shape[1], codes.shape[1]
+    n_steps = n_values // team.searchers.expert.b_out.shape[-1]
+    at_once = max(MOST_SEEN // (n_values * (1 + k)), 1)
+
+    def searchers_of(members: np.ndarray) -> Searcher:
+        return jax.tree.map(lambda a: a[members], team.searchers)
+
+    for first in range(0, len(begun), at_once):
+        some = np.arange(first, min(first + at_once, len(begun)))
+        floats = (len(some), n_values), (len(some), k, n_values)
+        seen = View(*(np.empty(shape, np.float32) for shape in floats))
+
+        def decode(tile: np.ndarray, advanced: Advance, first=first, seen=seen) -> None:
+            made = views(searchers_of(member[tile[:, 0]]), codes[tile], n_steps)
+            for whole, part in zip(seen, made, strict=True):
+                whole[tile - first] = part
+
+        def begin(tile: np.ndarray, advanced: Advance, first=first, seen=seen) -> None:
+            of = view[tile[:, 0]]
+            now = look(
+                searchers_of(member[of]),
+                codes[of],
+                View(*(a[of - first] for a in seen)),
+                bound.targets(race.case[pairs[tile]]),
+                arena.metric,
+                arena.search.prior_strength,
+            )
+            race.standing.put(pairs[tile], now)
+
+        run(decode, in_tiles(some, member[some]), n_jobs, lambda _: None)
+        low, high = np.searchsorted(view, (some[0], some[-1] + 1))
+        run(begin, in_tiles(np.arange(low, high), view[low:high], shape=LOOKING), 1, lambda _: None)
 
 
 def _search(
@@ -324,22 +381,24 @@ def _search(
             most_steps,
             arena.search.bounds,
         )
-        for whole, part in zip(jax.tree.leaves(race.standing), jax.tree.leaves(now), strict=True):
-            whole[tile] = part
+        race.standing.put(tile, now)
         advanced(share / len(tasks))
 
     run(work, tasks, n_jobs, bar)
 
 
 def in_tiles(
-    pairs: Int[np.ndarray, " n"], of: Int[np.ndarray, " n"], few_cases: int = 0
+    pairs: Int[np.ndarray, " n"],
+    of: Int[np.ndarray, " n"],
+    few_cases: int = 0,
+    shape: tuple[int, int] = WIDE,
 ) -> list[Int[np.ndarray, "g m"]]:
     """Cut pairs, sorted by their expert, into groups of one expert, and groups into tiles.
 
-    Tiles are wide ones, filled up with copies, and thin ones for what is left of an expert's cases
-    where that is no more than ``few_cases``.
+    Tiles are wide ones of one shape, filled up with copies, and thin ones for what is left of an
+    expert's cases where that is no more than ``few_cases``.
     """
-    n_groups, size = WIDE
+    n_groups, size = shape
     groups, left = [], []
     for mine in np.split(pairs, np.flatnonzero(np.diff(of)) + 1):
         rest = len(mine) % size

@@ -17,7 +17,7 @@ from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch
 from .spaces import Representation
-from .tiles import Progress, run
+from .tiles import Progress, plain_products, run
 from .validation import Case, as_labels
 
 PAIRS_AT_ONCE = 2**17  # of a case and an expert, that are worked on together
@@ -239,13 +239,15 @@ class Recognition(Fitted):
         some = np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE)
         with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
             for first in range(0, len(cases), some):
-                of = self.preparation_.align(cases[first : first + some])
-                batch = self.preparation_.apply(of, first=first)
-                self._check_visible(batch, first)
-                evidence = self._evidence(of, batch)
-                yield self.ensemble_.invert(
-                    batch, self.n_jobs, bar.advance, wanted, evidence, first
-                )
+                with plain_products():
+                    of = self.preparation_.align(cases[first : first + some])
+                    batch = self.preparation_.apply(of, first=first)
+                    self._check_visible(batch, first)
+                    evidence = self._evidence(of, batch)
+                    found = self.ensemble_.invert(
+                        batch, self.n_jobs, bar.advance, wanted, evidence, first
+                    )
+                yield found
 
     def _warn_of_longer(self, cases: list[Case]) -> None:
         longest = self.preparation_.n_timepoints

@@ -90,6 +90,11 @@ class Standing(NamedTuple):
     converged: Bool[AnyArray, "*n"]
     promise: Float[AnyArray, "*n"]
 
+    def put(self, index: np.ndarray, part: "Standing") -> None:
+        """Write where some searches stand, in place."""
+        for whole, now in zip(jax.tree.leaves(self), jax.tree.leaves(part), strict=True):
+            whole[index] = now
+
 
 def start(codes: Float[AnyArray, "*n k"]) -> Standing:
     """Return searches that are about to look at their first codes."""
@@ -142,10 +147,10 @@ def advance(
 
         return jax.vmap(one, (0, targets.axes, 0))(searchers, targets, codes)
 
-    damped_step = jax.vmap(jax.vmap(_damped_step))
+    steps_of = jax.vmap(jax.vmap(damped_step))
 
     def step(now: Standing) -> Standing:
-        tried = jnp.clip(now.code - damped_step(now.at, now.damping), *bounds)
+        tried = jnp.clip(now.code - steps_of(now.at, now.damping), *bounds)
         there = linearise(tried)
         before, after = now.at.loss + now.at.prior, there.loss + there.prior
         better = after < before  # False for NaN as well
@@ -169,7 +174,7 @@ def advance(
         return (i < most_steps) & ~jnp.all(now.converged)
 
     _, end = jax.lax.while_loop(unfinished, lambda s: (s[0] + 1, step(s[1])), (0, standing))
-    full = damped_step(end.at, jnp.zeros_like(end.damping))
+    full = steps_of(end.at, jnp.zeros_like(end.damping))
     return end._replace(promise=jnp.sum(full * end.at.gradient, axis=-1))
 
 
@@ -184,14 +189,22 @@ def linearised(
     rows = jnp.where(targets.mask[:, None], rows, 0.0)
     n_observed = targets.n_observed[:, None]
     gram = inner(metric, targets.factor, rows, rows) / n_observed[..., None]
-    weight = strength * metric.noise / n_observed * searcher.code_precision
-    away = codes - searcher.code_mean
+    prior, away, weight = priced(searcher, metric, strength, codes, n_observed)
     return Model(
         loss=gram[:, -1, -1],
-        prior=jnp.sum(weight * away**2, axis=1),
+        prior=prior,
         gradient=gram[:, -1, :-1] + weight * away,
         curvature=gram[:, :-1, :-1] + jax.vmap(jnp.diag)(weight),
     )
+
+
+def priced(
+    searcher: Searcher, metric: Metric, strength, codes, n_observed: Float[AnyArray, "n 1"]
+) -> tuple[Float[Array, " n"], Float[Array, "n k"], Float[Array, "n k"]]:
+    """Return the prior of codes, how far they are from its mean, and the weight of that."""
+    weight = strength * metric.noise / n_observed * searcher.code_precision
+    away = codes - searcher.code_mean
+    return jnp.sum(weight * away**2, axis=1), away, weight
 
 
 def inversion_losses(
@@ -208,7 +221,7 @@ def _n_steps(expert: Expert, targets: Targets) -> int:
     return targets.values.shape[-1] // expert.b_out.shape[-1]
 
 
-def _damped_step(at: Model, damping) -> Float[Array, " k"]:
+def damped_step(at: Model, damping) -> Float[Array, " k"]:
     """Solve ``(A + damping diag A) step = gradient``."""
     diagonal = jnp.diag(at.curvature)
     damped = at.curvature + jnp.diag(damping * diagonal + 1e-9 * jnp.max(diagonal) + 1e-20)

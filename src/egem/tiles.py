@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import TypeVar
@@ -89,17 +89,39 @@ def run(
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count() or 1
     )
-    if n_threads == 1 or len(tasks) == 1:
+    if n_threads == 1 or len(tasks) == 1 or getattr(_thread, "is_worker", False):
         return [work(task, advance) for task in tasks]
-    # Matrix products that take all cores as well would only wait for each other.
-    with _libraries().limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
-        futures = [pool.submit(work, task, advance) for task in tasks]
+    with plain_products():
+        futures = [_pool(n_threads).submit(work, task, advance) for task in tasks]
         try:
             return [future.result() for future in futures]
         except BaseException:
             stop.set()
-            pool.shutdown(cancel_futures=True)
+            for future in futures:
+                future.cancel()
+            wait(futures)
             raise
+
+
+_thread = threading.local()
+
+
+def _enlist() -> None:
+    _thread.is_worker = True  # which waits for no other worker: they might all wait
+
+
+@cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, "egem", _enlist)  # JAX is slow in threads that are new
+
+
+def plain_products() -> AbstractContextManager:
+    """Keep NumPy's matrix products to one thread each.
+
+    Those that take all cores would wait for our threads; and the threads of their library wait
+    busily for more, for hundredths of a second, in the way of ours.
+    """
+    return _libraries().limit(limits=1)
 
 
 @cache

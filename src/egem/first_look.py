@@ -1,0 +1,98 @@
+"""The first look at the codes that searches begin with, of which many cases share each.
+
+At a code of an expert's book, the sequence ``y`` and its Jacobian ``J`` are the same for all cases
+that begin there. Of the model in :mod:`egem.search` only the residual is a case's own::
+
+    gradient  = J Sigma^-1 (y - x) / n_observed + the prior's
+    curvature = J Sigma^-1 J' / n_observed + the prior's
+
+so that each code is decoded once, with its Jacobian, however many cases begin there.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from .arrays import AnyArray
+from .decoder import decode_with_jacobian
+from .metric import Metric, inner, squared
+from .search import FIRST_DAMPING, Model, Searcher, Standing, Targets, damped_step, priced
+
+MOST_SEEN = 2**24  # floats of all views that are kept at a time
+
+
+class View(NamedTuple):
+    """What an expert makes of a code, flat: the sequence and its derivatives along the code."""
+
+    imagined: Float[AnyArray, "*g p"]
+    jacobian: Float[AnyArray, "*g k p"]
+
+
+@partial(jax.jit, static_argnames="n_steps")
+def views(searchers: Searcher, codes: Float[AnyArray, "g m k"], n_steps: int) -> View:
+    """Decode codes, m of each of g experts; all fields get leading axes (g, m)."""
+    y, jacobian = jax.vmap(lambda e, z: decode_with_jacobian(e, z, n_steps))(
+        searchers.expert, codes
+    )
+    return View(y.reshape(*codes.shape[:2], -1), jacobian.reshape(*codes.shape, -1))
+
+
+@jax.jit
+def look(
+    searchers: Searcher,
+    codes: Float[AnyArray, "g k"],
+    seen: View,
+    targets: Targets,
+    metric: Metric,
+    strength,
+) -> Standing:
+    """Begin the searches of g groups, each of one code and of n cases that miss no value.
+
+    Parameters
+    ----------
+    searchers : Searcher
+        With a leading axis of groups.
+    codes : array (g, k)
+        One for all cases of a group.
+    seen : View
+        Of the codes.
+    targets : Targets
+        With leading axes of groups and cases; the factor is shared.
+    metric : Metric
+        The metric of the loss.
+    strength : float
+        Weight of the code prior.
+
+    Returns
+    -------
+    Standing
+        As :func:`egem.search.advance` has it after a single step from the start.
+    """
+
+    def one(searcher: Searcher, code, seen: View, targets: Targets) -> Model:
+        residuals = seen.imagined - targets.values
+        n_observed = targets.n_observed[:, None]
+        prior, away, weight = priced(searcher, metric, strength, code[None], n_observed)
+        slope = inner(metric, targets.factor, residuals, seen.jacobian)
+        bend = inner(metric, targets.factor, seen.jacobian, seen.jacobian)
+        return Model(
+            loss=squared(metric, targets.factor, residuals) / targets.n_observed,
+            prior=prior,
+            gradient=slope / n_observed + weight * away,
+            curvature=bend / n_observed[..., None] + jax.vmap(jnp.diag)(weight),
+        )
+
+    at = jax.vmap(one, (0, 0, 0, targets.axes))(searchers, codes, seen, targets)
+    nothing = jnp.zeros_like(at.loss)
+    full = jax.vmap(jax.vmap(damped_step))(at, nothing)
+    return Standing(
+        code=jnp.broadcast_to(codes[:, None], at.gradient.shape),
+        at=at,
+        damping=nothing + FIRST_DAMPING,
+        n_steps=nothing.astype(int),
+        converged=nothing.astype(bool),
+        promise=jnp.sum(full * at.gradient, axis=-1),
+    )
