@@ -310,8 +310,9 @@ def _look(
     team, n_book = race.team, race.team.book.shape[1]
     whole = np.asarray(bound.mask.all(axis=1))
     pairs = np.flatnonzero(whole[race.case])
-    pairs = pairs[np.argsort(race.member[pairs] * n_book + race.place[pairs], kind="stable")]
-    begun, view = np.unique(race.member[pairs] * n_book + race.place[pairs], return_inverse=True)
+    start_of = race.member * n_book + race.place
+    pairs = pairs[np.argsort(start_of[pairs], kind="stable")]
+    begun, view = np.unique(start_of[pairs], return_inverse=True)
     # Sums in tiles of another shape differ in the last bit, as with thin ones.
     if only_if_shared and 2 * len(begun) > len(pairs):
         return

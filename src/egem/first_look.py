@@ -19,7 +19,7 @@ from jaxtyping import Float
 from .arrays import AnyArray
 from .decoder import decode_with_jacobian
 from .metric import Metric, inner, squared
-from .search import FIRST_DAMPING, Model, Searcher, Standing, Targets, damped_step, priced
+from .search import FIRST_DAMPING, Model, Searcher, Standing, Targets, posterior, promised
 
 MOST_SEEN = 2**24  # floats of all views that are kept at a time
 
@@ -75,24 +75,22 @@ def look(
     def one(searcher: Searcher, code, seen: View, targets: Targets) -> Model:
         residuals = seen.imagined - targets.values
         n_observed = targets.n_observed[:, None]
-        prior, away, weight = priced(searcher, metric, strength, code[None], n_observed)
-        slope = inner(metric, targets.factor, residuals, seen.jacobian)
-        bend = inner(metric, targets.factor, seen.jacobian, seen.jacobian)
-        return Model(
+        alone = Model(
             loss=squared(metric, targets.factor, residuals) / targets.n_observed,
-            prior=prior,
-            gradient=slope / n_observed + weight * away,
-            curvature=bend / n_observed[..., None] + jax.vmap(jnp.diag)(weight),
+            prior=jnp.zeros_like(targets.n_observed),
+            gradient=inner(metric, targets.factor, residuals, seen.jacobian) / n_observed,
+            curvature=inner(metric, targets.factor, seen.jacobian, seen.jacobian)
+            / n_observed[..., None],
         )
+        return posterior(searcher, metric, strength, code[None], n_observed, alone)
 
     at = jax.vmap(one, (0, 0, 0, targets.axes))(searchers, codes, seen, targets)
     nothing = jnp.zeros_like(at.loss)
-    full = jax.vmap(jax.vmap(damped_step))(at, nothing)
     return Standing(
         code=jnp.broadcast_to(codes[:, None], at.gradient.shape),
         at=at,
         damping=nothing + FIRST_DAMPING,
         n_steps=nothing.astype(int),
         converged=nothing.astype(bool),
-        promise=jnp.sum(full * at.gradient, axis=-1),
+        promise=promised(at),
     )

@@ -174,8 +174,7 @@ def advance(
         return (i < most_steps) & ~jnp.all(now.converged)
 
     _, end = jax.lax.while_loop(unfinished, lambda s: (s[0] + 1, step(s[1])), (0, standing))
-    full = steps_of(end.at, jnp.zeros_like(end.damping))
-    return end._replace(promise=jnp.sum(full * end.at.gradient, axis=-1))
+    return end._replace(promise=promised(end.at))
 
 
 def linearised(
@@ -189,22 +188,39 @@ def linearised(
     rows = jnp.where(targets.mask[:, None], rows, 0.0)
     n_observed = targets.n_observed[:, None]
     gram = inner(metric, targets.factor, rows, rows) / n_observed[..., None]
-    prior, away, weight = priced(searcher, metric, strength, codes, n_observed)
-    return Model(
-        loss=gram[:, -1, -1],
-        prior=prior,
-        gradient=gram[:, -1, :-1] + weight * away,
-        curvature=gram[:, :-1, :-1] + jax.vmap(jnp.diag)(weight),
+    return posterior(
+        searcher,
+        metric,
+        strength,
+        codes,
+        n_observed,
+        Model(gram[:, -1, -1], jnp.zeros(len(codes)), gram[:, -1, :-1], gram[:, :-1, :-1]),
     )
 
 
-def priced(
-    searcher: Searcher, metric: Metric, strength, codes, n_observed: Float[AnyArray, "n 1"]
-) -> tuple[Float[Array, " n"], Float[Array, "n k"], Float[Array, "n k"]]:
-    """Return the prior of codes, how far they are from its mean, and the weight of that."""
+def posterior(
+    searcher: Searcher,
+    metric: Metric,
+    strength,
+    codes: Float[AnyArray, "#n k"],
+    n_observed: Float[AnyArray, "n 1"],
+    likelihood: Model,
+) -> Model:
+    """Add the prior on codes to a model of the loss alone."""
     weight = strength * metric.noise / n_observed * searcher.code_precision
     away = codes - searcher.code_mean
-    return jnp.sum(weight * away**2, axis=1), away, weight
+    return Model(
+        loss=likelihood.loss,
+        prior=jnp.sum(weight * away**2, axis=1),
+        gradient=likelihood.gradient + weight * away,
+        curvature=likelihood.curvature + jax.vmap(jnp.diag)(weight),
+    )
+
+
+def promised(at: Model) -> Float[Array, "*n"]:
+    """By how much full steps are to lower scores, for leading axes of groups and cases."""
+    full = jax.vmap(jax.vmap(damped_step))(at, jnp.zeros_like(at.loss))
+    return jnp.sum(full * at.gradient, axis=-1)
 
 
 def inversion_losses(
