@@ -42,7 +42,7 @@ def compile_kernel() -> None:
             run(*FLAGS, *flags, "-c", str(SOURCE / source), "-o", objects[-1])
 
         for name, (lanes, flags) in WIDTHS.items():
-            for source in ("lstm", "push", "features"):
+            for source in ("lstm", "push", "normal", "features"):
                 define = [f"-DEGEM_ISA={name}", f"-DEGEM_LANES={lanes}"]
                 add(f"{source}.cc", f"{source}-{name}", *flags, *define)
         add("ffi.cc", "ffi", "-isystem", str(headers))

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from egem import features, native
-from egem.decoder import decode, decode_with_jacobian, init_published, scan
+from egem.decoder import (
+    decode,
+    decode_with_jacobian,
+    init_published,
+    normal_products,
+    scan,
+)
 
 needs_kernel = pytest.mark.skipif(native.KERNEL is None, reason="no native decoder here")
 
@@ -40,7 +46,7 @@ def by_scan(expert, codes, n_steps):
 
 def assert_near(found, expected):
     assert found.shape == expected.shape and found.dtype == jnp.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, np.abs(expected).max()), rtol=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(initial=1), rtol=0)
 
 
 def compare(shape):
@@ -69,6 +75,24 @@ def compare(shape):
     assert_near(both[1], jnp.moveaxis(jacobian, -1, 2))
 
 
+def compare_products(shape, basis_size=12):
+    """Assert that the products of residuals and derivatives are those of the rows themselves."""
+    experts, codes, targets = example(*shape)
+    flat = (*codes.shape[:2], -1)
+    targets = targets.reshape(flat)
+    mask = jax.random.bernoulli(jax.random.PRNGKey(1), 0.7, targets.shape)
+    basis = jax.random.normal(jax.random.PRNGKey(2), (targets.shape[-1], basis_size))
+    assert native.serves_normal(codes[0], basis, *jax.tree.map(lambda a: a[0], experts))
+    found = jax.vmap(normal_products, (0, 0, 0, 0, None))(experts, codes, targets, mask, basis)
+    y, jacobian = jax.vmap(lambda e, z: decode_with_jacobian(e, z, shape[-1]))(experts, codes)
+    rows = np.concatenate(
+        [(y.reshape(targets.shape) - targets)[:, :, None], jacobian.reshape(*codes.shape, -1)], 2
+    )
+    rows = np.where(np.asarray(mask)[:, :, None], rows, 0.0).astype(np.float64)
+    assert_near(found[0], rows @ rows.swapaxes(-1, -2))
+    assert_near(found[1], rows @ np.asarray(basis, np.float64))
+
+
 @needs_kernel
 @pytest.mark.parametrize("shape", SHAPES)
 def test_kernel_agrees_with_scan(shape):
@@ -76,12 +100,19 @@ def test_kernel_agrees_with_scan(shape):
 
 
 @needs_kernel
+@pytest.mark.parametrize(("shape", "basis_size"), [(SHAPES[1], 12), (SHAPES[2], 0), (SHAPES[4], 4)])
+def test_products_are_those_of_the_rows(shape, basis_size):
+    compare_products(shape, basis_size)
+
+
+@needs_kernel
 @pytest.mark.parametrize("name", ["plain", "avx2"])
 def test_every_kernel_agrees_with_scan(name):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from test_native import SHAPES, compare, native, test_features_agree_with_jax\n"
+        "from test_native import *\n"
         "[compare(shape) for shape in SHAPES[1:4]]\n"
+        "[compare_products(shape) for shape in SHAPES[1:3]]\n"
         "test_features_agree_with_jax((5, 3, 200)); print(native.KERNEL.name)"
     )
     out = subprocess.run(

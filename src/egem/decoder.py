@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from . import native
 from .arrays import AnyArray
@@ -160,6 +160,58 @@ def decode_with_jacobian(
 
         y, jacobian = jax.vmap(along, out_axes=(None, 1))(expert.w_code)
     return y + expert.b_out, jacobian
+
+
+def normal_products(
+    expert: Expert,
+    codes: Float[AnyArray, "n k"],
+    targets: Float[AnyArray, "n p"],
+    mask: Bool[AnyArray, "n p"],
+    basis: Float[AnyArray, "p q"],
+) -> tuple[Float[Array, "n k+1 k+1"], Float[Array, "n k+1 q"]]:
+    """Return what the normal equations of a search's step are made of.
+
+    Its rows, which native code never lays out, are the residual ``y(z) - x`` and the derivatives of
+    ``y`` along each entry of the code, flat, 0 where a value is missing.
+
+    Parameters
+    ----------
+    expert : Expert
+        One expert, without an expert axis.
+    codes : array (n, k)
+        Codes.
+    targets : array (n, n_steps * n_channels)
+        The sequence that each code is to meet.
+    mask : array of bool (n, n_steps * n_channels)
+        Where it is observed.
+    basis : array (n_steps * n_channels, q)
+        Directions of the metric.
+
+    Returns
+    -------
+    products : array (n, 1 + k, 1 + k)
+        Of each row with each.
+    projected : array (n, 1 + k, q)
+        Of each row with the basis.
+    """
+    n_steps = targets.shape[1] // expert.b_out.shape[-1]
+    if native.serves_normal(codes, basis, *expert):
+        first, rest = _first_gates(expert, codes)
+        return native.normal(
+            first,
+            expert.w_code,
+            *rest,
+            expert.b_out,
+            targets,
+            jnp.asarray(mask, jnp.float32),
+            basis,
+            n_steps,
+        )
+    y, jacobian = decode_with_jacobian(expert, codes, n_steps)
+    residuals = y.reshape(targets.shape) - targets
+    rows = jnp.concatenate([residuals[:, None], jacobian.reshape(*codes.shape, -1)], axis=1)
+    rows = jnp.where(mask[:, None], rows, 0.0)
+    return rows @ rows.swapaxes(1, 2), rows @ basis
 
 
 def _first_gates(expert: Expert, codes: Float[AnyArray, "n k"]):

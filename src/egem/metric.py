@@ -252,9 +252,19 @@ def inner(
     b: Float[AnyArray, "*n l p"],
 ) -> Float[AnyArray, "*n m l"]:
     """Inner products ``a Sigma_oo^-1 b'`` of residuals that are 0 where values are missing."""
-    whitened_a, whitened_b = (metric.project(r) @ factor.swapaxes(-1, -2) for r in (a, b))
-    plain, explained = (u @ v.swapaxes(-1, -2) for u, v in ((a, b), (whitened_a, whitened_b)))
-    return (plain - explained) / metric.floor
+    return inner_of(metric, factor, a @ b.swapaxes(-1, -2), metric.project(a), metric.project(b))
+
+
+def inner_of(
+    metric: Metric,
+    factor: Float[AnyArray, "*n q q"],
+    products: Float[AnyArray, "*n m l"],
+    projected_a: Float[AnyArray, "*n m q"],
+    projected_b: Float[AnyArray, "*n l q"],
+) -> Float[AnyArray, "*n m l"]:
+    """The same of residuals of which only ``a b'``, ``a B`` and ``b B`` are known."""
+    whitened_a, whitened_b = (r @ factor.swapaxes(-1, -2) for r in (projected_a, projected_b))
+    return (products - whitened_a @ whitened_b.swapaxes(-1, -2)) / metric.floor
 
 
 def squared(

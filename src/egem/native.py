@@ -41,7 +41,7 @@ def _load() -> Kernel | None:
         library = ctypes.CDLL(str(LIBRARY))
         library.egem_kernel_name.restype = ctypes.c_char_p
         library.egem_shares.restype = None
-        for name in ("Roll", "Record", "Pull", "Push"):
+        for name in ("Roll", "Record", "Pull", "Push", "Normal"):
             handler = jax.ffi.pycapsule(getattr(library, f"Egem{name}"))
             jax.ffi.register_ffi_target(f"egem_{name.lower()}", handler, platform="cpu")
         return Kernel(library.egem_kernel_name().decode(), library.egem_kernel_lanes(), library)
@@ -61,6 +61,12 @@ def serves(codes: Float[AnyArray, "n k"], *arrays: AnyArray) -> bool:
         and jax.default_backend() == "cpu"
         and all(a.dtype == jnp.float32 for a in arrays)
     )
+
+
+def serves_normal(codes: Float[AnyArray, "n k"], basis: AnyArray, *arrays: AnyArray) -> bool:
+    """The same of :func:`normal`, whose lanes are codes alone."""
+    few = KERNEL is not None and 2 * len(codes) < KERNEL.lanes
+    return serves(codes, basis, *arrays) and not few and basis.shape[1] % 4 == 0
 
 
 def _call(
@@ -121,6 +127,30 @@ def push(
     shapes = [(n, n_steps, c), (n, k, n_steps, c)]
     y, jacobian = _call("egem_push", shapes, n_steps, first, code, rec, bias, out)
     return y, jacobian
+
+
+def normal(
+    first: Float[AnyArray, "n 4h"],
+    code: Float[AnyArray, "k 4h"],
+    rec: Float[AnyArray, "h 4h"],
+    bias: Float[AnyArray, " 4h"],
+    out: Float[AnyArray, "h c"],
+    out_bias: Float[AnyArray, " c"],
+    targets: Float[AnyArray, "n p"],
+    shown: Float[AnyArray, "n p"],
+    basis: Float[AnyArray, "p q"],
+    n_steps: int,
+) -> tuple[Float[Array, "n k+1 k+1"], Float[Array, "n k+1 q"]]:
+    """Return products of :func:`push`'s rows with each other and with the basis.
+
+    The first row is the residual, the sequence less its target, and the others are derivatives;
+    both are 0 where ``shown`` is, elsewhere it is 1. A basis has a multiple of four columns.
+    """
+    n, k, q = len(first), len(code), basis.shape[1]
+    shapes = [(n, 1 + k, 1 + k), (n, 1 + k, q)]
+    arrays = first, code, rec, bias, out, out_bias, targets, shown, basis
+    gram, projected = _call("egem_normal", shapes, n_steps, *arrays)
+    return gram, projected
 
 
 def shares_above(

@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .arrays import AnyArray
-from .decoder import Expert, decode, decode_with_jacobian
-from .metric import Metric, inner, squared
+from .decoder import Expert, decode, normal_products
+from .metric import Metric, inner_of, squared
 
 PRIOR_STRENGTH = 1.0
 MAX_STEPS = 20
@@ -181,21 +181,14 @@ def linearised(
     searcher: Searcher, targets: Targets, metric: Metric, strength, codes: Float[AnyArray, "n k"]
 ) -> Model:
     """Evaluate the scores of codes, each for its own target, by one expert."""
-    n_steps = _n_steps(searcher.expert, targets)
-    y, jacobian = decode_with_jacobian(searcher.expert, codes, n_steps)
-    residuals = y.reshape(targets.values.shape) - targets.values
-    rows = jnp.concatenate([jacobian.reshape(*codes.shape, -1), residuals[:, None]], axis=1)
-    rows = jnp.where(targets.mask[:, None], rows, 0.0)
-    n_observed = targets.n_observed[:, None]
-    gram = inner(metric, targets.factor, rows, rows) / n_observed[..., None]
-    return posterior(
-        searcher,
-        metric,
-        strength,
-        codes,
-        n_observed,
-        Model(gram[:, -1, -1], jnp.zeros(len(codes)), gram[:, -1, :-1], gram[:, :-1, :-1]),
+    products, projected = normal_products(
+        searcher.expert, codes, targets.values, targets.mask, metric.basis
     )
+    n_observed = targets.n_observed[:, None]
+    gram = inner_of(metric, targets.factor, products, projected, projected) / n_observed[..., None]
+    loss, gradient, curvature = gram[:, 0, 0], gram[:, 0, 1:], gram[:, 1:, 1:]
+    alone = Model(loss, jnp.zeros(len(codes)), gradient, curvature)
+    return posterior(searcher, metric, strength, codes, n_observed, alone)
 
 
 def posterior(

@@ -180,6 +180,10 @@ inline void step(const Weights& w, const Lanes* first, int64_t t, State& s, Visi
 void push(const Shape&, const float* first, const float* code, const float* rec, const float* bias,
           const float* out, float* y, float* jacobian);
 
+void normal(const Shape&, int64_t basis_size, const float* first, const float* code,
+            const float* rec, const float* bias, const float* out, const Residuals&, float* gram,
+            float* projected);
+
 void shares(const FeatureShape&, const float* values, const int32_t* lengths,
             const int32_t* dilations, const int32_t* places, const float* channels,
             const float* thresholds, float* out);

@@ -104,6 +104,26 @@ ffi::Error push(In first, In code, In rec, In bias, In out, Out y, Out jacobian,
   return ffi::Error::Success();
 }
 
+ffi::Error normal(In first, In code, In rec, In bias, In out, In out_bias, In targets, In shown,
+                  In basis, Out gram, Out projected, int64_t steps) {
+  Shape s;
+  if (!shape_of(first, rec, bias, out, steps, &s)) return wrong();
+  s.code_size = code.dimensions()[code.dimensions().size() - 2];
+  const int64_t q = basis.dimensions()[basis.dimensions().size() - 1];
+  const int64_t width = s.steps * s.channels, rows = s.experts * s.codes * (1 + s.code_size);
+  if (!counts(code, s.experts * s.code_size * 4 * s.cells) || q % 4 ||
+      !counts(out_bias, s.experts * s.channels) || !counts(targets, s.experts * s.codes * width) ||
+      !counts(shown, s.experts * s.codes * width) || !counts(basis, s.experts * width * q) ||
+      !counts(gram, rows * (1 + s.code_size)) || !counts(projected, rows * q))
+    return wrong();
+  kernel().normal(s, q, first.typed_data(), code.typed_data(), rec.typed_data(), bias.typed_data(),
+                  out.typed_data(),
+                  {out_bias.typed_data(), targets.typed_data(), shown.typed_data(),
+                   basis.typed_data()},
+                  gram->typed_data(), projected->typed_data());
+  return ffi::Error::Success();
+}
+
 }  // namespace
 }  // namespace egem
 
@@ -120,6 +140,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPull, egem::pull,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPush, egem::push,
     ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Ret<Made>()
         .Attr<int64_t>("steps"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemNormal, egem::normal,
+    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>()
+        .Arg<In>().Arg<In>().Ret<Made>().Ret<Made>().Attr<int64_t>("steps"));
 #pragma GCC visibility pop
 // clang-format on
 

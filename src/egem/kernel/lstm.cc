@@ -172,5 +172,6 @@ void pull(const Shape& s, const float* first, const float* rec, const float* bia
 #define EGEM_JOIN(a, b) EGEM_JOIN_(a, b)
 namespace egem {
 const Kernel EGEM_JOIN(kernel_, EGEM_ISA){EGEM_TEXT(EGEM_ISA), EGEM_LANES, EGEM_ISA::roll,
-                                         EGEM_ISA::pull, EGEM_ISA::push, EGEM_ISA::shares};
+                                         EGEM_ISA::pull, EGEM_ISA::push, EGEM_ISA::normal,
+                                         EGEM_ISA::shares};
 }  // namespace egem

@@ -12,6 +12,12 @@ struct Shape {
   int64_t experts, codes, steps, cells, channels, code_size;
 };
 
+// What residuals are of: targets and shown (1, or 0 where missing) (e, n, t, c), the bias of out (e, c)
+// and a basis (e, t c, q).
+struct Residuals {
+  const float *out_bias, *targets, *shown, *basis;
+};
+
 struct Kernel {
   const char* name;
   int lanes;  // codes that are worked on side by side
@@ -26,6 +32,11 @@ struct Kernel {
   // code (e, k, 4h) is d first / d code; jacobian (e, n, k, t, c) is d y / d code.
   void (*push)(const Shape&, const float* first, const float* code, const float* rec,
                const float* bias, const float* out, float* y, float* jacobian);
+  // For the residual and, after it, the derivatives, all 0 where missing: their products with each
+  // other, gram (e, n, 1 + k, 1 + k), and with the basis, projected (e, n, 1 + k, q).
+  void (*normal)(const Shape&, int64_t basis_size, const float* first, const float* code,
+                 const float* rec, const float* bias, const float* out, const Residuals&,
+                 float* gram, float* projected);
   Shares shares;
 };
 

@@ -1,0 +1,93 @@
+// Runs the decoder with its derivatives along the code, in forward mode.
+#pragma once
+#include "products.hpp"
+
+namespace egem::EGEM_ISA {
+
+// Lane `l` of gates [cell][gate].
+inline void spread(Lanes* to, int64_t l, const float* from, int64_t cells) {
+  for (int64_t g = 0; g < 4; ++g)
+    for (int64_t u = 0; u < cells; ++u) to[u * 4 + g][l] = from[g * cells + u];
+}
+
+// Lanes are codes, each with all directions in turn; or, where codes are few, pairs of a code and a
+// direction, so that one code need not leave all other lanes idle.
+struct Order {
+  bool paired;
+  int64_t turns, lanes;
+  Order(const Shape& s, bool paired)
+      : paired(paired), turns(paired ? 1 : s.code_size),
+        lanes(paired ? s.codes * s.code_size : s.codes) {}
+  int64_t code(const Shape& s, int64_t lane) const { return paired ? lane / s.code_size : lane; }
+  int64_t direction(const Shape& s, int64_t lane) const { return paired ? lane % s.code_size : 0; }
+};
+
+// Hands the values of each channel at each step to a sink: those of the sequence, and then those of
+// its derivatives, each four floats of lanes from the next.
+template <class Sink>
+void derive(const Shape& s, Order order, const float* first, const float* code_weights,
+            const float* rec, const float* bias, const float* out, Sink sink) {
+  thread_local Scratch scratch;
+  const int64_t H = s.cells, K = s.code_size, ch = s.channels, all = 1 + order.turns;
+  const int64_t blocks = round_up(ch, 4) / 4, floats = (H + 4 * blocks) * H * 4;
+  const int64_t own = round_up(floats, L) / L;
+  Lanes* memory = scratch.vectors(own + all * (4 * H + 3 * H + 4));
+  // Weights: [cell][from][gate], and [four channels][from][channel].
+  float *packed = reinterpret_cast<float*>(memory), *packed_out = packed + H * H * 4;
+  // Of the value and then of its derivatives: gates of the first step, states, a cell's gates.
+  Lanes *starts = memory + own, *c = starts + all * 4 * H, *h = c + all * H, *next = h + all * H;
+  Lanes* gates = next + all * H;
+  const auto times = [&](const float* w) {
+    products<false, kVectors>(gates, h, Layout{H, 1}, H, w, 4, all);
+  };
+  for (int64_t e = 0; e < s.experts; ++e) {
+    const float *w = rec + e * H * 4 * H, *b = bias + e * 4 * H, *w_out = out + e * H * ch;
+    const float* w_code = code_weights + e * K * 4 * H;
+    for (int64_t u = 0; u < H; ++u)
+      for (int64_t i = 0; i < H; ++i)
+        for (int64_t g = 0; g < 4; ++g) packed[(u * H + i) * 4 + g] = w[i * 4 * H + g * H + u];
+    for (int64_t j = 0; j < 4 * blocks; ++j)
+      for (int64_t i = 0; i < H; ++i)
+        packed_out[(j / 4 * H + i) * 4 + j % 4] = j < ch ? w_out[i * ch + j] : 0.0f;
+    for (int64_t n = 0; n < order.lanes; n += L) {
+      const int64_t live = std::min<int64_t>(L, order.lanes - n);
+      std::fill(starts, gates, Lanes{});
+      for (int64_t l = 0; l < live; ++l) {
+        spread(starts, l, first + (e * s.codes + order.code(s, n + l)) * 4 * H, H);
+        for (int64_t k = 0; k < order.turns; ++k)
+          spread(starts + (1 + k) * 4 * H, l, w_code + (order.direction(s, n + l) + k) * 4 * H, H);
+      }
+      sink.begin(e, n, live);
+      for (int64_t t = 0; t < s.steps; ++t) {
+        for (int64_t u = 0; u < H; ++u) {
+          if (t == 0) {
+            for (int64_t v = 0; v < all; ++v) std::copy_n(starts + (v * H + u) * 4, 4, gates + v * 4);
+          } else {
+            times(packed + u * H * 4);
+            for (int g = 0; g < 4; ++g) gates[g] += b[g * H + u];
+          }
+          const Cell n = advance(gates[0], gates[1], gates[2], gates[3], c[u]);
+          const Lanes by_i = n.i * (1.0f - n.i) * n.g, by_f = n.f * (1.0f - n.f) * c[u];
+          const Lanes by_g = n.i * (1.0f - n.g * n.g), by_o = n.o * (1.0f - n.o) * n.tc;
+          const Lanes show = n.o * (1.0f - n.tc * n.tc);
+          c[u] = n.c;
+          next[u] = n.o * n.tc;
+          for (int64_t v = 1; v < all; ++v) {
+            const Lanes* a = gates + v * 4;
+            const Lanes d = n.f * c[v * H + u] + by_i * a[0] + by_f * a[1] + by_g * a[2];
+            c[v * H + u] = d;
+            next[v * H + u] = show * d + by_o * a[3];
+          }
+        }
+        std::swap(h, next);
+        for (int64_t j = 0; j < ch; ++j) {
+          if (j % 4 == 0) times(packed_out + j * H);
+          sink.add(j, gates + j % 4);
+        }
+      }
+      sink.end();
+    }
+  }
+}
+
+}  // namespace egem::EGEM_ISA
