@@ -91,7 +91,12 @@ def sharpest(
     sharpnesses: Sequence[float],
 ) -> tuple[float, float]:
     """Return the least surprise over sharpnesses, and the sharpness it is found at."""
-    found = [surprise(sharpness * losses, truth) for sharpness in sharpnesses]
+    behind = losses - losses.min(axis=1, keepdims=True)  # so that no exponential overflows
+    of_truth = behind[np.arange(len(truth)), truth]
+    found = [
+        float((np.log(np.exp(-sharpness * behind).sum(axis=1)) + sharpness * of_truth).mean())
+        for sharpness in sharpnesses
+    ]
     best = int(np.argmin(found))
     return found[best], float(sharpnesses[best])
 

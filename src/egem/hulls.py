@@ -124,8 +124,7 @@ class Gauge:
         for i, seen in enumerate(patterns):
             alike = np.flatnonzero(pattern == i)
             shown = self._whole if seen.all() else self._shown(seen)
-            size = shown.directions.shape[1] + self.bases.shape[1]
-            at_once = max(VALUES_AT_ONCE // (len(self.means) * size), 1)
+            at_once = max(VALUES_AT_ONCE // (len(self.means) * self.bases.shape[1]), 1)
             for of in np.array_split(alike, -(-len(alike) // at_once)):
                 out[:, of] = shown.losses(values[of][:, seen].astype(np.float64))
         return np.log(np.maximum(out, 1e-12))
@@ -158,16 +157,50 @@ class _Measure(NamedTuple):
     root: Float[np.ndarray, "c r r"]
 
 
+class _Level(NamedTuple):
+    """Means and bases times ``Sigma^-1``: what is then left to do for cases is a matrix product."""
+
+    directions: Float[np.ndarray, "p q"]
+    less: Float[np.ndarray, " q"]  # share of a direction that the scatter explains
+    floor: float
+    centres: Float[np.ndarray, "c p"]
+    lengths: Float[np.ndarray, " c"]  # of the means
+    rows: Float[np.ndarray, "c*r p"]
+    offsets: Float[np.ndarray, "c r"]  # products of bases and means
+
+    @staticmethod
+    def of(
+        means: Float[np.ndarray, "c p"],
+        bases: Float[np.ndarray, "c r p"],
+        directions: Float[np.ndarray, "p q"],
+        less: Float[np.ndarray, " q"],
+        floor: float,
+    ) -> "_Level":
+        """Weigh means and bases."""
+
+        def weighed(rows: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n p"]:
+            return (rows - ((rows @ directions) * less) @ directions.T) / floor
+
+        centres, rows = weighed(means), weighed(bases.reshape(-1, bases.shape[2]))
+        lengths = np.einsum("cp,cp->c", centres, means)
+        offsets = np.einsum("crp,cp->cr", rows.reshape(bases.shape), means)
+        return _Level(directions, less, floor, centres, lengths, rows, offsets)
+
+    def of_cases(
+        self, x: Float[np.ndarray, "n p"]
+    ) -> tuple[Float[np.ndarray, "c n"], Float[np.ndarray, "c r n"]]:
+        """Return squared lengths of ``x - mean`` and products with the bases, for all hulls."""
+        own = ((x**2).sum(axis=1) - (x @ self.directions) ** 2 @ self.less) / self.floor
+        lengths = own + self.lengths[:, None] - 2.0 * self.centres @ x.T
+        products = (self.rows @ x.T).reshape(*self.offsets.shape, len(x))
+        return lengths, products - self.offsets[:, :, None]
+
+
 @dataclass(frozen=True, eq=False)
 class _Shown:
     """Hulls and scatter, as far as cases show them, with all that does not depend on cases."""
 
-    means: Float[np.ndarray, "c p"]
-    bases: Float[np.ndarray, "c r p"]
-    directions: Float[np.ndarray, "p q"]
-    floors: Float[np.ndarray, " s"]
-    less: Float[np.ndarray, "s q"]  # share of a direction that the scatter explains
-    along: Float[np.ndarray, "s c r q"]  # what it explains of the bases
+    levels: tuple["_Level", ...]
     measures: tuple[_Measure, ...]
 
     @staticmethod
@@ -181,42 +214,27 @@ class _Shown:
     ) -> "_Shown":
         """Work out what does not depend on the cases."""
         directions, variances = spread
-        levels = sorted({candidate.shrinkage for candidate in candidates})
-        floors = np.array(levels) * (mean_variance or 1.0)
-        explained = (1.0 - np.array(levels))[:, None] * variances
-        less = explained / (explained + floors[:, None])
-        bases_along = bases @ directions
-        along = bases_along * less[:, None, None]
-        gram = bases @ bases.swapaxes(1, 2) - along @ bases_along.swapaxes(1, 2)
-        gram /= floors[:, None, None, None]
+        shrinkages = sorted({candidate.shrinkage for candidate in candidates})
+        levels, measures = [], []
+        for shrinkage in shrinkages:
+            floor = shrinkage * (mean_variance or 1.0)
+            explained = (1.0 - shrinkage) * variances
+            less = explained / (explained + floor)
+            levels.append(_Level.of(means, bases, directions, less, floor))
         identity = np.eye(bases.shape[1])
-        measures = []
         for candidate in candidates:
-            level = levels.index(candidate.shrinkage)
-            g = gram[level]
-            price = candidate.ridge * np.trace(g, axis1=1, axis2=2) / widths + 1e-9
-            factor = np.linalg.cholesky(g + price[:, None, None] * identity)
-            measures.append(_Measure(level, np.linalg.inv(factor)))
-        return _Shown(means, bases, directions, floors, less, along, tuple(measures))
+            at = shrinkages.index(candidate.shrinkage)
+            gram = levels[at].rows.reshape(bases.shape) @ bases.swapaxes(1, 2)
+            price = candidate.ridge * np.trace(gram, axis1=1, axis2=2) / widths + 1e-9
+            factor = np.linalg.cholesky(gram + price[:, None, None] * identity)
+            measures.append(_Measure(at, np.linalg.inv(factor)))
+        return _Shown(tuple(levels), tuple(measures))
 
     def losses(self, x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n_candidates n c"]:
-        """Measure cases against all hulls; nothing is as large as cases times hulls times values.
-
-        Lengths and products of ``x - mean`` are put together from those of x and of the mean.
-        """
-        n, (n_hulls, r, p) = len(x), self.bases.shape
-        cross = (self.bases.reshape(-1, p) @ x.T).reshape(n_hulls, r, n)
-        cross -= np.einsum("crp,cp->cr", self.bases, self.means)[:, :, None]
-        own = (self.means**2).sum(axis=1)[:, None] - 2.0 * self.means @ x.T + (x**2).sum(axis=1)
-        away_along = x @ self.directions - (self.means @ self.directions)[:, None]
-        explained = (away_along**2) @ self.less.T
-        out = np.zeros((len(self.measures), n, n_hulls))
-        products: dict[int, np.ndarray] = {}
+        """Measure cases against all hulls."""
+        found = [level.of_cases(x) for level in self.levels]
+        out = np.zeros((len(self.measures), len(x), len(self.measures[0].root)))
         for i, (level, root) in enumerate(self.measures):
-            floor = self.floors[level]
-            if level not in products:
-                products[level] = (cross - self.along[level] @ away_along.swapaxes(1, 2)) / floor
-            combined = root @ products[level]
-            length = (own - explained[:, :, level]) / floor
-            out[i] = (length - (combined**2).sum(axis=1)).T
-        return out / p
+            length, products = found[level]
+            out[i] = (length - ((root @ products) ** 2).sum(axis=1)).T
+        return out / x.shape[1]
