@@ -1,16 +1,19 @@
 """The native decoder beside XLA's scan and the machine's matrix product, in one run.
 
-    python benchmarks/decoder.py [--repeats 7]
+    python benchmarks/decoder.py [--repeats 7] [--json]
 
 Prints, for several shapes, the median time of a call on one thread, the ratio to the scan, and the
 rate as a share of that of a float32 matrix product of 1,024 rows (multiply-adds count as two
-operations, activations not at all). `decode` is the values, `gradient` that of their squares in all
-weights and codes, `jacobian` the values with their derivatives along the code.
+operations, activations not at all). `decode` is the values, `gradient` that of their squares in
+all weights and codes, `jacobian` the values with their derivatives along the code, `step` what a
+step of the search makes of those: their products with each other and with 32 directions.
 """
 
 import argparse
+import json
 import os
 import time
+from collections.abc import Iterator
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
@@ -19,14 +22,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from egem import native
-from egem.decoder import Expert, decode, decode_with_jacobian, init_default
+from egem.decoder import Expert, decode, decode_with_jacobian, init_default, normal_products
 
 SHAPES = {  # experts, codes each, code entries, cells, channels, steps
     "characters, published size": (20, 400, 4, 10, 3, 205),
     "16 letters and 4 experts": (4, 16, 17, 16, 3, 52),
-    "one letter against 20 experts": (20, 1, 17, 16, 3, 52),
     "MNIST, all data, a training step": (4, 64, 22, 48, 28, 28),
 }
+
+
+N_DIRECTIONS = 32
 
 
 def example(shape) -> tuple[Expert, jax.Array]:
@@ -36,8 +41,10 @@ def example(shape) -> tuple[Expert, jax.Array]:
     return experts, jax.random.uniform(keys[0], (n_experts, n_codes, code_size))
 
 
-def programs(n_steps: int) -> dict:
+def programs(n_steps: int, n_channels: int) -> dict:
     """New functions at every call, so that what serves them is decided anew."""
+    p = n_steps * n_channels
+    target, basis = jnp.zeros(p), jax.random.normal(jax.random.PRNGKey(1), (p, N_DIRECTIONS))
 
     def values(experts, codes):
         return jax.vmap(lambda e, z: decode(e, z, n_steps))(experts, codes)
@@ -45,8 +52,16 @@ def programs(n_steps: int) -> dict:
     def jacobians(experts, codes):
         return jax.vmap(lambda e, z: decode_with_jacobian(e, z, n_steps))(experts, codes)
 
+    def products(experts, codes):
+        def one(expert, codes):
+            targets = jnp.broadcast_to(target, (len(codes), p))
+            return normal_products(expert, codes, targets, targets == 0, basis)
+
+        return jax.vmap(one)(experts, codes)
+
     squares = jax.grad(lambda e, z: jnp.sum(values(e, z) ** 2), (0, 1))
-    return {"decode": jax.jit(values), "gradient": jax.jit(squares), "jacobian": jax.jit(jacobians)}
+    made = {"decode": values, "gradient": squares, "jacobian": jacobians, "step": products}
+    return {name: jax.jit(f) for name, f in made.items()}
 
 
 def median_time(f, *arguments, repeats: int) -> float:
@@ -59,38 +74,57 @@ def median_time(f, *arguments, repeats: int) -> float:
     return float(np.median(taken))
 
 
+def rows(kernel: native.Kernel, peak: float, repeats: int) -> Iterator[dict]:
+    """Time every program of every shape, with the kernel and without it."""
+    for name, shape in SHAPES.items():
+        n_experts, n_codes, code_size, n_cells, n_channels, n_steps = shape
+        n = n_experts * n_codes
+        forward = 2 * n * n_steps * n_cells * (4 * n_cells + n_channels)
+        derived = (1 + code_size) * forward
+        each = N_DIRECTIONS + (2 + code_size) / 2
+        products = 2 * n * n_steps * n_channels * (1 + code_size) * each
+        work = {"decode": forward, "gradient": 3 * forward, "jacobian": derived}
+        arguments = example(shape)
+        for kind, operations in (work | {"step": derived + products}).items():
+            if kind in ("jacobian", "step") and n_codes > 64:
+                continue  # its scan would fill the memory
+            taken = {}
+            for served in (kernel, None):
+                native.KERNEL = served
+                program = programs(n_steps, n_channels)[kind]
+                taken[served] = median_time(program, *arguments, repeats=repeats)
+            yield {
+                "shape": name,
+                "what": kind,
+                "milliseconds": 1e3 * taken[kernel],
+                "scan milliseconds": 1e3 * taken[None],
+                "times as fast": taken[None] / taken[kernel],
+                "share": operations / taken[kernel] / peak,
+            }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=7)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    options = parser.parse_args()
     kernel = native.KERNEL
     if kernel is None:
         raise SystemExit("There is no native decoder here; see `egem info` and CONTRIBUTING.md.")
     square = jax.random.normal(jax.random.PRNGKey(0), (1024, 1024))
-    product = median_time(jax.jit(jnp.matmul), square, square, repeats=repeats)
+    product = median_time(jax.jit(jnp.matmul), square, square, repeats=options.repeats)
     peak = 2 * 1024**3 / product
-    print(f"{kernel.name}, {kernel.lanes} lanes; matrix product {peak / 1e9:.0f} GFLOP/s")
-    print(f"{'':34}{'':10} {'native':>9} {'scan':>9} {'ratio':>6} {'share':>6}")
-    for name, shape in SHAPES.items():
-        n_experts, n_codes, code_size, n_cells, n_channels, n_steps = shape
-        forward = 2 * n_experts * n_codes * n_steps * n_cells * (4 * n_cells + n_channels)
-        work = {"decode": 1, "gradient": 3, "jacobian": 1 + code_size}
-        arguments = example(shape)
-        for kind, times in work.items():
-            if kind == "jacobian" and n_codes > 64:
-                continue  # its scan would fill the memory
-            native.KERNEL = kernel
-            mine = median_time(programs(n_steps)[kind], *arguments, repeats=repeats)
-            native.KERNEL = None
-            scan = median_time(programs(n_steps)[kind], *arguments, repeats=repeats)
-            share = times * forward / mine / peak
-            print(
-                f"{name:34}{kind:10} {1e3 * mine:6.2f} ms {1e3 * scan:6.2f} ms "
-                f"{scan / mine:6.1f} {share:6.0%}",
-                flush=True,
-            )
+    if not options.json:
+        print(f"{kernel.name}, {kernel.lanes} lanes; matrix product {peak / 1e9:.0f} GFLOP/s")
+        print(f"{'':34}{'':10} {'native':>9} {'scan':>9} {'ratio':>6} {'share':>6}")
+    for row in rows(kernel, peak, options.repeats):
+        line = (
+            f"{row['shape']:34}{row['what']:10} {row['milliseconds']:6.2f} ms "
+            f"{row['scan milliseconds']:6.2f} ms {row['times as fast']:6.1f} {row['share']:6.0%}"
+        )
+        print(json.dumps(row) if options.json else line, flush=True)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,13 @@ PARTS = {
     "large": ("One case, and ten thousand", ""),
     "start": ("From nothing", ""),
 }
+KERNEL = (
+    "Native code beside XLA's scan, on one thread. *Share* is the multiply-adds, counted as 2, as "
+    "a share of the rate of a float32 matrix product of 1,024 rows; activations are not counted, "
+    "nor is the way there that a gradient goes twice where its tape would not fit the cache. "
+    "*Step* is what a step of the search asks for: products of the Jacobian and residuals with "
+    "each other and with 32 directions. `python benchmarks/decoder.py` prints the same."
+)
 FACTORS = ("classes", "cases", "time points", "channels", "test")
 COLOURS = {"fit seconds": "#c0392b", "predict seconds": "#1f77b4"}
 
@@ -46,6 +53,9 @@ def write_report(table: Path, out: Path) -> None:
         of_part = rows.loc[rows.part == part]
         if len(of_part):
             lines += [f"## {title}", "", *([text, ""] if text else []), *_table(of_part), ""]
+    decoded = rows.loc[rows.part == "kernel"]
+    if len(decoded):
+        lines += ["## The decoder", "", KERNEL, "", *_wide(decoded, ["set", "method"]), ""]
     grown = rows.loc[rows.part == "growth"]
     if len(grown):
         _growth(grown, out / "speed-growth.png")
@@ -57,7 +67,7 @@ def write_report(table: Path, out: Path) -> None:
             "(all threads added up); *share* is the multiply-adds of training, counted as 2, as a "
             "share of a float32 matrix product's rate on both cores.",
             "",
-            *_growth_table(grown),
+            *_wide(grown, ["set"]),
             "",
             "![Seconds to fit and to predict as each factor grows](speed-growth.png)",
             "",
@@ -79,13 +89,18 @@ def _short(value) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _growth_table(rows: pd.DataFrame) -> list[str]:
-    wide = rows.pivot_table(index="set", columns="figure", values="value", sort=False)
+def _wide(rows: pd.DataFrame, keys: list[str]) -> list[str]:
+    """A table with a column for each figure."""
+    wide = rows.pivot_table(index=keys, columns="figure", values="value", sort=False)
     figures = list(dict.fromkeys(rows.figure))
-    lines = [f"| | {' | '.join(figures)} |", "|---" * (len(figures) + 1) + "|"]
-    for name in wide.index:
-        cells = [_short(wide.loc[name, figure]) for figure in figures]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines = [
+        "| " * len(keys) + f"| {' | '.join(figures)} |",
+        "|---" * (len(keys) + len(figures)) + "|",
+    ]
+    for name, found in wide.iterrows():
+        names = name if isinstance(name, tuple) else (name,)
+        cells = [*map(str, names), *(_short(found[figure]) for figure in figures)]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 

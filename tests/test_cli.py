@@ -268,3 +268,17 @@ def test_a_model_remembers_the_step_of_its_grid(tmp_path):
     done = egem("predict", model, data)
     assert done.exit_code == 0, done.stderr
     assert "accuracy 1.0000" in done.stderr and "unevenly" not in done.stderr
+
+
+def test_bench_tells_what_it_needs_where_there_is_no_checkout(monkeypatch, tmp_path):
+    monkeypatch.setattr("egem.cli.bench.SCRIPT", tmp_path / "speed.py")
+    done = egem("bench")
+    assert done.exit_code == 1 and "clone the repository" in done.stderr
+
+
+def test_bench_passes_on_what_the_benchmark_says(monkeypatch, tmp_path):
+    script = tmp_path / "speed.py"
+    script.write_text("import sys; print(sys.argv[1:]); sys.exit('growth' in sys.argv and 3)")
+    monkeypatch.setattr("egem.cli.bench.SCRIPT", script)
+    assert egem("bench", "--part", "start", "-o", str(tmp_path), "--quiet").exit_code == 0
+    assert egem("bench", "--part", "growth", "-o", str(tmp_path)).exit_code == 1
