@@ -17,6 +17,7 @@ are the defaults; splits are those of `benchmarks/accuracy.py` (seeds 10 and up)
 * gaps: half of the time points missing at random, a quarter of each letter's length missing in one
   piece, and only the first part of each letter's own length; beside it 1NN without the same points,
   and MiniRocket with gaps filled along lines and prefixes with their last value.
+* bands: how many of those missing values lie inside the band that `complete` gives for 0.9 of them.
 * growth: the twentieth letter added to a model of nineteen, against all twenty fitted together.
 """
 
@@ -48,6 +49,7 @@ ALPHAS = (0.05, 0.1, 0.2)
 N_KNOWN = 13  # letters; the other seven are unknown
 FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MOST_GAPPY = 300  # test cases with gaps, each of which has a pattern of its own
+MOST_COMPLETED = 100
 COLUMNS = ("part", "set", "k", "seed", "method", "figure", "value")
 
 
@@ -170,14 +172,41 @@ def as_letters(digits) -> np.ndarray:
 def gaps(name: str, k: int, seed: int) -> Figures:
     """Classify letters of which a part is missing."""
     cases = split(name, k, seed)
+    X, y = np.asarray(cases.X_test)[:MOST_GAPPY], cases.y_test[:MOST_GAPPY]
+    clf = EGEMClassifier(random_state=seed).fit(cases.X, cases.y)
+    rocket = Rocket(cases, seed)
+    for what, mask in parts_seen(name, X, seed).items():
+        Z = np.where(mask, X, np.nan)
+        yield Figure("EGEM", what, float((clf.predict(Z) == y).mean()))
+        yield Figure("1NN-ED", what, float((masked_nearest(cases, Z) == y).mean()))
+        yield Figure("MiniRocket", what, float((rocket.predict(filled(Z)) == y).mean()))
+
+
+def bands(name: str, k: int, seed: int) -> Figures:
+    """Complete letters of which a part is missing, with a band for 0.9 of the missing values."""
+    cases = split(name, k, seed)
+    X, y = np.asarray(cases.X_test)[:MOST_COMPLETED], cases.y_test[:MOST_COMPLETED]
+    clf = EGEMClassifier(random_state=seed).fit(cases.X, cases.y)
+    for what, mask in parts_seen(name, X, seed).items():
+        if what == "all":
+            continue
+        Z = np.where(mask, X, np.nan)
+        whole = clf.complete(Z)
+        inside = (whole.low <= X) & (whole.high >= X)
+        yield Figure("EGEM", f"inside, {what}", float(inside[~mask].mean()))
+        right = ~mask & (whole.labels == y)[:, None, None]
+        yield Figure(
+            "EGEM", f"inside where the class is right, {what}", float(inside[right].mean())
+        )
+
+
+def parts_seen(name: str, X: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Masks of what is seen of cases, by what it is called."""
     raw = load_dataset(name, raw=True)[0]
     keys = _keys(load_dataset(name)[0])
     own_lengths = {tuple(x): np.shape(r)[1] for x, r in zip(keys, raw, strict=True)}
-    X, y = np.asarray(cases.X_test)[:MOST_GAPPY], cases.y_test[:MOST_GAPPY]
     lengths = [own_lengths[tuple(key)] for key in _keys(X)]
     rng = np.random.default_rng(seed)
-    clf = EGEMClassifier(random_state=seed).fit(cases.X, cases.y)
-    rocket = Rocket(cases, seed)
     half = rng.random((len(X), 1, X.shape[2])) < 0.5
     seen = {"all": np.ones(X.shape, bool), "random half": np.broadcast_to(half, X.shape)}
     block = np.ones(X.shape, bool)
@@ -190,15 +219,7 @@ def gaps(name: str, k: int, seed: int) -> Figures:
         for row, n in zip(prefix, lengths, strict=True):
             row[:, : int(fraction * n)] = True
         seen[f"first {fraction:g}"] = prefix
-    for what, mask in seen.items():
-        Z = np.where(mask, X, np.nan)
-        yield Figure("EGEM", what, float((clf.predict(Z) == y).mean()))
-        yield Figure("1NN-ED", what, float((masked_nearest(cases, Z) == y).mean()))
-        yield Figure("MiniRocket", what, float((rocket.predict(filled(Z)) == y).mean()))
-        if what != "all":
-            whole = clf.complete(Z)
-            inside = (whole.low <= X) & (whole.high >= X)
-            yield Figure("EGEM", f"band of 0.9, {what}", float(inside[~mask].mean()))
+    return seen
 
 
 def _keys(X) -> np.ndarray:
@@ -251,6 +272,7 @@ PARTS = {
     "coverage": (coverage, HONESTY_SETS, range(10, 50)),
     "novelty": (novelty, ("characters",), SEEDS),
     "gaps": (gaps, ("characters",), SEEDS),
+    "bands": (bands, ("characters",), SEEDS),
     "growth": (growth, ("characters",), SEEDS),
 }
 

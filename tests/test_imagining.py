@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import norm
 
-from egem.completion import posterior
+from egem.completion import band, posterior
 from egem.evaluation import evaluate
 from egem.evaluation_page import evaluation_page
 from egem.explaining import loss_shares
@@ -80,6 +82,34 @@ def test_what_is_there_is_kept_and_the_rest_comes_with_a_band(digit_model, digit
     assert np.abs(whole.values[rest] - X[rest]).mean() < 0.8 * plain
     named = digit_model.complete(gappy[:3], label=8)
     assert named.labels.tolist() == [8, 8, 8]
+
+
+@given(
+    arrays(float, (3, 4), elements=st.floats(-5, 5)),
+    arrays(float, (3, 4), elements=st.floats(0.1, 3)),
+    arrays(float, 3, elements=st.floats(0.05, 1)),
+    st.floats(0.1, 0.99),
+)
+def test_a_band_holds_its_share_of_a_mixture(means, sds, weights, level):
+    weights = weights / weights.sum()
+    low, high = band(means, sds, weights, level)
+    below, above = (weights @ norm.cdf((each - means) / sds) for each in (low, high))
+    np.testing.assert_allclose(below, (1 - level) / 2, atol=1e-6)
+    np.testing.assert_allclose(above, (1 + level) / 2, atol=1e-6)
+
+
+def test_a_class_in_doubt_widens_the_band(digit_model, digits):
+    start = digits[2][:40].copy()
+    start[:, :, 2:] = np.nan
+    certain = digit_model.predict_proba(start).max(axis=1)
+    doubtful = np.argsort(certain)[:5]
+    assert certain[doubtful].max() < 0.9
+    whole = digit_model.complete(start[doubtful])
+    for i, label in enumerate(whole.labels):
+        named = digit_model.complete(start[doubtful[i : i + 1]], label=label)
+        np.testing.assert_allclose(named.values[0], whole.values[i], atol=1e-4)
+        width, alone = (np.mean(of.high - of.low) for of in (whole, named))
+        assert width > alone
 
 
 def test_level_and_label_are_checked(digit_model, digits):

@@ -291,9 +291,10 @@ def test_few_programs_serve_every_number_of_cases():
             train_on([make_batch(n_cases, 0)], [n_cases])
         return [program._cache_size() for program in programs]
 
+    train_on([make_batch(4, i) for i in range(4)], list("abcd"))  # four experts at a time, or one
     before = compiled_after(4, 8)
     assert min(before) >= 1
     assert compiled_after(1, 2, 3, 5, 6, 7) == before
-    six_classes = [make_batch(n_cases, 0) for n_cases in (1, 2, 3, 4, 5, 6)]
-    train_on(six_classes, list("abcdef"))
+    classes = [make_batch(n_cases, 0) for n_cases in (1, 2, 3, 4, 3, 4, 5, 6)]
+    train_on(classes, list("abcdefgh"))
     assert compiled_after() == before

@@ -9,17 +9,21 @@ observed ones o, with the derivatives J of the imagined sequence along the code:
     C         = s^2 (J_o' Sigma_oo^-1 J_o + prior)^-1
 
 The scale s is the case's own where it shows much, that of a typical member of a class where it
-shows little.
+shows little. Where the class is in doubt, every likely expert completes the case, and the band is
+that of the mixture of what they say.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
+from scipy.special import ndtr, ndtri
 
 from .metric import Metric
 
 TYPICAL_WEIGHT = 16.0  # observed values that the typical scale is worth
+LEAST_LIKELY = 0.01  # an expert whose class is less likely than that has no say
+HALVINGS = 30
 WIDENING = 1.3  # of the band: experts are sure of more than they know; from the development splits
 
 
@@ -33,7 +37,7 @@ class Completion(NamedTuple):
     low, high : array (n_cases, n_channels, n_timepoints)
         The band about each estimate; equal to ``values`` where these were observed.
     labels : array (n_cases,)
-        Whose expert completed each case.
+        Whose expert gave the estimates.
     """
 
     values: Float32[np.ndarray, "n_cases n_channels n_timepoints"]
@@ -102,3 +106,42 @@ def posterior(
     # An observed step may be the mean of a block of time points, of which some are missing.
     variance = np.where(seen, scale * metric.floor, reach + scale * own)
     return estimate, WIDENING * np.sqrt(variance)
+
+
+def band(
+    means: Float[np.ndarray, "m *p"],
+    sds: Float[np.ndarray, "m *p"],
+    weights: Float[np.ndarray, " m"],
+    level: float,
+) -> tuple[Float[np.ndarray, "*p"], Float[np.ndarray, "*p"]]:
+    """Return the quantiles between which mixtures of normals have a share of ``level``.
+
+    Parameters
+    ----------
+    means, sds : array (m, ...)
+        Of the normals.
+    weights : array (m,)
+        Of each, summing to 1.
+    level : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : array (...)
+        Below and above lie equal shares.
+
+    >>> low, high = band(np.zeros((2, 1)), np.ones((2, 1)), np.array([0.5, 0.5]), 0.9)
+    >>> [float(round(x[0], 3)) for x in (low, high)]
+    [-1.645, 1.645]
+    """
+    weights = weights.reshape(-1, *(1 for _ in means.shape[1:]))
+    found = []
+    for share in ((1 - level) / 2, (1 + level) / 2):
+        own = means + float(ndtri(share)) * sds  # the mixture's lies among those of the normals
+        low, high = own.min(axis=0), own.max(axis=0)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            below = (weights * ndtr((middle - means) / np.maximum(sds, 1e-12))).sum(axis=0) < share
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        found.append((low + high) / 2)
+    return found[0], found[1]

@@ -1,13 +1,14 @@
 """What a fitted classifier imagines: reconstructions, completions, new members of a class."""
 
 import numpy as np
-from jaxtyping import Float32, Int
-from scipy.stats import norm
+from jaxtyping import Float, Float32, Int
 from sklearn.utils.validation import check_is_fitted
 
-from .completion import Completion, posterior
+from .calibration import probabilities
+from .completion import LEAST_LIKELY, Completion, band, posterior
 from .explaining import Explanation, explained
 from .inversion import Inversion, class_index
+from .prepare import Batch
 from .recognition import Recognition, check_share
 
 
@@ -51,7 +52,8 @@ class Imagination(Recognition):
         X : array or list
             Cases, as for :meth:`invert`.
         label : label or None, default None
-            Whose expert; None takes the winner of each case. The band takes the class for granted.
+            Whose expert; None takes the winner of each case for the estimates, and all that are
+            likely for the band. A band of a named class takes the class for granted.
         level : float, default 0.9
             Share of missing values that the band should hold, each taken alone, in (0, 1).
 
@@ -73,30 +75,46 @@ class Imagination(Recognition):
         """
         check_share("level", level)
         inversion, whose = self._inverted_by(X, label)
-        ensemble, grid = self.ensemble_, self.preparation_
+        grid = self.preparation_
         cases = grid.align(self._cases(X, reset=False))
         batch = grid.apply(cases)
-        estimate, sd = (np.zeros(batch.values.shape) for _ in range(2))
-        for i, e in enumerate(whose):
-            y, jacobian = ensemble.linearise(e, inversion.codes[i, e])
-            found = posterior(
-                batch.values[i].ravel().astype(np.float64),
-                batch.mask[i].ravel(),
-                y.ravel(),
-                jacobian.reshape(len(jacobian), -1),
-                ensemble.metric,
-                ensemble.search.prior_strength * ensemble.trained[e].code_precision,
-            )
-            estimate[i], sd[i] = (a.reshape(estimate.shape[1:]) for a in found)
-        values = grid.restore(estimate)
-        half = float(norm.ppf(0.5 + level / 2)) * grid.restore_spread(sd)
-        low, high = values - half, values + half
+        weights = np.eye(len(self.classes_))[whose]
+        if label is None:
+            likely = probabilities(inversion.scores, self.sharpness_)
+            weights = np.where((likely >= LEAST_LIKELY) | (weights > 0), likely, 0.0)
+            weights /= weights.sum(axis=1, keepdims=True)
+        values, low, high = (np.zeros((len(cases), *self._shape), np.float32) for _ in range(3))
+        for i in range(len(cases)):
+            asked = np.flatnonzero(weights[i])
+            found = [self._posterior(e, inversion.codes[i, e], batch[i : i + 1]) for e in asked]
+            estimates, sds = (np.concatenate(each) for each in zip(*found, strict=True))
+            estimates, sds = grid.restore(estimates), grid.restore_spread(sds)
+            values[i] = estimates[asked == whose[i]][0]
+            low[i], high[i] = band(estimates, sds, weights[i, asked], level)
+        low, high = np.minimum(low, values), np.maximum(high, values)
         for i, case in enumerate(cases):
             given = case[:, : grid.n_timepoints]
             seen = ~np.isnan(given)
             for of in (values, low, high):
                 of[i, :, : given.shape[1]][seen] = given[seen]
         return Completion(values, low, high, self.classes_[whose])
+
+    def _posterior(
+        self, e: int, code: Float32[np.ndarray, " k"], case: Batch
+    ) -> tuple[Float[np.ndarray, "1 t c"], Float[np.ndarray, "1 t c"]]:
+        """Let an expert estimate all of a case, with standard deviations."""
+        ensemble = self.ensemble_
+        y, jacobian = ensemble.linearise(e, code)
+        found = posterior(
+            case.values.ravel().astype(np.float64),
+            case.mask.ravel(),
+            y.ravel(),
+            jacobian.reshape(len(jacobian), -1),
+            ensemble.metric,
+            ensemble.search.prior_strength * ensemble.trained[e].code_precision,
+        )
+        estimate, sd = (each.reshape(case.values.shape) for each in found)
+        return estimate, sd
 
     def explain(self, X, n_experts: int = 3, n_near: int = 4) -> Explanation:
         """Show why each case was classified as it was.

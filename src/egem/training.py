@@ -25,7 +25,7 @@ from .tiles import Advance, bucket, run, stack, tiled
 
 Codes = Literal["auto", "one-hot", "learned"]
 
-EXPERTS_PER_TILE = 4
+EXPERTS_PER_TILE = 4  # or one
 UPDATES_PER_CALL = 100  # between two looks at the clock, the progress bar and Ctrl-C
 MOST_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
 MOST_PAIRS = 8192  # drawn ahead for a class, unless it has more cases than that
@@ -235,7 +235,7 @@ def train(
         tiles = [
             np.array(members)[index]
             for members in groups.values()
-            for index in tiled(len(members), EXPERTS_PER_TILE)
+            for index in _tiles_of(len(members))
         ]
 
         def work(tile, advance, tasks=tasks):
@@ -259,6 +259,16 @@ def train(
         f"starting points; lower learning_rate (now {recipe.learning_rate:g}) or look at that "
         "class's cases for extreme values."
     )
+
+
+def _tiles_of(n: int) -> list[np.ndarray]:
+    """Cut ``range(n)`` into tiles of full size, and what is left into tiles of one.
+
+    Two programs to compile, then, and no copies to train; sums in tiles of another size may differ
+    in the last bit.
+    """
+    full = n - n % EXPERTS_PER_TILE
+    return tiled(full, EXPERTS_PER_TILE) + [np.array([i]) for i in range(full, n)]
 
 
 def _task(batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attempt: int) -> _Task:
