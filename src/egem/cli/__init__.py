@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import change, classify, demo, evaluate, explain, info, reproduce, train
+from . import change, classify, demo, evaluate, explain, info, reproduce, serve, train
 from .guard import guarded, show_tracebacks
 
 app = typer.Typer(
@@ -49,5 +49,6 @@ for _work in (  # the help lists them in this order
     change.remove_class,
     info.info,
     reproduce.reproduce,
+    serve.serve,
 ):
     app.command()(guarded(_work))

@@ -1,0 +1,57 @@
+"""The application: everything put together."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from .. import __version__
+from . import changing, live
+from .models import Model
+from .refusing import refuse_in_json
+from .store import Shelf
+from .work import Workers
+from .workspace import Workspaces
+
+STATIC = Path(__file__).parent / "static"
+log = logging.getLogger(__name__)
+
+
+def create_app(data_dir: Path, *, beginning: Model | None = None) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    data_dir : Path
+        Folder to keep workspaces in; made where it is not there.
+    beginning : Model or None, default None
+        What new workspaces begin with; None begins without a class.
+
+    Returns
+    -------
+    FastAPI
+    """
+    workers = Workers()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        workers.close()
+
+    app = FastAPI(title="egem", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.workers = workers
+    app.state.workspaces = Workspaces(Shelf(data_dir), beginning or Model(), workers)
+    refuse_in_json(app)
+    app.include_router(changing.router)
+    app.include_router(live.router)
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app

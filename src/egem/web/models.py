@@ -1,0 +1,135 @@
+"""A workspace's model: a classifier, the drawings it was taught, and where they come from."""
+
+import json
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from pathlib import Path as File
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ..classifier import EGEMClassifier
+from ..validation import Case
+from .strokes import FRAME, Path, is_normal
+
+Kind = Literal["strokes", "series"]
+MOST_SHOWN = 256  # points of a drawing that are kept to be shown
+MOST_CLASSES = 100
+MOST_CASES = 256  # of a class that is drawn
+
+
+class Drawing(NamedTuple):
+    """A taught drawing, as it is shown again.
+
+    Attributes
+    ----------
+    x, y : list of float
+        In the page's units, thinned.
+    lifts : list of int
+        Points at which the pen was put down again.
+    length : float
+        Of its path, in the page's units.
+    """
+
+    x: list[float]
+    y: list[float]
+    lifts: list[int]
+    length: float
+
+    @staticmethod
+    def of(x: list[float], y: list[float], lifts: list[int], length: float) -> "Drawing":
+        """Thin a stroke; places where the pen came down, or left, stay."""
+        n = len(x)
+        ends = {0, n - 1, *lifts, *(i - 1 for i in lifts)}
+        kept = sorted(ends | set(np.linspace(0, n - 1, min(n, MOST_SHOWN)).astype(int).tolist()))
+        place = {i: at for at, i in enumerate(kept)}
+        return Drawing(
+            [round(x[i], 5) for i in kept],
+            [round(y[i], 5) for i in kept],
+            [place[i] for i in lifts],
+            length,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What a workspace holds at a time; never changed, only replaced.
+
+    Attributes
+    ----------
+    classifier : EGEMClassifier or None
+        None where there is no class yet.
+    drawings : mapping of str to tuple of Drawing
+        Of classes that were drawn, in the order of the classifier's cases.
+    how : str
+        What made it of the one before, for the button that undoes it.
+    title : str
+        What the page calls it.
+    fit : mapping or None
+        How a fit to data went, as :class:`egem.web.schema.FitResult`.
+    """
+
+    classifier: EGEMClassifier | None = None
+    drawings: Mapping[str, tuple[Drawing, ...]] = field(default_factory=dict)
+    how: str = ""
+    title: str = ""
+    fit: Mapping[str, Any] | None = None
+
+    @property
+    def kind(self) -> Kind | None:
+        """Whether it knows drawings or other series; None where it knows nothing."""
+        if self.classifier is None:
+            return None
+        grid = self.classifier.preparation_
+        drawn = grid.n_timepoints == FRAME.n_timepoints and is_normal(self.classifier.cases_.cases)
+        return "strokes" if drawn else "series"
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the classes."""
+        return [] if self.classifier is None else [str(c) for c in self.classifier.classes_]
+
+    def own(self, label: str) -> Any:
+        """Return a label as the classifier has it: a class may be called by a number."""
+        assert self.classifier is not None
+        return self.classifier.classes_[self.labels.index(label)]
+
+    def cases(self, label: str) -> list[Case]:
+        """Training cases of a class that the classifier keeps."""
+        assert self.classifier is not None
+        return self.classifier.cases_.of(self.labels.index(label))
+
+    def changed(self) -> EGEMClassifier:
+        """Return a classifier to change, which leaves this one as it is."""
+        return copy(self.classifier) or EGEMClassifier(
+            scaling=FRAME, augment="pen", align="start", random_state=0
+        )
+
+
+def write_about(model: Model) -> bytes:
+    """Lay down all but the classifier as JSON."""
+    about = {
+        "format": 1,
+        "how": model.how,
+        "title": model.title,
+        "fit": model.fit,
+        "drawings": {label: [d._asdict() for d in of] for label, of in model.drawings.items()},
+    }
+    return json.dumps(about, separators=(",", ":")).encode()
+
+
+def read_model(about: bytes, classifier: File) -> Model:
+    """Read what :func:`write_about` wrote, and the classifier where there is one."""
+    told = json.loads(about)
+    drawings = {
+        label: tuple(Drawing(**each) for each in of) for label, of in told["drawings"].items()
+    }
+    clf = EGEMClassifier.load(classifier) if classifier.exists() else None
+    return Model(clf, drawings, told["how"], told["title"], told["fit"])
+
+
+def drawn(x: list[float], y: list[float], lifts: list[int]) -> tuple[Case, Drawing]:
+    """Bring a stroke to its normal form, and to one that is shown."""
+    path = Path.of(x, y)
+    return path.case(), Drawing.of(x, y, lifts, path.length)
