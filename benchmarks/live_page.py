@@ -11,7 +11,6 @@ the time from sending a stroke to having its answer, as the page itself measures
 
 import argparse
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,8 +19,6 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from egem import load_dataset
-
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "web"))
 from pens import fitted, onto
 from serving import serving
 
@@ -35,10 +32,16 @@ addEventListener("egem:answer", ({ detail }) => times.push(detail.ms));
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--letters", type=int, default=20, help="how many letters to draw")
     n_letters = parser.parse_args().letters
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as address, sync_playwright() as p:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder)) as address,
+        sync_playwright() as p,
+    ):
         browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.add_init_script(LISTEN)
@@ -49,7 +52,10 @@ def main() -> None:
         times = replay(page, n_letters)
         browser.close()
     median, late = np.percentile(times, [50, 95])
-    print(f"{len(times)} answers while {n_letters} letters grew: median {median:.0f} ms, 95 % {late:.0f} ms")
+    print(
+        f"{len(times)} answers while {n_letters} letters grew: "
+        f"median {median:.0f} ms, 95th percentile {late:.0f} ms"
+    )
 
 
 def replay(page: Page, n_letters: int) -> list[float]:

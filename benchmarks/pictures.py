@@ -10,17 +10,16 @@ and Debian's `chromium`.
 import argparse
 import io
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "tests" / "web"))
 from pens import Movement, onto, symbols
 from serving import serving
+
+ROOT = Path(__file__).parents[1]
 
 SIZE = {"width": 1080, "height": 760}
 WIDTH = 720  # of the picture
@@ -50,7 +49,12 @@ class Film:
         frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in self.frames]
         file.parent.mkdir(parents=True, exist_ok=True)
         frames[0].save(
-            file, save_all=True, append_images=frames[1:], duration=self.times, loop=0, optimize=True
+            file,
+            save_all=True,
+            append_images=frames[1:],
+            duration=self.times,
+            loop=0,
+            optimize=True,
         )
 
 
@@ -97,10 +101,16 @@ def draw(film: Film, pad: str, movement: Movement, step: int) -> None:
 
 def main() -> None:
     """Record what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("picture", choices=["page"])
     parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as address, sync_playwright() as p:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder)) as address,
+        sync_playwright() as p,
+    ):
         browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]
         page.goto(address)
@@ -109,7 +119,9 @@ def main() -> None:
         browser.close()
     file = ROOT / "docs" / "pictures" / "page.gif"
     film.write(file)
-    print(f"{file.relative_to(ROOT)}: {len(film.frames)} frames, {file.stat().st_size / 1e6:.1f} MB")
+    print(
+        f"{file.relative_to(ROOT)}: {len(film.frames)} frames, {file.stat().st_size / 1e6:.1f} MB"
+    )
 
 
 if __name__ == "__main__":

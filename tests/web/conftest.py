@@ -42,7 +42,10 @@ def page(browser, served, context_options):
     context.set_default_timeout(20_000)
     page = context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if _is_complaint(message) else None,
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(served)
     page.wait_for_selector("#guide:not([hidden])")

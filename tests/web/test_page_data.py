@@ -66,4 +66,3 @@ def test_a_wrong_file_is_refused_in_plain_words(data, tmp_path, name, content):
     assert data.locator("#fit").is_hidden()
     message.locator("button").click()
     assert message.count() == 0
-

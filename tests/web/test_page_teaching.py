@@ -53,12 +53,17 @@ def test_experts_compete_and_complete_the_stroke_ahead_of_the_pen(taught):
     answers = """new Promise((resolve) => addEventListener("egem:answer", resolve, {once: true}))"""
     movement = pens.symbols("spiral", 5)[4]
     pens.draw(taught, "#recognise-pad", movement, part=0.6, finish=False)
-    taught.evaluate(f"async () => {{ await Promise.race([{answers}, new Promise(r => setTimeout(r, 500))]) }}")
+    taught.evaluate(
+        f"async () => {{ await Promise.race([{answers}, new Promise(r => setTimeout(r, 500))]) }}"
+    )
     rows = taught.locator("#ranking li")
     assert rows.count() == 2
     assert rows.first.locator(".mind svg path").count() == 1
     assert taught.locator("#verdict.open .name").count() == 1
-    shares = [text.replace("\u202f%", "").replace("<\u202f", "") for text in rows.locator(".share").all_text_contents()]
+    shares = [
+        text.replace("\u202f%", "").replace("<\u202f", "")
+        for text in rows.locator(".share").all_text_contents()
+    ]
     assert 98 <= sum(map(float, shares)) <= 102
     taught.mouse.up()
     assert pens.verdict(taught) == "spiral"  # after the pause, without Enter
@@ -158,11 +163,15 @@ def test_the_code_space_is_moved_through_with_keys_and_pointer(taught):
     seen = {path.get_attribute("d")}
     taught.focus("#codes .ring")
     taught.keyboard.press("Shift+ArrowRight")
-    taught.wait_for_function("d => document.querySelector('#imagined path').getAttribute('d') !== d", arg=seen.pop())
+    taught.wait_for_function(
+        "d => document.querySelector('#imagined path').getAttribute('d') !== d", arg=seen.pop()
+    )
     before = path.get_attribute("d")
     box = taught.locator("#codes").bounding_box()
     taught.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     taught.mouse.down()
     taught.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"], steps=5)
     taught.mouse.up()
-    taught.wait_for_function("d => document.querySelector('#imagined path').getAttribute('d') !== d", arg=before)
+    taught.wait_for_function(
+        "d => document.querySelector('#imagined path').getAttribute('d') !== d", arg=before
+    )
