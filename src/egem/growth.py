@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from jaxtyping import Int
 from sklearn.utils.validation import check_is_fitted
 
 from .fitted import Fitted
+from .folds import holding
 from .inversion import class_index
 from .joint import JointMetric
 from .kept import Kept
@@ -15,7 +17,7 @@ from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch, Preparation
 from .tiles import Progress
-from .training import Recipe, Trained, train
+from .training import Recipe, Trained, canonical_order, train
 from .validation import Case, as_cases, check_spread
 
 
@@ -233,6 +235,24 @@ class Growth(Fitted):
         return self._settle(
             self.classes_, list(self.ensemble_.trained), self.cases_, measured, renew=True
         )
+
+    def held_out_cases(self) -> Int[np.ndarray, " n"] | None:
+        """Tell which training cases :attr:`held_out_` holds the scores of.
+
+        Returns
+        -------
+        array of int (n,) or None
+            Numbers in :attr:`cases_`; None where other cases were scored (:meth:`calibrate`) or not
+            all of them are kept in the model.
+        """
+        check_is_fitted(self)
+        kept, held = self.cases_, self.held_out_
+        if not kept.cases:
+            return None
+        order = canonical_order(self.preparation_.apply(list(kept.cases)))
+        holds = holding(kept.classes[order])
+        numbers = order[holds.some[holds.order]] if holds.folds else np.zeros(0, int)
+        return numbers if np.array_equal(kept.classes[numbers], held.truth) else None
 
     def _new_cases(self, X) -> list[Case]:
         """Check cases that an expert is to be taught."""

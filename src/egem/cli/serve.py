@@ -15,9 +15,7 @@ def serve(
     token: Annotated[
         str | None, typer.Option(help="Secret that others must know; default a random one.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder to keep workspaces in.")
-    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder to keep workspaces in.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
 ) -> None:
     """Open a page that is taught by drawing, and recognises while you draw."""

@@ -10,7 +10,8 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from .. import __version__
-from . import changing, live
+from . import changing, files, inside, live
+from .guard import Guard, Limits
 from .models import Model
 from .refusing import refuse_in_json
 from .store import Shelf
@@ -21,7 +22,13 @@ STATIC = Path(__file__).parent / "static"
 log = logging.getLogger(__name__)
 
 
-def create_app(data_dir: Path, *, beginning: Model | None = None) -> FastAPI:
+def create_app(
+    data_dir: Path,
+    *,
+    beginning: Model | None = None,
+    token: str | None = None,
+    limits: Limits | None = None,
+) -> FastAPI:
     """Make the application.
 
     Parameters
@@ -30,6 +37,10 @@ def create_app(data_dir: Path, *, beginning: Model | None = None) -> FastAPI:
         Folder to keep workspaces in; made where it is not there.
     beginning : Model or None, default None
         What new workspaces begin with; None begins without a class.
+    token : str or None, default None
+        What everybody must know who asks; None answers on this machine alone.
+    limits : Limits or None, default None
+        How much is let through.
 
     Returns
     -------
@@ -42,12 +53,15 @@ def create_app(data_dir: Path, *, beginning: Model | None = None) -> FastAPI:
         yield
         workers.close()
 
-    app = FastAPI(title="egem", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="egem", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.workers = workers
     app.state.workspaces = Workspaces(Shelf(data_dir), beginning or Model(), workers)
     refuse_in_json(app)
-    app.include_router(changing.router)
-    app.include_router(live.router)
+    for part in (changing, inside, files, live):
+        app.include_router(part.router)
+    app.add_middleware(Guard, token=token, limits=limits or Limits())  # type: ignore[arg-type]
 
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:

@@ -55,7 +55,7 @@ async def _answer(workspace: Workspace, workers: Workers, words: str) -> str:
         found = await workers.quick(verdict, model, question.stroke, question.done)
         return f'{{"id":{number},' + found.model_dump_json()[1:]
     except ValidationError as error:
-        trouble = of_validation(list(error.errors()))
+        trouble = of_validation(error.errors())
     except Trouble as error:
         trouble = error
     return json.dumps({"id": number, **trouble.as_json()})

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any, Literal, NamedTuple
@@ -12,10 +11,12 @@ import numpy as np
 from ..classifier import EGEMClassifier
 from ..validation import Case
 from .strokes import FRAME, Path, is_normal
+from .trouble import Trouble
 
 Kind = Literal["strokes", "series"]
 MOST_SHOWN = 256  # points of a drawing that are kept to be shown
 MOST_CLASSES = 100
+LONGEST_LABEL = 40
 MOST_CASES = 256  # of a class that is drawn
 
 
@@ -100,10 +101,21 @@ class Model:
         assert self.classifier is not None
         return self.classifier.cases_.of(self.labels.index(label))
 
-    def changed(self) -> EGEMClassifier:
-        """Return a classifier to change, which leaves this one as it is."""
-        return copy(self.classifier) or EGEMClassifier(
-            scaling=FRAME, augment="pen", align="start", random_state=0
+
+def check_label(label: str) -> None:
+    """Refuse what the page could not call a class by.
+
+    Raises
+    ------
+    Trouble
+        With what is allowed.
+    """
+    bad = label in (".", "..") or not label.isprintable() or label != label.strip()
+    if bad or not 0 < len(label) <= LONGEST_LABEL:
+        raise Trouble(
+            422,
+            f"The label {label[:60]!r} is no name for a class here.",
+            f"Give 1 to {LONGEST_LABEL} characters that can be seen, without blanks at the ends.",
         )
 
 

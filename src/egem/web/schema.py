@@ -2,7 +2,17 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from .models import LONGEST_LABEL, check_label
+from .trouble import Trouble
 
 MOST_POINTS = 10_000  # of a stroke
 MOST_STROKES = 64  # taught at a time
@@ -10,10 +20,21 @@ MOST_PLACES = 64  # of a code space, imagined at a time
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, ge=0)]
+
+
+def _name(label: str) -> str:
+    try:
+        check_label(label)
+    except Trouble as trouble:
+        raise ValueError(f"{trouble.what}; {trouble.remedy}") from None
+    return label
+
+
 Label = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1, max_length=40, pattern=r"^\S(.*\S)?$"),
-    Field(description="Name of a class, up to 40 characters, without space at its ends."),
+    StringConstraints(strict=True, min_length=1, max_length=LONGEST_LABEL),
+    AfterValidator(_name),
+    Field(description="Name of a class: what can be seen, without blanks at its ends."),
 ]
 
 
@@ -49,7 +70,9 @@ class Stroke(Sent):
         if len(self.y) != n or (self.t is not None and len(self.t) != n):
             raise ValueError("x, y and t differ in length; send one of each for every point")
         if any(b <= a for a, b in zip([0, *self.lifts], [*self.lifts, n], strict=True)):
-            raise ValueError("lifts must rise, from 1 to the last point; send where the pen came down")
+            raise ValueError(
+                "lifts do not rise from 1 to the last point; send where the pen came down"
+            )
         return self
 
 
@@ -114,6 +137,23 @@ class Refusal(BaseModel):
     """Every error."""
 
     error: Ailment
+
+
+REFUSALS: dict[int | str, dict] = {
+    code: {"model": Refusal, "description": words}
+    for code, words in {
+        401: "The token is missing.",
+        403: "Another page or another host name asks.",
+        404: "There is no such thing.",
+        409: "The model as it is does not allow that.",
+        413: "That is too much.",
+        415: "Files of that kind are not read.",
+        422: "What was sent makes no sense.",
+        429: "That is too often.",
+        503: "The server is busy.",
+        507: "The server has no room.",
+    }.items()
+}
 
 
 class Known(BaseModel):

@@ -8,6 +8,8 @@ import json
 import logging
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import NamedTuple
 
 from ..durable import whole_file
 from .models import Model, read_model, write_about
+from .schema import Uploaded
 from .trouble import Trouble
 
 log = logging.getLogger(__name__)
@@ -127,6 +130,33 @@ class Place:
         with _told():
             return self._keep(Index(before.version + 1, before.models[:-1]))
 
+    def put_data(self, file: Path, described: Uploaded) -> None:
+        """Keep a file of data, in place of the one before."""
+        with _told():
+            self._make()
+            for old in self.folder.glob("data.*"):
+                old.unlink()
+            shutil.copyfile(file, self.folder / f"data{file.suffix}")
+            with whole_file(self.folder / "data.json") as out:
+                out.write(described.model_dump_json().encode())
+
+    def get_data(self, dataset_id: str) -> tuple[Path, Uploaded]:
+        """Return the file of data that is kept, and what it holds.
+
+        Raises
+        ------
+        Trouble
+            Where another has taken its place.
+        """
+        try:
+            described = Uploaded.model_validate_json((self.folder / "data.json").read_bytes())
+        except FileNotFoundError:
+            described = None
+        if described is None or described.dataset_id != dataset_id:
+            raise Trouble(404, "These data are gone.", "Upload the file again.")
+        kept = (f for f in self.folder.glob("data.*") if f.suffix != ".json")
+        return next(kept), described
+
     def _make(self) -> None:
         if not self.folder.exists():
             self.shelf.check_room()
@@ -150,6 +180,13 @@ class Place:
 
     def _file(self, number: int, ending: str) -> Path:
         return self.folder / f"{number}.{ending}"
+
+
+@contextmanager
+def draft(ending: str) -> Iterator[Path]:
+    """Name a file to be gone at the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="egem-") as folder:
+        yield Path(folder) / f"file{ending}"
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """The normal form of a drawing: a curve of length one that starts at the origin.
 
-A pen's path is walked along, wherever it was fast or slow, lifted or not, and ``N_POINTS`` places at
-even distances are written down, less the first, divided by the path's length. What is left is the
-shape: neither place, nor size, nor pace. y points down, as on a screen.
+A pen's path is walked along, wherever it was fast or slow, lifted or not, and ``N_POINTS`` places
+at even distances are written down, less the first, divided by the path's length. What is left is
+the shape: neither place, nor size, nor pace. y points down, as on a screen.
 
-A stroke that is not finished has the same form, cut off, *once its whole length is known*: of a path
-of length ``l`` out of ``L``, the first ``l / L`` of the places are there. The length is the one
-thing about the future that has to be guessed; :mod:`egem.web.verdicts` tries several.
+A stroke that is not finished has the same form, cut off, *once its whole length is known*: of a
+path of length ``l`` out of ``L``, the first ``l / L`` of the places are there. The length is the
+one thing about the future that has to be guessed; :mod:`egem.web.verdicts` tries several.
 
 Every model of drawings measures in one frame, :data:`FRAME`, whatever it was taught first.
 """

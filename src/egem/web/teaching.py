@@ -1,12 +1,15 @@
 """What changes a model: classes are taught, renamed, forgotten."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
+from ..classifier import EGEMClassifier
 from .models import MOST_CASES, MOST_CLASSES, Model, drawn
 from .schema import Stroke
+from .strokes import FRAME, Path
 from .trouble import Trouble
 
 
@@ -24,7 +27,7 @@ def taught(model: Model, label: str, strokes: Sequence[Stroke]) -> Model:
     before = model.drawings.get(label, ())
     known = label in model.labels
     _check_room(model, label, len(cases))
-    clf = model.changed()
+    clf = new_classifier() if model.classifier is None else copy(model.classifier)
     if model.classifier is None:
         clf.fit(cases, [label] * len(cases))
     elif known:
@@ -39,12 +42,26 @@ def taught(model: Model, label: str, strokes: Sequence[Stroke]) -> Model:
     )
 
 
+def check_teachable(model: Model, label: str, strokes: Sequence[Stroke]) -> None:
+    """Refuse at once what :func:`taught` would refuse later.
+
+    Raises
+    ------
+    Trouble
+        Where the model is of other series, full, or a stroke is a dot.
+    """
+    check_drawn(model)
+    _check_room(model, label, len(strokes))
+    for stroke in strokes:
+        Path.of(stroke.x, stroke.y)
+
+
 def renamed(model: Model, label: str, to: str) -> Model:
     """Give a class another name."""
-    check_class(model, label)
+    clf = check_class(model, label)
     if to in model.labels:
         raise Trouble(409, f"There is a class {to!r} already.", "Choose another name.")
-    clf = model.changed().rename_class(model.own(label), named(model, to))
+    clf = copy(clf).rename_class(model.own(label), named(model, to))
     drawings = {(to if name == label else name): of for name, of in model.drawings.items()}
     how = f"renaming {label} to {to}"
     return replace(model, classifier=clf, drawings=drawings, how=how)
@@ -52,16 +69,19 @@ def renamed(model: Model, label: str, to: str) -> Model:
 
 def forgotten(model: Model, label: str) -> Model:
     """Remove a class; without the last there is no classifier."""
-    check_class(model, label)
+    clf = check_class(model, label)
     drawings = {name: of for name, of in model.drawings.items() if name != label}
-    clf = None
-    if len(model.labels) > 1:
-        clf = model.changed().remove_class(model.own(label))
-    return replace(model, classifier=clf, drawings=drawings, how=f"removing {label}")
+    left = copy(clf).remove_class(model.own(label)) if len(model.labels) > 1 else None
+    return replace(model, classifier=left, drawings=drawings, how=f"removing {label}")
 
 
-def check_class(model: Model, label: str) -> None:
-    """Refuse a label that is no class.
+def new_classifier() -> EGEMClassifier:
+    """Return a classifier that has yet to learn its first drawings."""
+    return EGEMClassifier(scaling=FRAME, augment="pen", align="start", random_state=0)
+
+
+def check_class(model: Model, label: str) -> EGEMClassifier:
+    """Refuse a label that is no class, and return the classifier that has it.
 
     Raises
     ------
@@ -72,6 +92,8 @@ def check_class(model: Model, label: str) -> None:
         shown = ", ".join(model.labels[:20])
         there = f"The classes are {shown}." if shown else "Teach a class first."
         raise Trouble(404, f"There is no class {label!r}.", there)
+    assert model.classifier is not None
+    return model.classifier
 
 
 def check_drawn(model: Model) -> None:
@@ -125,6 +147,3 @@ def _check_room(model: Model, label: str, n: int) -> None:
             f"Class {label!r} has {there} drawings, and {n} more would be over {MOST_CASES}.",
             "Teach fewer, or remove the class and teach it anew.",
         )
-
-
-

@@ -1,9 +1,9 @@
 """Refusals: what was wrong, and what helps."""
 
-from http import HTTPStatus
+from fastapi import HTTPException
 
 
-class Trouble(Exception):
+class Trouble(HTTPException):
     """A request that is refused.
 
     Parameters
@@ -17,8 +17,7 @@ class Trouble(Exception):
     """
 
     def __init__(self, status: int, what: str, remedy: str):
-        super().__init__(f"{what} {remedy}")
-        self.status = HTTPStatus(status)
+        super().__init__(status, what)
         self.what = what
         self.remedy = remedy
 

@@ -84,7 +84,7 @@ def _finished(model: Model, path: Path) -> Verdict:
         strict=True,
     )
     ranking = [
-        _ranked(label, p, loss, score, path.onto_page(imagined), N_POINTS)
+        _ranked(label, p, float(loss), float(score), path.onto_page(imagined), N_POINTS)
         for label, p, loss, score, imagined in rows
     ]
     x, y = path.onto_page(case).tolist()
@@ -164,8 +164,8 @@ def _unfinished(model: Model, path: Path) -> Verdict:
             _ranked(
                 clf.classes_[e],
                 chances[e],
-                found.inversion.losses[j, e],
-                found.inversion.scores[j, e],
+                float(found.inversion.losses[j, e]),
+                float(found.inversion.scores[j, e]),
                 path.onto_page(imagined, whole),
                 reached,
             )
@@ -184,8 +184,8 @@ def _ranked(
     return Ranked(
         label=str(label),
         probability=float(p),
-        loss=float(loss),
-        score=float(score),
+        loss=loss,
+        score=score,
         imagined=Drawn(x=x, y=y),
         ahead_from=ahead_from,
     )
@@ -198,4 +198,3 @@ def warm_up(model: Model) -> None:
     x, y = model.cases(model.labels[0])[0].tolist()
     for n, done in ((N_POINTS, True), (N_POINTS // 2, False)):
         verdict(model, Stroke(x=x[:n], y=y[:n]), done)
-

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from ..tiles import overheard
+from ..training import TrainingDiverged
+from . import letters
 from .models import Model
 from .schema import Ailment, Busy, FitResult, Known, State
 from .store import BEGINNING, Place, Shelf, is_id
@@ -34,13 +36,14 @@ class Workspace:
     """
 
     def __init__(self, place: Place, beginning: Model, workers: Workers):
-        self._place = place
+        self.place = place
         self._workers = workers
         self._beginning = beginning
         self._index = place.index()
         self._model: Model | None = None
         self._lock = asyncio.Lock()
         self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._busy: tuple[str, str | None, Clock] | None = None
         self.failure: Trouble | None = None
 
@@ -58,7 +61,7 @@ class Workspace:
 
     def _read(self) -> Model:
         number = self._index.models[-1]
-        return self._beginning if number == BEGINNING else self._place.read(number)
+        return self._beginning if number == BEGINNING else self.place.read(number)
 
     @property
     def version(self) -> int:
@@ -82,7 +85,7 @@ class Workspace:
         async with self._turn(what, label, Clock(share_of_training)) as clock:
             before = await self.model()
             made = await self._workers.slow(self._made, work, before, clock)
-            self._index = await self._workers.quick(self._place.write, made, self._index)
+            self._index = await self._workers.quick(self.place.write, made, self._index)
             self._model = made
 
     async def undo(self) -> None:
@@ -96,14 +99,13 @@ class Workspace:
         async with self._turn("undo", None, Clock(0.0)):
             if len(self._index.models) == 1:
                 raise Trouble(409, "There is nothing to undo.", "Teach a class first.")
-            self._index = await self._workers.quick(self._place.go_back, self._index)
+            self._index = await self._workers.quick(self.place.go_back, self._index)
             self._model = None
             warm_up(await self.model())
 
     @asynccontextmanager
     async def _turn(self, what: str, label: str | None, clock: Clock) -> AsyncIterator[Clock]:
-        if self._waiting >= MOST_WAITING:
-            raise Trouble(429, f"{MOST_WAITING} changes wait already.", "Wait until they are done.")
+        self._check_room()
         self._waiting += 1
         try:
             async with self._lock:
@@ -116,13 +118,25 @@ class Workspace:
 
     @staticmethod
     def _made(work: Callable[[Model], Model], before: Model, clock: Clock) -> Model:
-        with overheard(clock.heard):
-            made = work(before)
-        warm_up(made)
+        try:
+            with overheard(clock.heard):
+                made = work(before)
+            warm_up(made)
+        except Trouble:
+            raise
+        except (ValueError, ArithmeticError, TrainingDiverged) as error:
+            raise Trouble.of(error) from error
         return made
 
-    def begin(self, what: str, label: str | None, work: Callable[[Model], Model]) -> asyncio.Task:
-        """Change the model in the background; a failure is told in the state."""
+    async def begin(self, what: str, label: str | None, work: Callable[[Model], Model]) -> None:
+        """Change the model in the background; a failure is told in the state.
+
+        Raises
+        ------
+        Trouble
+            Where too many changes wait already.
+        """
+        self._check_room()
 
         async def run() -> None:
             try:
@@ -130,9 +144,16 @@ class Workspace:
             except Trouble as trouble:
                 self.failure = trouble
 
-        return asyncio.create_task(run())
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.sleep(0)  # so that the state tells of it
 
-    async def state(self, letters_available: bool) -> State:
+    def _check_room(self) -> None:
+        if self._waiting >= MOST_WAITING:
+            raise Trouble(429, f"{MOST_WAITING} changes wait already.", "Wait until they are done.")
+
+    async def state(self) -> State:
         """Tell everything there is to tell."""
         model = await self.model()
         clf = model.classifier
@@ -161,7 +182,7 @@ class Workspace:
             failure=None if self.failure is None else Ailment(**self.failure.as_json()["error"]),
             can_undo=len(self._index.models) > 1,
             undo_what=model.how or None,
-            letters_available=letters_available,
+            letters_available=letters.available(),
             fit=None if model.fit is None else FitResult(**model.fit),
         )
 
