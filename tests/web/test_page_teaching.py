@@ -160,18 +160,21 @@ def test_the_code_space_is_moved_through_with_keys_and_pointer(taught):
     taught.wait_for_selector("#codes .map .picture >> nth=48")
     path = taught.locator("#imagined path")
     path.wait_for()
-    seen = {path.get_attribute("d")}
+    before = path.get_attribute("d")
     taught.focus("#codes .ring")
     taught.keyboard.press("Shift+ArrowRight")
-    taught.wait_for_function(
-        "d => document.querySelector('#imagined path').getAttribute('d') !== d", arg=seen.pop()
-    )
+    changes(path, before)
     before = path.get_attribute("d")
     box = taught.locator("#codes").bounding_box()
     taught.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     taught.mouse.down()
     taught.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.1 * box["height"], steps=5)
     taught.mouse.up()
-    taught.wait_for_function(
-        "d => document.querySelector('#imagined path').getAttribute('d') !== d", arg=before
-    )
+    changes(path, before)
+
+
+def changes(path, before):
+    """Wait until a line is another one."""
+    from playwright.sync_api import expect
+
+    expect(path).not_to_have_attribute("d", before)

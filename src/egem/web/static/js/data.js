@@ -56,10 +56,11 @@ export function setUp() {
     const labelled = data.classes?.length > 0;
     $("#fit").hidden = !labelled;
     $("#data-shown").hidden = false;
+    drop.classList.add("small");
     $("#data-shown").replaceChildren(
       el("h2", {}, name),
       el("p", {}, summary(data)),
-      labelled ? null : el("p", {}, "There are no labels in it, so there is nothing to learn. Add a column named label."),
+      ...(labelled ? [] : [el("p", {}, "There are no labels in it, so there is nothing to learn. Add a column named label.")]),
       plots(data.preview),
     );
     hint();

@@ -59,7 +59,7 @@ export class Imaginations {
     for (const [label, line] of this.#lines) if (line.aim === 0 && line.alpha < 0.02) this.#lines.delete(label);
     const lines = [...this.#lines.values()].sort((a, b) => a.alpha - b.alpha);
     for (const line of lines) this.#draw(context, line, scale, colours);
-    const tags = lines.filter((line) => line.aim > 0.1).reverse().map((line) => ({
+    const tags = lines.filter((line) => line.aim > 0.1 && !line.done).reverse().map((line) => ({
       line,
       words: line.label,
       x: line.x.at(-1) * scale,

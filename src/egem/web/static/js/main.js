@@ -6,7 +6,7 @@ import { assign } from "./colours.js";
 import * as data from "./data.js";
 import * as guide from "./guide.js";
 import * as inside from "./inside.js";
-import { attempt, complain } from "./notice.js";
+import { attempt, complain, quiet } from "./notice.js";
 import * as recognise from "./recognise.js";
 import { heard, listen, refresh, state } from "./store.js";
 import * as teach from "./teach.js";
@@ -20,7 +20,7 @@ const letters = () => attempt(async () => {
 });
 
 /** What a view offers where there is no expert for drawings yet. */
-function starts(withTeach = true) {
+function starts() {
   if (state?.kind === "series" && state.classes.length) {
     return [el("p", {}, "The experts here were fitted on a file, and drawings are nothing to them. Undo or start over under Teach to draw again.")];
   }
@@ -29,11 +29,11 @@ function starts(withTeach = true) {
     return [el("p", {}, words), el("progress", { max: 1, value: state.busy.progress, "aria-label": words })];
   }
   return [
-    el("p", {}, withTeach ? "There is no expert yet. Teach one with a few drawings; it takes seconds." : "None yet. Four drawings and a name make one."),
+    el("p", {}, "There is no expert yet. Teach one with a few drawings; it takes seconds."),
     el(
       "div",
       { class: "row" },
-      withTeach ? el("a", { class: "button main", href: "#teach" }, "Teach a symbol") : null,
+      el("a", { class: "button main", href: "#teach" }, "Teach a symbol"),
       state?.letters_available ? el("button", { type: "button", onclick: letters }, "Start with letters") : null,
     ),
   ];
@@ -49,6 +49,7 @@ function show() {
   }
   document.title = `${$(`#${view} h1`).textContent} · egem`;
   scrollTo(0, 0);
+  quiet();
   dispatchEvent(new CustomEvent("egem:view", { detail: view }));
 }
 
@@ -57,7 +58,7 @@ listen((now, before) => {
   if (before?.busy && !now.busy && now.failure) complain(now.failure);
 });
 const seen = guide.setUp(letters);
-const teaching = teach.setUp({ starts, startLetters: letters });
+const teaching = teach.setUp({ startLetters: letters });
 recognise.setUp({ offer: teaching.offer, starts, recognised: seen });
 inside.setUp({ starts });
 data.setUp();

@@ -32,6 +32,11 @@ export function complain(error) {
   show(box);
 }
 
+/** Take errors away that belong to what is no longer in view. */
+export function quiet() {
+  for (const box of document.querySelectorAll(".notice.bad")) box.remove();
+}
+
 /** Run something that asks the server, and show the error if it refuses. */
 export async function attempt(task) {
   try {

@@ -10,7 +10,7 @@ import { heard, listen, state } from "./store.js";
 import { count, list, workWords } from "./words.js";
 
 /** Set the view up; returns how other views hand drawings to it. */
-export function setUp({ starts, startLetters }) {
+export function setUp({ startLetters }) {
   const labels = () => (state?.kind === "strokes" ? state.classes.map(({ label }) => label) : []);
   const lesson = new Lesson(show);
   const pad = new Pad($("#teach-pad"), { label: "Draw an example", complete: taken });
@@ -95,7 +95,6 @@ export function setUp({ starts, startLetters }) {
     $("#restart").disabled = none || now.busy != null;
     $("#model-save").hidden = none;
     $("#classes-empty").hidden = !none;
-    if (none) $("#classes-empty").replaceChildren(...starts(false));
     if (now.version !== before?.version) classes.show(now);
   });
 
