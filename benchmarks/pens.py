@@ -6,13 +6,14 @@ from jaxtyping import Float
 from egem import load_dataset
 
 Movement = Float[np.ndarray, "2 n"]  # x right, y down, fitted into the unit square
+N_POINTS = 40  # of a symbol's movement
 
 
 def letters(label: str, n: int, skip: int = 0) -> list[Movement]:
-    """Real letters, as people wrote them on a tablet, every third point."""
+    """Real letters, as people wrote them on a tablet, every fifth point."""
     X, y = load_dataset("characters", raw=True)
     chosen = [case for case, name in zip(X, y, strict=True) if name == label][skip : skip + n]
-    return [fitted(np.cumsum(case, axis=1)[:, ::3] * [[1], [-1]]) for case in chosen]
+    return [fitted(np.cumsum(case, axis=1)[:, ::5] * [[1], [-1]]) for case in chosen]
 
 
 def symbols(name: str, n: int, skip: int = 0) -> list[Movement]:
@@ -31,12 +32,12 @@ def fitted(points: Movement) -> Movement:
 
 def _zigzag() -> Movement:
     corners = np.array([[0, 1, 0.25, 1.25, 0.5, 1.5], [0, 0.1, 0.5, 0.6, 1, 1.1]])
-    t = np.linspace(0, 5, 70)
+    t = np.linspace(0, 5, N_POINTS)
     return np.stack([np.interp(t, np.arange(6), row) for row in corners])
 
 
 def _spiral() -> Movement:
-    t = np.linspace(0, 1, 70)
+    t = np.linspace(0, 1, N_POINTS)
     return (1 - 0.8 * t) * np.stack([np.cos(4 * np.pi * t), np.sin(4 * np.pi * t)])
 
 

@@ -6,7 +6,7 @@ from serving import serving
 
 def test_a_restart_loses_nothing(browser, tmp_path):
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     with serving(tmp_path) as address:
         page.goto(address)
         pens.teach(page, "zigzag", pens.symbols("zigzag", 4))

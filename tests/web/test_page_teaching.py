@@ -20,15 +20,6 @@ SOURCES = [
 ]
 
 
-@pytest.fixture
-def taught(page):
-    """The page with two symbols."""
-    for label in ("zigzag", "spiral"):
-        pens.teach(page, label, pens.symbols(label, 4))
-    page.goto(page.url.split("#")[0] + "#recognise")
-    return page
-
-
 @pytest.mark.parametrize(("source", "labels"), SOURCES)
 def test_two_symbols_are_taught_recognised_and_there_after_a_reload(page, source, labels):
     for label in labels:
@@ -136,7 +127,7 @@ def test_the_guide_leads_through_the_first_minute_once(page):
 def test_the_guide_can_be_skipped(page):
     page.click("#guide-skip")
     page.reload()
-    page.wait_for_selector("#recognise-empty:not([hidden])")
+    page.wait_for_selector("#classes-empty:not([hidden])")
     assert page.locator("#guide").is_hidden()
 
 

@@ -7,7 +7,7 @@ import { picture, range } from "./picture.js";
 import { heard } from "./store.js";
 import { count } from "./words.js";
 
-const SHOWN = 8; // drawings of a class
+const SHOWN = 6; // drawings of a class
 let cache = { version: null, cases: new Map() };
 
 /** Training cases of a class, asked for once a version of the model. */

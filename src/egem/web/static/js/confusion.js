@@ -20,7 +20,7 @@ export async function showConfusions(host, { labels, matrix, pairs }, caseOf) {
     cases[i] ? pictures([cases[i]], `${pair.true}, drawing`)[0] : null,
     el("span", {}, `${pair.true}, taken for ${pair.predicted}`),
   )));
-  host.replaceChildren(el("p", {}, words), list, ...(labels.length <= MOST ? [table(labels, matrix)] : []));
+  host.replaceChildren(el("p", {}, words), ...(pairs.length ? [list] : []), ...(labels.length <= MOST ? [table(labels, matrix)] : []));
 }
 
 function table(labels, matrix) {

@@ -72,7 +72,7 @@ export function setUp() {
     const taught = state?.kind === "strokes" && state.classes.length;
     const n = data?.classes?.length ?? 0;
     $("#fit-hint").textContent = [
-      n ? `${k * n} cases or fewer to learn from, the others to be judged by.` : "",
+      n ? `Up to ${k * n} cases to learn from; a fifth of all is kept apart to judge by.` : "",
       taught ? "The new experts take the place of the symbols you taught; Undo brings those back." : "",
     ].join(" ").trim();
   }

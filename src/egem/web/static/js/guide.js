@@ -23,7 +23,7 @@ export function setUp(letters) {
     if (kept("guide") === "done") return;
     if (!before && now.classes.length && kept("guide") === null) return keep("guide", "done");
     if (now.kind === "series" || now.busy?.what === "letters") return end();
-    const reached = Math.min(now.classes.length, STEPS.length - 1);
+    const reached = Math.max(Math.min(now.classes.length, STEPS.length - 1), step ?? 0);
     $("#guide-letters").hidden = !now.letters_available || reached > 0;
     if (reached === step) return;
     step = reached;

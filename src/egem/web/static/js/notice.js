@@ -32,9 +32,9 @@ export function complain(error) {
   show(box);
 }
 
-/** Take errors away that belong to what is no longer in view. */
+/** Take messages away that belong to what is no longer in view. */
 export function quiet() {
-  for (const box of document.querySelectorAll(".notice.bad")) box.remove();
+  $("#notices").replaceChildren();
 }
 
 /** Run something that asks the server, and show the error if it refuses. */

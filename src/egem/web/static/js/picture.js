@@ -38,10 +38,22 @@ function drawing(line, box) {
   const place = fitted(box);
   return pieces(line).map(([from, to]) => {
     const points = [];
-    for (let i = from; i < to; i++) points.push(place(line.x[i], line.y[i]).map(fixed).join(" "));
-    return `M${points.length === 1 ? `${points[0]}L${points[0]}` : points.join("L")}`;
+    for (let i = from; i < to; i++) points.push(place(line.x[i], line.y[i]));
+    return smooth(points);
   }).join("");
 }
+
+/** A path through points by the middles between them, as the canvas draws it. */
+function smooth(points) {
+  const [first, last] = [points[0], points.at(-1)].map(pair);
+  const bends = points.slice(1, -1).map((point, i) => {
+    const next = points[i + 2];
+    return `Q${pair(point)} ${pair([(point[0] + next[0]) / 2, (point[1] + next[1]) / 2])}`;
+  });
+  return `M${first}${bends.join("")}L${last}`;
+}
+
+const pair = (point) => point.map(fixed).join(" ");
 
 /** Smallest box about lines: [left, right, top, bottom]. */
 export function bounds(...lines) {
