@@ -12,7 +12,7 @@ from .folds import holding
 from .inversion import class_index
 from .joint import JointMetric
 from .kept import Kept
-from .measure import Material, Measured, fit_metric, measure
+from .measure import Material, fit_metric, measure
 from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch, Preparation
@@ -33,7 +33,7 @@ class Growth(Fitted):
     shrinkage: float | None
     keep_cases: int
 
-    def add_class(self, X, label) -> Self:
+    def add_class(self, X, label, *, refit_metric: bool = False) -> Self:
         """Teach one more class; the other experts stay as they are, bit for bit.
 
         Parameters
@@ -42,6 +42,8 @@ class Growth(Fitted):
             Cases of the class, as for :meth:`fit`.
         label : label
             Its name, of the type of the others: text or integer.
+        refit_metric : bool, default False
+            Whether to do what :meth:`refit_metric` does as well, quicker than one after the other.
 
         Returns
         -------
@@ -61,9 +63,10 @@ class Growth(Fitted):
         trained = self._taught([cases], [label])
         mine = list(self.ensemble_.trained)
         mine.insert(at, trained[0])
-        return self._settle(classes, mine, self.cases_.with_class(at, cases, self.keep_cases))
+        kept = self.cases_.with_class(at, cases, self.keep_cases)
+        return self._settle(classes, mine, kept, refit_metric)
 
-    def update_class(self, X, label) -> Self:
+    def update_class(self, X, label, *, refit_metric: bool = False) -> Self:
         """Teach a class with more cases: its expert is trained anew on old and new ones.
 
         Parameters
@@ -72,6 +75,8 @@ class Growth(Fitted):
             Further cases of the class.
         label : label
             Its name.
+        refit_metric : bool, default False
+            Whether to do what :meth:`refit_metric` does as well, quicker than one after the other.
 
         Returns
         -------
@@ -96,7 +101,7 @@ class Growth(Fitted):
         mine = list(self.ensemble_.trained)
         mine[at] = self._taught([both], [label])[0]
         kept = self.cases_.without(at).with_class(at, both, self.keep_cases)
-        return self._settle(self.classes_, mine, kept)
+        return self._settle(self.classes_, mine, kept, refit_metric)
 
     def remove_class(self, label) -> Self:
         """Forget a class.
@@ -231,9 +236,8 @@ class Growth(Fitted):
             Itself.
         """
         check_is_fitted(self)
-        measured = fit_metric(self.metric, self.shrinkage, self._material(self.cases_))
         return self._settle(
-            self.classes_, list(self.ensemble_.trained), self.cases_, measured, renew=True
+            self.classes_, list(self.ensemble_.trained), self.cases_, refit_metric=True
         )
 
     def held_out_cases(self) -> Int[np.ndarray, " n"] | None:
@@ -317,15 +321,16 @@ class Growth(Fitted):
         classes: np.ndarray,
         trained: list[Trained],
         kept: Kept,
-        measured: Measured | None = None,
-        renew: bool = False,
+        refit_metric: bool = False,
     ) -> Self:
         """Put the model together anew; everything that may fail comes first."""
-        handed_in = isinstance(self.metric, Metric | JointMetric)
-        if measured is None:
-            measured = measure(self.metric_, self._material(kept), fitted_here=not handed_in)
-        if renew:
+        material = self._material(kept)
+        if refit_metric:
+            measured = fit_metric(self.metric, self.shrinkage, material)
             self.sharpness_ = measured.sharpness(kept.classes)
+        else:
+            handed_in = isinstance(self.metric, Metric | JointMetric)
+            measured = measure(self.metric_, material, fitted_here=not handed_in)
         self.ensemble_ = replace(
             self.ensemble_, classes=classes, trained=tuple(trained), metric=measured.residual
         )

@@ -1,7 +1,8 @@
 """The application: everything put together."""
 
-import logging
-from collections.abc import AsyncIterator
+import asyncio
+import mimetypes
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from .. import __version__
 from . import changing, files, inside, live
 from .guard import Guard, Limits
 from .models import Model
+from .preparing import prepare as prepare_lessons
 from .refusing import refuse_in_json
 from .store import Shelf
 from .work import Workers
 from .workspace import Workspaces
 
 STATIC = Path(__file__).parent / "static"
-log = logging.getLogger(__name__)
+mimetypes.add_type("text/javascript", ".js")  # whatever the machine's registry says
 
 
 def create_app(
@@ -28,6 +30,8 @@ def create_app(
     beginning: Model | None = None,
     token: str | None = None,
     limits: Limits | None = None,
+    prepare: bool = False,
+    ready: Callable[[], None] | None = None,
 ) -> FastAPI:
     """Make the application.
 
@@ -41,6 +45,10 @@ def create_app(
         What everybody must know who asks; None answers on this machine alone.
     limits : Limits or None, default None
         How much is let through.
+    prepare : bool, default False
+        Whether to compile, in the background, what the first lesson needs.
+    ready : callable or None, default None
+        Called once requests are served.
 
     Returns
     -------
@@ -50,7 +58,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        preparing = asyncio.create_task(workers.slow(prepare_lessons)) if prepare else None
+        if ready:
+            ready()
         yield
+        if preparing:
+            preparing.cancel()
         workers.close()
 
     app = FastAPI(

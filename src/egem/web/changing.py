@@ -35,7 +35,7 @@ async def start(body: StartBody, mine: Mine) -> State:
                 "Set EGEM_DATA_DIR to a folder that holds character_trajectories.npz, and start "
                 "egem serve again.",
             )
-        await mine.begin("letters", None, letters.letters)
+        mine.begin("letters", None, letters.letters)
     else:
         await mine.change("start", None, lambda before: Model(how="starting anew"))
     return await mine.state()
@@ -45,7 +45,7 @@ async def start(body: StartBody, mine: Mine) -> State:
 async def teach(body: TeachBody, mine: Mine) -> State:
     """Teach a class with drawings, in the background; one that is there learns them as well."""
     check_teachable(await mine.model(), body.label, body.strokes)
-    await mine.begin("teach", body.label, partial(taught, label=body.label, strokes=body.strokes))
+    mine.begin("teach", body.label, partial(taught, label=body.label, strokes=body.strokes))
     return await mine.state()
 
 

@@ -70,7 +70,7 @@ async def fit(dataset_id: DatasetId, body: FitBody, mine: Mine, hands: Hands) ->
         k=body.k,
         seed=body.seed,
     )
-    await mine.begin("fit", described.name, work)
+    mine.begin("fit", described.name, work)
     return await mine.state()
 
 

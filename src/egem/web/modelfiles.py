@@ -1,5 +1,6 @@
 """Models as files that come and go over the network."""
 
+import hashlib
 from pathlib import Path
 
 from ..classifier import EGEMClassifier
@@ -25,6 +26,11 @@ def written(model: Model) -> bytes:
     with draft(".safetensors") as path:
         model.classifier.save(path)
         return path.read_bytes()
+
+
+def fingerprint(file: Path) -> str:
+    """Name a model file by its content."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 def read(before: Model | None, file: Path, name: str) -> Model:

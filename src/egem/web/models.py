@@ -3,17 +3,21 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path as File
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
+from ..calibration import choose_metric
 from ..classifier import EGEMClassifier
 from ..validation import Case
 from .strokes import FRAME, Path, is_normal
 from .trouble import Trouble
 
 Kind = Literal["strokes", "series"]
+USUAL_LENGTH = 1.5  # of a drawing that was never on a page, in widths of the pad
 MOST_SHOWN = 256  # points of a drawing that are kept to be shown
 MOST_CLASSES = 100
 LONGEST_LABEL = 40
@@ -77,7 +81,7 @@ class Model:
     title: str = ""
     fit: Mapping[str, Any] | None = None
 
-    @property
+    @cached_property
     def kind(self) -> Kind | None:
         """Whether it knows drawings or other series; None where it knows nothing."""
         if self.classifier is None:
@@ -86,7 +90,21 @@ class Model:
         drawn = grid.n_timepoints == FRAME.n_timepoints and is_normal(self.classifier.cases_.cases)
         return "strokes" if drawn else "series"
 
-    @property
+    @cached_property
+    def usual_lengths(self) -> Float[np.ndarray, " n_classes"]:
+        """Mean log length of each class's drawings, in the page's units."""
+        of = [[d.length for d in self.drawings.get(label, ())] for label in self.labels]
+        return np.array([np.log(each or [USUAL_LENGTH]).mean() for each in of])
+
+    @cached_property
+    def sharpness(self) -> float:
+        """How sharply the experts' own scores tell whole drawings apart, by leaving cases out."""
+        clf = self.classifier
+        assert clf is not None
+        batch = clf.preparation_.apply(list(clf.cases_.cases))
+        return choose_metric(batch, clf.cases_.classes, clf.ensemble_.metric).sharpness
+
+    @cached_property
     def labels(self) -> list[str]:
         """Names of the classes."""
         return [] if self.classifier is None else [str(c) for c in self.classifier.classes_]

@@ -26,6 +26,7 @@ MOST_WORKSPACES = 500
 MOST_KEPT = 30  # models of a workspace that can be gone back to
 MOST_BYTES = 64 * 2**20  # of a workspace's models; the oldest make room
 INDEX = "index.json"
+DATA = "data-now.json"
 BEGINNING = 0  # number of the model that every workspace begins with; it has no file
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -134,11 +135,12 @@ class Place:
         """Keep a file of data, in place of the one before."""
         with _told():
             self._make()
-            for old in self.folder.glob("data.*"):
-                old.unlink()
-            shutil.copyfile(file, self.folder / f"data{file.suffix}")
-            with whole_file(self.folder / "data.json") as out:
+            old = [f for f in self.folder.glob("data-*") if f.name != DATA]
+            shutil.copyfile(file, self.folder / f"data-{described.dataset_id}{file.suffix}")
+            with whole_file(self.folder / DATA) as out:
                 out.write(described.model_dump_json().encode())
+            for each in old:
+                each.unlink()
 
     def get_data(self, dataset_id: str) -> tuple[Path, Uploaded]:
         """Return the file of data that is kept, and what it holds.
@@ -149,13 +151,12 @@ class Place:
             Where another has taken its place.
         """
         try:
-            described = Uploaded.model_validate_json((self.folder / "data.json").read_bytes())
+            described = Uploaded.model_validate_json((self.folder / DATA).read_bytes())
         except FileNotFoundError:
             described = None
         if described is None or described.dataset_id != dataset_id:
             raise Trouble(404, "These data are gone.", "Upload the file again.")
-        kept = (f for f in self.folder.glob("data.*") if f.suffix != ".json")
-        return next(kept), described
+        return next(self.folder.glob(f"data-{dataset_id}.*")), described
 
     def _make(self) -> None:
         if not self.folder.exists():

@@ -78,6 +78,10 @@ class Path(NamedTuple):
         """Where the pen was put down."""
         return self.points[:, 0]
 
+    def n_points(self, whole: float) -> int:
+        """Return how many places of the normal form are behind the pen, at a whole length."""
+        return min(int(self.length / whole * (N_POINTS - 1) + 1e-6) + 1, N_POINTS)
+
     def case(self, whole: float | None = None) -> Case:
         """Bring the path to its normal form.
 
@@ -92,8 +96,7 @@ class Path(NamedTuple):
             ``N_POINTS`` of them where it is finished, fewer where it is not.
         """
         whole = self.length if whole is None else whole
-        places = np.linspace(0.0, whole, N_POINTS)
-        places = places[places <= self.length * (1.0 + 1e-9)]
+        places = np.linspace(0.0, whole, N_POINTS)[: self.n_points(whole)]
         return (at(self.points, self.along, places) - self.start[:, None]) / whole
 
     def onto_page(self, case: Case, whole: float | None = None) -> Case:

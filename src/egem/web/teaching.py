@@ -31,11 +31,9 @@ def taught(model: Model, label: str, strokes: Sequence[Stroke]) -> Model:
     if model.classifier is None:
         clf.fit(cases, [label] * len(cases))
     elif known:
-        clf.update_class(cases, model.own(label))
+        clf.update_class(cases, model.own(label), refit_metric=True)
     else:
-        clf.add_class(cases, named(model, label))
-    if len(clf.classes_) > 1:
-        clf.refit_metric()
+        clf.add_class(cases, named(model, label), refit_metric=True)
     how = f"teaching {label}" if not known else f"more of {label}"
     return replace(
         model, classifier=clf, drawings={**model.drawings, label: (*before, *drawings)}, how=how

@@ -2,23 +2,23 @@
 
 A finished drawing is a case like any other. Of one that is not, the whole length ``L`` is unknown
 (see :mod:`egem.web.strokes`), and with it how much of the way is done and how large the drawing
-will be. Several lengths are tried, each a case of its own, cut off where the pen is; they are
-searched for side by side. What an expert ``c`` makes of length ``L`` is priced by how far, *on the
-page*, it stays from the ink, and by how usual the length is for its class::
+will be. So each expert is asked at the length that suits it best. What expert ``c`` makes of the
+drawing at length ``L`` is priced by how far it stays from the ink *on the page*, and by how usual
+the length is for its class::
 
-    energy_c(L) = s_c (log score_c(L) + 2 w log L) + (log L - mean_c)^2 / (2 sd^2)
+    energy_c(L) = s_c log(L^2 score_c(L)) + (log L - mean_c)^2 / (2 sd^2)
 
-``score`` is the classifier's, a square of the normal form's units, of which the second term makes
-the page's; ``w`` is the weight of what is measured in those units. ``s_c`` is the classifier's
-sharpness times the share of the way that is done for the class's usual length: little ink decides
-little. Each expert takes its best length, and probabilities are proportional to ``exp(-energy)``;
-at ``L`` equal to the length drawn they are those of the finished drawing.
+``score`` is a square of the normal form's units, ``L^2 score`` one of the page's. ``s_c`` is how
+sharply the experts' scores tell whole drawings apart, times the share of its usual length that
+class ``c`` would have done: little ink decides little. Lengths are compared by the codes of the
+experts' books, decoded once for all; from the best each expert searches for its code.
+Probabilities are proportional to ``exp(-energy)``.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import softmax
 
 from ..classifier import EGEMClassifier
@@ -32,9 +32,11 @@ from .teaching import check_drawn
 BEST = 5
 NEAREST = 4
 UNKNOWN_BELOW = 0.02  # p-value of a finished drawing
-N_LENGTHS = 12  # tried; those of one expert fill one tile of the search up to 16
+N_LENGTHS = 16  # tried
 LENGTH_SD = 0.3  # of the log of a class's length on the page
-USUAL_LENGTH = 1.5  # of a class that was never drawn, in widths of the pad
+SEARCHING = 24  # experts that search, of those whose books come nearest
+N_STEPS = 6  # of such a search
+LEAST = 1e-6  # mean square, standardised, that counts as none
 NOTHING = Verdict(done=False, unknown=None, novelty=None, ranking=[], heat=None, near=[])
 
 
@@ -63,33 +65,31 @@ def verdict(model: Model, stroke: Stroke, done: bool) -> Verdict:
     if model.classifier is None or (not done and _is_dot(stroke)):
         return NOTHING.model_copy(update={"done": done})
     path = Path.of(stroke.x, stroke.y)
-    return _finished(model, path) if done else _unfinished(model, path)
+    if done:
+        return _finished(model.classifier, path)
+    return _unfinished(model, model.classifier, path)
 
 
 def _is_dot(stroke: Stroke) -> bool:
     return max(np.ptp(stroke.x), np.ptp(stroke.y)) < SHORTEST
 
 
-def _finished(model: Model, path: Path) -> Verdict:
-    clf = model.classifier
-    assert clf is not None
+def _finished(clf: EGEMClassifier, path: Path) -> Verdict:
     case = path.case()
-    found = clf.explain([case], BEST, NEAREST, inversion=clf.invert([case]), paths=False)
-    rows = zip(
-        found.labels[0],
-        found.probabilities[0],
-        found.losses[0],
-        found.scores[0],
-        found.reconstructions[0],
-        strict=True,
-    )
+    found = clf.explain([case], BEST, NEAREST, inversion=clf.glance([case]), paths=False)
     ranking = [
-        _ranked(label, p, float(loss), float(score), path.onto_page(imagined), N_POINTS)
-        for label, p, loss, score, imagined in rows
+        _ranked(
+            found.labels[0, m],
+            found.probabilities[0, m],
+            found.losses[0, m],
+            found.scores[0, m],
+            path.onto_page(found.reconstructions[0, m]),
+            N_POINTS,
+        )
+        for m in range(found.labels.shape[1])
     ]
-    x, y = path.onto_page(case).tolist()
-    winner = str(found.labels[0, 0])
-    first = int(np.searchsorted(clf.cases_.classes, np.argmax(clf.classes_ == found.labels[0, 0])))
+    x, y = np.round(path.onto_page(case), 5).tolist()
+    first = np.searchsorted(clf.cases_.classes, np.argmax(clf.classes_ == found.labels[0, 0]))
     novelty = float(found.novelty[0])
     return Verdict(
         done=True,
@@ -97,84 +97,90 @@ def _finished(model: Model, path: Path) -> Verdict:
         novelty=novelty,
         ranking=ranking,
         heat=Heat(x=x, y=y, share=found.shares[0, 0].tolist()),
-        near=[Near(label=winner, case=int(i) - first) for i in found.near[0] if i >= 0],
+        near=[Near(label=ranking[0].label, case=int(i - first)) for i in found.near[0] if i >= 0],
     )
 
 
-class Contest(NamedTuple):
-    """What experts make of a drawing at several whole lengths.
-
-    Attributes
-    ----------
-    lengths : array (m,)
-        The lengths tried, in the page's units.
-    inversion : Inversion
-        Of the cases they make of the drawing.
-    energies : array (m, n_classes)
-        Lowest for the likeliest.
-    """
-
-    lengths: Float[np.ndarray, " m"]
-    inversion: Inversion
-    energies: Float[np.ndarray, "m n_classes"]
-
-
-def contest(model: Model, path: Path) -> Contest:
-    """Let the experts of a model compete for a drawing that is not finished."""
-    clf = model.classifier
-    assert clf is not None
-    usual = usual_lengths(model)
-    low = max(path.length, float(np.exp(usual.min() - 2 * LENGTH_SD)))
-    high = max(path.length, float(np.exp(usual.max() + 2 * LENGTH_SD)))
-    lengths = np.geomspace(low, high, N_LENGTHS if high > low else 1)
-    cases = [path.case(whole) for whole in lengths]
-    inversion = clf.invert(cases)
-    log_lengths = np.log(lengths)[:, None]
-    done = np.minimum(path.length / np.exp(usual), 1.0)
-    own = np.log(np.maximum(inversion.scores, 1e-12)) + 2 * _weight(inversion) * log_lengths
-    price = (log_lengths - usual) ** 2 / (2 * LENGTH_SD**2)
-    return Contest(lengths, inversion, clf.sharpness_ * done * own + price)
-
-
-def usual_lengths(model: Model) -> Float[np.ndarray, " n_classes"]:
-    """Return the mean log length of each class's drawings on the page."""
-    of = [[d.length for d in model.drawings.get(label, ())] for label in model.labels]
-    return np.array([np.mean(np.log(each)) if each else np.log(USUAL_LENGTH) for each in of])
-
-
-def _weight(inversion: Inversion) -> Float[np.ndarray, "m 1"] | float:
-    """Weight of what the score measures in squares of the normal form's units."""
-    return 1.0
-
-
-def _unfinished(model: Model, path: Path) -> Verdict:
-    clf = model.classifier
-    assert clf is not None
-    found = contest(model, path)
-    at = found.energies.argmin(axis=0)
-    rows = np.arange(len(at))
-    energies = found.energies[at, rows]
-    chances = softmax(-energies)
+def _unfinished(model: Model, clf: EGEMClassifier, path: Path) -> Verdict:
+    found = contest(model, clf, path)
+    chances = softmax(-found.energies)
     ranking = []
-    for e in np.argsort(energies, kind="stable")[:BEST]:
-        j, whole = at[e], float(found.lengths[at[e]])
-        imagined = _imagined(clf, int(e), found.inversion.codes[j, e])
-        reached = int(np.floor(path.length / whole * (N_POINTS - 1) + 1e-9)) + 1
+    for e in np.argsort(found.energies, kind="stable")[:BEST].tolist():
+        row, whole = int(found.row[e]), float(found.lengths[e])
+        code = found.inversion.codes[row, e]
+        imagined = clf.ensemble_.imagine(e, code[None])[0]
         ranking.append(
             _ranked(
                 clf.classes_[e],
                 chances[e],
-                float(found.inversion.losses[j, e]),
-                float(found.inversion.scores[j, e]),
+                found.inversion.losses[row, e],
+                found.inversion.scores[row, e],
                 path.onto_page(imagined, whole),
-                reached,
+                path.n_points(whole),
             )
         )
     return NOTHING.model_copy(update={"ranking": ranking})
 
 
-def _imagined(clf: EGEMClassifier, e: int, code: Float[np.ndarray, " k"]) -> Case:
-    return clf.ensemble_.imagine(e, code[None])[0]
+class Contest(NamedTuple):
+    """What experts make of a drawing that is not finished, each at its own length.
+
+    Attributes
+    ----------
+    lengths : array (n_classes,)
+        Whole length that suits each expert best, in the page's units.
+    row : array of int (n_classes,)
+        Which case of ``inversion`` is the drawing at that length.
+    inversion : Inversion
+        What came of it; inf where an expert did not search.
+    energies : array (n_classes,)
+        Lowest for the likeliest; inf where an expert did not search.
+    """
+
+    lengths: Float[np.ndarray, " n_classes"]
+    row: Int[np.ndarray, " n_classes"]
+    inversion: Inversion
+    energies: Float[np.ndarray, " n_classes"]
+
+
+def contest(model: Model, clf: EGEMClassifier, path: Path) -> Contest:
+    """Let the experts compete for a drawing that is not finished."""
+    usual = model.usual_lengths
+    low, high = np.exp(usual.min() - 2 * LENGTH_SD), np.exp(usual.max() + 2 * LENGTH_SD)
+    lengths = np.geomspace(max(path.length, low), max(path.length, high), N_LENGTHS)
+    price = (np.log(lengths)[:, None] - usual) ** 2 / (2 * LENGTH_SD**2)
+    sharpness = model.sharpness * np.minimum(path.length / np.exp(usual), 1.0)
+    cases = [path.case(whole) for whole in lengths]
+    at_first = sharpness * np.log(_nearest_of_books(clf, cases, lengths)) + price
+    best, experts = at_first.argmin(axis=0), np.arange(len(usual))
+    rows, row = np.unique(best, return_inverse=True)
+    among = np.zeros((len(rows), len(usual)), bool)
+    searching = at_first[best, experts].argsort(kind="stable")[:SEARCHING]
+    among[row[searching], searching] = True
+    inversion = clf.glance([cases[i] for i in rows], among, N_STEPS, spaces=False)
+    on_page = inversion.scores[row, experts] * lengths[best] ** 2
+    return Contest(
+        lengths[best],
+        row,
+        inversion,
+        sharpness * np.log(np.maximum(on_page, LEAST)) + price[best, experts],
+    )
+
+
+def _nearest_of_books(
+    clf: EGEMClassifier, cases: list[Case], lengths: Float[np.ndarray, " m"]
+) -> Float[np.ndarray, "m n_classes"]:
+    """Return the least mean square, on the page, of each expert's book from cases cut off."""
+    books, grid = clf.ensemble_.arena.books, clf.preparation_
+    n_experts, n_book = books.prices.shape
+    least = np.zeros((len(cases), n_experts))
+    for i, (case, whole) in enumerate(zip(cases, lengths, strict=True)):
+        values = grid.apply([case]).values[0, : case.shape[1]].ravel()
+        shown = books.values[:, : len(values)]
+        squares = np.einsum("bp,bp->b", shown, shown) - 2.0 * (shown @ values) + values @ values
+        nearest = squares.reshape(n_experts, n_book).min(axis=1) / len(values)
+        least[i] = np.maximum(nearest, LEAST) * whole**2
+    return least
 
 
 def _ranked(
@@ -184,8 +190,8 @@ def _ranked(
     return Ranked(
         label=str(label),
         probability=float(p),
-        loss=loss,
-        score=score,
+        loss=float(loss),
+        score=float(score),
         imagined=Drawn(x=x, y=y),
         ahead_from=ahead_from,
     )

@@ -7,17 +7,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from ..tiles import plain_products
+
 Result = TypeVar("Result")
+
+TRAINING = 0.8  # share of a change that is the training of experts
 
 
 class Workers:
     """The server's threads: JAX is slow in threads that are new, so these stay.
 
-    Quick work never waits for slow work, only for a core.
+    Quick work never waits for slow work, only for a core. Products of matrices take one core each,
+    or they would wait for each other.
     """
 
     def __init__(self) -> None:
         cores = os.cpu_count() or 1
+        self._products = plain_products()
         self._quick = ThreadPoolExecutor(min(cores, 4), "egem-quick")
         self._slow = ThreadPoolExecutor(max(1, min(cores // 2, 4)), "egem-slow")
 
@@ -31,22 +37,16 @@ class Workers:
 
     def close(self) -> None:
         """Let what runs end, and begin nothing more."""
+        self._products.__exit__(None, None, None)
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
 
 
 class Clock:
-    """How far some work is, and how long it will still take.
+    """How far some work is, and how long it will still take."""
 
-    Parameters
-    ----------
-    shares : mapping of str to float
-        Of the whole, by the beginning of what the library calls its parts.
-    """
-
-    def __init__(self, share_of_training: float):
+    def __init__(self) -> None:
         self.progress = 0.0
-        self._share = share_of_training
         self._started: float | None = None
 
     def heard(self, title: str, share: float) -> None:
@@ -54,7 +54,7 @@ class Clock:
         if self._started is None:
             self._started = time.monotonic()
         if title.startswith("training"):
-            self.progress = max(self.progress, min(share, 1.0) * self._share)
+            self.progress = max(self.progress, min(share, 1.0) * TRAINING)
 
     @property
     def seconds_left(self) -> float | None:
