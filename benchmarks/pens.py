@@ -1,9 +1,14 @@
 """Pen movements for the page: real ones where they are at hand, others drawn by a formula."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from jaxtyping import Float
 
 from egem import load_dataset
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FloatRect
 
 Movement = Float[np.ndarray, "2 n"]  # x right, y down, fitted into the unit square
 N_POINTS = 40  # of a symbol's movement
@@ -70,7 +75,7 @@ def draw(page, pad: str, movement: Movement, *, part: float = 1.0, finish: bool 
         page.keyboard.press("Enter")
 
 
-def onto(movement: Movement, box: dict[str, float], size: float = 0.6) -> list[tuple[float, float]]:
+def onto(movement: Movement, box: "FloatRect", size: float = 0.6) -> list[tuple[float, float]]:
     """Lay a movement in the middle of a box, ``size`` of its height or width large."""
     side = size * min(box["width"], box["height"])
     left = box["x"] + (box["width"] - side) / 2

@@ -16,7 +16,7 @@ def serving(folder: Path, port: int = 0) -> Iterator[str]:
     """Serve workspaces kept in a folder, and yield the address."""
     listening = socket.create_server(("127.0.0.1", port))
     app = create_app(data_dir=folder)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
