@@ -64,6 +64,7 @@ def draw(page, pad: str, movement: Movement, *, part: float = 1.0, finish: bool 
     Where ``finish`` is set the pen is lifted, and Enter says that the drawing is complete, which
     saves the second that the pad would wait.
     """
+    page.locator(pad).scroll_into_view_if_needed()
     box = page.locator(pad).bounding_box()
     places = onto(movement, box)[: max(int(part * movement.shape[1]), 2)]
     page.mouse.move(*places[0])

@@ -12,10 +12,10 @@ from egem.web.app import create_app
 
 
 @contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[str]:
-    """Serve workspaces kept in a folder, and yield the address."""
+def serving(folder: Path, port: int = 0, **options) -> Iterator[str]:
+    """Serve workspaces kept in a folder, and yield the address; options are those of the app."""
     listening = socket.create_server(("127.0.0.1", port))
-    app = create_app(data_dir=folder)
+    app = create_app(data_dir=folder, **options)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
