@@ -70,6 +70,7 @@ def create_app(
         title="egem", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.workers = workers
+    app.state.lines = set()
     app.state.workspaces = Workspaces(Shelf(data_dir), beginning or Model(), workers)
     refuse_in_json(app)
     for part in (changing, inside, files, live):

@@ -22,7 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .trouble import Trouble
 
 TOKEN_COOKIE = "egem-token"
-MOST_BODY = 20 * 2**20
+MOST_BODY = 20 * 2**20  # of a form, which holds a file
+MOST_JSON = 4 * 2**20
 MOST_IN_FLIGHT = 80 * 2**20  # bytes of all bodies that are being received or worked on
 MOST_CLIENTS = 1000  # whose rate is remembered
 HEADERS = {
@@ -47,12 +48,15 @@ class Limits:
     burst : int
         Requests of an address at once.
     body : int
-        Bytes of a request.
+        Bytes of a form.
+    json : int
+        Bytes of anything else.
     """
 
     rate: float = 200.0
     burst: int = 600
     body: int = MOST_BODY
+    json: int = MOST_JSON
 
 
 @dataclass
@@ -160,9 +164,12 @@ class Guard:
         """Count the bytes of a body as they come."""
         if scope["type"] != "http" or scope["method"] in SAFE:
             return await self.app(scope, receive, send)
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdigit() or int(announced) > self.limits.body:
-            return await _refusal(_too_much(self.limits.body))(scope, receive, send)
+        headers = Headers(scope=scope)
+        form = headers.get("content-type", "").startswith("multipart/form-data")
+        most = self.limits.body if form else self.limits.json
+        announced = headers.get("content-length", "0")
+        if not announced.isdigit() or int(announced) > most:
+            return await _refusal(_too_much(most))(scope, receive, send)
         if self._in_flight + int(announced) > MOST_IN_FLIGHT:
             busy = Trouble(503, "Others are sending much data just now.", "Try again soon.")
             return await _refusal(busy)(scope, receive, send)
@@ -174,8 +181,8 @@ class Guard:
             n = len(message.get("body", b""))
             counted += n
             self._in_flight += n
-            if counted > self.limits.body:
-                raise _too_much(self.limits.body)
+            if counted > most:
+                raise _too_much(most)
             return message
 
         try:

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from .guard import HEADERS
 from .trouble import Trouble, sentence
 
 _REMEDIES = {404: "Look at /openapi.json for what there is.", 405: "Use another method."}
@@ -22,6 +23,15 @@ def of_validation(errors: Sequence[Any]) -> Trouble:
         422,
         sentence(f"{place}: {what}" if place else what),
         sentence(remedy or "send what /openapi.json describes"),
+    )
+
+
+def fault(error: Exception) -> Trouble:
+    """Tell of an error that is the server's own."""
+    return Trouble(
+        500,
+        f"The server met an error of its own ({type(error).__name__}).",
+        "Try something else; what was learned before is kept.",
     )
 
 
@@ -41,9 +51,4 @@ def refuse_in_json(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _fault(request: Request, error: Exception) -> JSONResponse:
-        fault = Trouble(
-            500,
-            f"The server met an error of its own ({type(error).__name__}).",
-            "Try something else; what was learned before is kept.",
-        )
-        return JSONResponse(fault.as_json(), fault.status_code)
+        return JSONResponse(fault(error).as_json(), 500, HEADERS)

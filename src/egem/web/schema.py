@@ -19,7 +19,11 @@ MOST_STROKES = 64  # taught at a time
 MOST_PLACES = 64  # of a code space, imagined at a time
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[int, Field(strict=True, ge=0)]
+# The first error of a list ends it, or a million wrong entries would make a million errors.
+Numbers = Annotated[list[Number], Field(max_length=MOST_POINTS, fail_fast=True)]
+Counts = Annotated[
+    list[Annotated[int, Field(strict=True, ge=0)]], Field(max_length=MOST_POINTS, fail_fast=True)
+]
 
 
 def _name(label: str) -> str:
@@ -53,16 +57,10 @@ class Stroke(Sent):
         }
     )
 
-    x: list[Number] = Field(min_length=1, max_length=MOST_POINTS)
-    y: list[Number] = Field(min_length=1, max_length=MOST_POINTS)
-    t: list[Number] | None = Field(
-        default=None, max_length=MOST_POINTS, description="Seconds; does not count."
-    )
-    lifts: list[Count] = Field(
-        default=[],
-        max_length=MOST_POINTS,
-        description="Points at which the pen was put down again.",
-    )
+    x: Numbers = Field(min_length=1)
+    y: Numbers = Field(min_length=1)
+    t: Numbers | None = Field(default=None, description="Seconds; does not count.")
+    lifts: Counts = Field(default=[], description="Points at which the pen was put down again.")
 
     @model_validator(mode="after")
     def _agree(self) -> "Stroke":
@@ -86,7 +84,7 @@ class TeachBody(Sent):
     """Examples of one class."""
 
     label: Label = Field(examples=["zigzag"])
-    strokes: list[Stroke] = Field(min_length=1, max_length=MOST_STROKES)
+    strokes: list[Stroke] = Field(min_length=1, max_length=MOST_STROKES, fail_fast=True)
 
 
 class RenameBody(Sent):

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 512
 MOST_MESSAGE = 2**20  # bytes of a WebSocket message
-MOST_QUEUED = 4  # messages of a WebSocket that nobody has read yet
+MOST_QUEUED = 1  # messages of a WebSocket that nobody has read yet
 SECONDS_TO_END = 5
 
 

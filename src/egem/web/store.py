@@ -120,6 +120,8 @@ class Place:
         number = before.version + 1
         with _told():
             self._make()
+            for left in self.folder.glob(f"{number}.*"):  # by a crash
+                left.unlink()
             if model.classifier is not None:
                 model.classifier.save(self._file(number, "safetensors"))
             with whole_file(self._file(number, "json")) as file:

@@ -31,7 +31,7 @@ from .teaching import check_drawn
 
 BEST = 5
 NEAREST = 4
-UNKNOWN_BELOW = 0.02  # p-value of a finished drawing
+UNKNOWN_BELOW = 0.05  # p-value of a finished drawing
 N_LENGTHS = 16  # tried
 LENGTH_SD = 0.3  # of the log of a class's length on the page
 SEARCHING = 24  # experts that search, of those whose books come nearest

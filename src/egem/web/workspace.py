@@ -12,6 +12,7 @@ from ..tiles import overheard
 from ..training import TrainingDiverged
 from . import letters
 from .models import Model
+from .refusing import fault
 from .schema import Ailment, Busy, FitResult, Known, State
 from .store import BEGINNING, Place, Shelf
 from .trouble import Trouble
@@ -181,11 +182,7 @@ def _made(work: Change, before: Model, clock: Clock) -> Model:
         raise Trouble.of(error) from error
     except Exception as error:
         log.exception("a change failed")
-        raise Trouble(
-            500,
-            f"The server met an error of its own ({type(error).__name__}).",
-            "Try something else; what was learned before is kept.",
-        ) from error
+        raise fault(error) from error
 
 
 def _told(job: Job) -> Busy:
