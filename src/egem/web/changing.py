@@ -15,7 +15,9 @@ from .visitors import Mine
 
 router = APIRouter(prefix="/api", tags=["model"], responses=REFUSALS)
 
-ClassName = Annotated[str, Path(description="Name of a class.", max_length=40)]
+ClassName = Annotated[
+    str, Path(description="Name of a class.", min_length=1, max_length=40, examples=["zigzag"])
+]
 
 
 @router.get("/state")

@@ -21,7 +21,7 @@ def of_validation(errors: Sequence[Any]) -> Trouble:
     what, _, remedy = first["msg"].removeprefix("Value error, ").partition("; ")
     return Trouble(
         422,
-        sentence(f"{place}: {what}" if place else what),
+        f"{place}: {what}." if place else sentence(what),
         sentence(remedy or "send what /openapi.json describes"),
     )
 
