@@ -21,11 +21,12 @@ from serving import serving
 
 ROOT = Path(__file__).parents[1]
 
-SIZE = {"width": 1080, "height": 760}
+SIZE = {"width": 1080, "height": 820}
 WIDTH = 720  # of the picture
 FRAME = 70  # ms
 REST = 1100  # ms at the end of a scene
 COLOURS = 64
+PAUSE = 1000  # ms after which the page takes a drawing for complete
 
 
 class Film:
@@ -45,7 +46,7 @@ class Film:
 
     def write(self, file: Path) -> None:
         """Write an animation that goes round and round."""
-        palette = self.frames[-1].quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+        palette = self._strip().quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
         frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in self.frames]
         file.parent.mkdir(parents=True, exist_ok=True)
         frames[0].save(
@@ -56,6 +57,14 @@ class Film:
             loop=0,
             optimize=True,
         )
+
+    def _strip(self) -> Image.Image:
+        """Some of the frames side by side, which have all the colours."""
+        some = self.frames[:: max(len(self.frames) // 12, 1)]
+        strip = Image.new("RGB", (WIDTH * len(some), some[0].height))
+        for i, frame in enumerate(some):
+            strip.paste(frame, (i * WIDTH, 0))
+        return strip
 
 
 def page_film(film: Film) -> None:
@@ -71,12 +80,13 @@ def page_film(film: Film) -> None:
         page.click("#lesson-teach")
         while page.is_visible("#work"):
             film.take()
+            page.wait_for_timeout(200)
         page.wait_for_selector(f'#classes > li[data-label="{label}"] .picture >> nth=3')
         film.take(REST)
     page.click('nav a[href="#recognise"]')
     film.take(REST)
     for label in ("spiral", "zigzag"):
-        draw(film, "#recognise-pad", symbols(label, 6)[5], step=2)
+        draw(film, "#recognise-pad", symbols(label, 6)[5], step=1)
         page.wait_for_selector("#verdict:not(.open) .name")
         page.wait_for_timeout(400)
         film.take(2 * REST)
@@ -95,7 +105,7 @@ def draw(film: Film, pad: str, movement: Movement, step: int) -> None:
         if i % step == 0:
             film.take()
     page.mouse.up()
-    page.keyboard.press("Enter")
+    page.wait_for_timeout(PAUSE)
     film.take()
 
 

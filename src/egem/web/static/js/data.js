@@ -3,7 +3,7 @@
 import { $, el } from "./dom.js";
 import { api } from "./api.js";
 import { keep, kept } from "./keep.js";
-import { attempt, confirmed, say } from "./notice.js";
+import { attempt, complain, confirmed, say } from "./notice.js";
 import { layers, range } from "./picture.js";
 import { heard, listen, state } from "./store.js";
 import { count, list, percent, workWords } from "./words.js";
@@ -64,6 +64,7 @@ export function setUp() {
       plots(data.preview),
     );
     hint();
+    judge();
     say(`${name} is read: ${summary(data)}`);
   }
 
@@ -98,12 +99,18 @@ export function setUp() {
     if (!before) again();
     hint();
     const fit = busy ? null : now.fit;
-    $("#result").hidden = !fit;
+    judge();
     if (fit && JSON.stringify(fit) !== JSON.stringify(before?.fit)) {
       showResult(fit);
       if (before) say($("#result-words").textContent);
     }
   });
+
+  /** Show the result only beside the file that it is of. */
+  function judge() {
+    const fit = state?.busy?.what === "fit" ? null : state?.fit;
+    $("#result").hidden = !fit || (data && data.dataset_id !== fit.dataset_id);
+  }
 
   /** After a reload: show the file that was there. */
   async function again() {
@@ -111,7 +118,8 @@ export function setUp() {
     if (!last) return;
     try {
       show(await api.data(last.id), last.name);
-    } catch {
+    } catch (error) {
+      if (error.status !== 404) return complain(error);
       keep("data", null); // it is not on the server any more
     }
   }

@@ -21,12 +21,12 @@ const letters = () => attempt(async () => {
 
 /** What a view offers where there is no expert for drawings yet. */
 function starts() {
-  if (state?.kind === "series" && state.classes.length) {
-    return [el("p", {}, "The experts here were fitted on a file, and drawings are nothing to them. Undo or start over under Teach to draw again.")];
-  }
   if (state?.busy) {
     const words = workWords(state.busy);
     return [el("p", {}, words), el("progress", { max: 1, value: state.busy.progress, "aria-label": words })];
+  }
+  if (state?.kind === "series" && state.classes.length) {
+    return [el("p", {}, "The experts here were fitted on a file, and drawings are nothing to them. Undo or start over under Teach to draw again.")];
   }
   return [
     el("p", {}, "There is no expert yet. Teach one with a few drawings; it takes seconds."),

@@ -51,7 +51,7 @@ export function setUp({ offer, starts, recognised }) {
     ranking.show(answer.ranking);
     showVerdict(verdict, answer, done, () => offer([pad.stroke.toJSON()]));
     if (!done) return;
-    say(verdictWords(answer, true));
+    say(verdictWords(answer));
     recognised(answer);
   }
 

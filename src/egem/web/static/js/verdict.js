@@ -4,12 +4,13 @@ import { el } from "./dom.js";
 import { percent } from "./words.js";
 
 const CLEAR = 0.9; // probability from which a verdict is given without its rival
+const LONG = 10; // letters of a name that is set smaller
 
-/** Words for a verdict, for eyes and screen readers alike. */
-export function verdictWords({ unknown, ranking }, done) {
+/** Words of a final verdict, for screen readers. */
+export function verdictWords({ unknown, ranking }) {
   const [first, second] = ranking;
   if (!first) return "";
-  if (done && unknown) return `Unknown. No expert imagines anything close; the nearest was ${first.label}.`;
+  if (unknown) return `Unknown. No expert imagines anything close; the nearest was ${first.label}.`;
   const rival = second && first.probability < CLEAR ? ` It might be ${second.label} (${percent(second.probability)}).` : "";
   return `${first.label}, ${percent(first.probability)}.${rival}`;
 }
@@ -29,8 +30,10 @@ export function showVerdict(host, verdict, done, teach) {
   }
   const sure = done ? `It is this with ${percent(first.probability)} probability` : "The leader so far";
   const rival = second && first.probability < CLEAR ? `; it might be ${second.label}` : "";
-  return host.replaceChildren(el("p", { class: "name" }, first.label), el("p", { class: "soft" }, `${sure}${rival}.`));
+  return host.replaceChildren(name(first.label), el("p", { class: "soft" }, `${sure}${rival}.`));
 }
+
+const name = (label) => el("p", { class: label.length > LONG ? "name long" : "name" }, label);
 
 /** Say what there is to do before anything was drawn. */
 export function showWaiting(host, labels) {
