@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow lint format bench paper clean
+.PHONY: help demo test test-slow lint format bench paper pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ bench: $(VENV)/bench  ## speed, then accuracy, beside others, resumable; data in
 
 paper: $(VENV)/dev  ## the published table and figures, resumable; EGEM_DATA_DIR says where the data are
 	$(BIN)/egem reproduce --out docs/paper
+
+pictures: $(VENV)/dev  ## the README's animations, recorded in Debian's chromium
+	$(BIN)/python benchmarks/pictures.py page
 
 clean:  ## remove .venv and what was made
 	rm -rf $(VENV) egem-demo dist .pytest_cache .ruff_cache .hypothesis

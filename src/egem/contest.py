@@ -181,6 +181,7 @@ def compete(
     bar: Advance,
     wanted: Wanted = Wanted.ALL,
     evidence: Evidence | None = None,
+    among: Bool[np.ndarray, "n e"] | None = None,
 ) -> Outcome:
     """Let experts search for the codes of cases.
 
@@ -198,15 +199,19 @@ def compete(
         What is to be found out.
     evidence : Evidence, optional
         What else than the experts' own losses decides.
+    among : array of bool (n, e), optional
+        Which pairs of a case and an expert take part; losses of the others may be inf. Tiles are
+        thin then, as where only a winner is wanted.
 
     Returns
     -------
     Outcome
     """
     bound = Bound.of(batch, arena.metric)
-    out, places = _screened(arena, bound)
+    out, places = _screened(arena, bound, among)
     n_cases = len(out.losses)
-    contending = np.ones(out.losses.shape, bool)
+    contending = np.ones(out.losses.shape, bool) if among is None else among.copy()
+    thin = wanted is Wanted.WINNER or among is not None
     furthest = np.float32(np.exp(-(FURTHEST if evidence else FURTHEST_ALONE)))
     at_best = (out.losses + out.priors) * furthest
     few = bound.weights.n_observed < FEW_VALUES * out.codes.shape[2]
@@ -223,10 +228,10 @@ def compete(
         if not races:
             races = [_begin(team, searching, out.codes, places) for team in arena.teams]
         share = n_cases / (len(looks) + 1)
-        few_cases = FEW_CASES if wanted is Wanted.WINNER else 0
+        few_cases = FEW_CASES if thin else 0
         if begun < 0:
             for race in races:
-                _look(race, bound, arena, n_jobs, wanted is Wanted.WINNER)
+                _look(race, bound, arena, n_jobs, thin)
                 searching[race.case, race.expert] &= race.standing.n_steps < 0
         _search(races, searching, bound, arena, end - begun, n_jobs, bar, share, few_cases)
         for race in races:
@@ -275,10 +280,14 @@ def follow(
     return np.stack(codes, axis=1), np.stack(scores, axis=1)
 
 
-def _screened(arena: Arena, bound: Bound) -> tuple[Outcome, Int[np.ndarray, "n e"]]:
+def _screened(
+    arena: Arena, bound: Bound, among: Bool[np.ndarray, "n e"] | None = None
+) -> tuple[Outcome, Int[np.ndarray, "n e"]]:
     """Let no expert take a step from the best code of its book; say also where that is."""
     strength = arena.search.prior_strength
-    first = screen(arena.books, bound.values, bound.mask, arena.metric, bound.weights, strength)
+    first = screen(
+        arena.books, bound.values, bound.mask, arena.metric, bound.weights, strength, among
+    )
     out = Outcome.blank(arena, len(bound.values))
     for team in arena.teams:
         members = np.arange(len(team.experts))

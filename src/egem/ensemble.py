@@ -7,7 +7,7 @@ from functools import cached_property
 
 import jax
 import numpy as np
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Bool, Float, Float32, Shaped
 
 from .cached import Cached
 from .contest import Arena, Search, Team, Wanted, compete
@@ -92,6 +92,8 @@ class Ensemble(Cached):
         wanted: Wanted = Wanted.ALL,
         evidence: Evidence | None = None,
         first: int = 0,
+        among: Bool[np.ndarray, "n e"] | None = None,
+        n_iterations: int | None = None,
     ) -> Inversion:
         """Let experts search for the codes of cases.
 
@@ -109,6 +111,10 @@ class Ensemble(Cached):
             What else counts in the decision.
         first : int, default 0
             Number of the first case among all of the user's, for messages.
+        among : array of bool (n, e), optional
+            Which pairs of a case and an expert are wanted; the paper's Adam works on all.
+        n_iterations : int or None, default None
+            Most steps, where they are to be fewer.
 
         Returns
         -------
@@ -122,8 +128,12 @@ class Ensemble(Cached):
         if self.search.method == "adam":
             found = settle(self.arena, batch, n_jobs, bar, self._keys(batch))
         else:
-            found = compete(self.arena, batch, n_jobs, bar, wanted, evidence)
-        lost = np.argwhere(~(found.losses < NOWHERE))
+            arena = self.arena
+            if n_iterations is not None:
+                arena = arena._replace(search=self.search._replace(n_iterations=n_iterations))
+            found = compete(arena, batch, n_jobs, bar, wanted, evidence, among)
+        wrong = ~(found.losses < NOWHERE)
+        lost = np.argwhere(wrong if among is None else wrong & among)
         if len(lost):
             raise FloatingPointError(
                 f"the expert of class {self.classes[lost[0, 1]].item()!r} found no finite loss for "

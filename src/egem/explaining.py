@@ -45,7 +45,7 @@ class Explanation(NamedTuple):
         Of their codes, in spreads of the code's prior.
     paths : array (n_cases, n_path, code_size)
         Codes of the winner along its search, from the first to the one found, which is repeated.
-        NaN for the paper's Adam, and beyond the winner's code size.
+        NaN for the paper's Adam, beyond the winner's code size, and where they were not asked for.
     path_scores : array (n_cases, n_path)
         Loss and prior there.
     """
@@ -119,7 +119,12 @@ def nearest_codes(
 
 
 def explained(
-    clf: Fitted, cases: list[Case], inversion: Inversion, n_experts: int, n_near: int
+    clf: Fitted,
+    cases: list[Case],
+    inversion: Inversion,
+    n_experts: int,
+    n_near: int,
+    with_paths: bool,
 ) -> Explanation:
     """Gather what there is to tell of inverted cases; see :meth:`egem.EGEMClassifier.explain`."""
     ensemble, grid = clf.ensemble_, clf.preparation_
@@ -145,7 +150,7 @@ def explained(
             code = inversion.codes[i, e, :size]
             rows, distances[i] = nearest_codes(code, own, trained.code_precision, n_near)
             near[i, rows >= 0] = kept[rows[rows >= 0]]
-        if ensemble.search.method != "adam":
+        if with_paths and ensemble.search.method != "adam":
             paths[case, :, :size], path_scores[case] = follow(ensemble.arena, e, batch[case])
     rows = np.arange(n)[:, None]
     flat = imagined.reshape(n * m, *imagined.shape[2:])

@@ -4,18 +4,20 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+from jaxtyping import Int
 from sklearn.utils.validation import check_is_fitted
 
 from .fitted import Fitted
+from .folds import holding
 from .inversion import class_index
 from .joint import JointMetric
 from .kept import Kept
-from .measure import Material, Measured, fit_metric, measure
+from .measure import Material, fit_metric, measure
 from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch, Preparation
 from .tiles import Progress
-from .training import Recipe, Trained, train
+from .training import Recipe, Trained, canonical_order, train
 from .validation import Case, as_cases, check_spread
 
 
@@ -31,7 +33,7 @@ class Growth(Fitted):
     shrinkage: float | None
     keep_cases: int
 
-    def add_class(self, X, label) -> Self:
+    def add_class(self, X, label, *, refit_metric: bool = False) -> Self:
         """Teach one more class; the other experts stay as they are, bit for bit.
 
         Parameters
@@ -40,6 +42,8 @@ class Growth(Fitted):
             Cases of the class, as for :meth:`fit`.
         label : label
             Its name, of the type of the others: text or integer.
+        refit_metric : bool, default False
+            Whether to do what :meth:`refit_metric` does as well, quicker than one after the other.
 
         Returns
         -------
@@ -59,9 +63,10 @@ class Growth(Fitted):
         trained = self._taught([cases], [label])
         mine = list(self.ensemble_.trained)
         mine.insert(at, trained[0])
-        return self._settle(classes, mine, self.cases_.with_class(at, cases, self.keep_cases))
+        kept = self.cases_.with_class(at, cases, self.keep_cases)
+        return self._settle(classes, mine, kept, refit_metric)
 
-    def update_class(self, X, label) -> Self:
+    def update_class(self, X, label, *, refit_metric: bool = False) -> Self:
         """Teach a class with more cases: its expert is trained anew on old and new ones.
 
         Parameters
@@ -70,6 +75,8 @@ class Growth(Fitted):
             Further cases of the class.
         label : label
             Its name.
+        refit_metric : bool, default False
+            Whether to do what :meth:`refit_metric` does as well, quicker than one after the other.
 
         Returns
         -------
@@ -94,7 +101,7 @@ class Growth(Fitted):
         mine = list(self.ensemble_.trained)
         mine[at] = self._taught([both], [label])[0]
         kept = self.cases_.without(at).with_class(at, both, self.keep_cases)
-        return self._settle(self.classes_, mine, kept)
+        return self._settle(self.classes_, mine, kept, refit_metric)
 
     def remove_class(self, label) -> Self:
         """Forget a class.
@@ -229,10 +236,27 @@ class Growth(Fitted):
             Itself.
         """
         check_is_fitted(self)
-        measured = fit_metric(self.metric, self.shrinkage, self._material(self.cases_))
         return self._settle(
-            self.classes_, list(self.ensemble_.trained), self.cases_, measured, renew=True
+            self.classes_, list(self.ensemble_.trained), self.cases_, refit_metric=True
         )
+
+    def held_out_cases(self) -> Int[np.ndarray, " n"] | None:
+        """Tell which training cases :attr:`held_out_` holds the scores of.
+
+        Returns
+        -------
+        array of int (n,) or None
+            Numbers in :attr:`cases_`; None where other cases were scored (:meth:`calibrate`) or not
+            all of them are kept in the model.
+        """
+        check_is_fitted(self)
+        kept, held = self.cases_, self.held_out_
+        if not kept.cases:
+            return None
+        order = canonical_order(self.preparation_.apply(list(kept.cases)))
+        holds = holding(kept.classes[order])
+        numbers = order[holds.some[holds.order]] if holds.folds else np.zeros(0, int)
+        return numbers if np.array_equal(kept.classes[numbers], held.truth) else None
 
     def _new_cases(self, X) -> list[Case]:
         """Check cases that an expert is to be taught."""
@@ -297,15 +321,16 @@ class Growth(Fitted):
         classes: np.ndarray,
         trained: list[Trained],
         kept: Kept,
-        measured: Measured | None = None,
-        renew: bool = False,
+        refit_metric: bool = False,
     ) -> Self:
         """Put the model together anew; everything that may fail comes first."""
-        handed_in = isinstance(self.metric, Metric | JointMetric)
-        if measured is None:
-            measured = measure(self.metric_, self._material(kept), fitted_here=not handed_in)
-        if renew:
+        material = self._material(kept)
+        if refit_metric:
+            measured = fit_metric(self.metric, self.shrinkage, material)
             self.sharpness_ = measured.sharpness(kept.classes)
+        else:
+            handed_in = isinstance(self.metric, Metric | JointMetric)
+            measured = measure(self.metric_, material, fitted_here=not handed_in)
         self.ensemble_ = replace(
             self.ensemble_, classes=classes, trained=tuple(trained), metric=measured.residual
         )

@@ -116,7 +116,15 @@ class Imagination(Recognition):
         estimate, sd = (each.reshape(case.values.shape) for each in found)
         return estimate, sd
 
-    def explain(self, X, n_experts: int = 3, n_near: int = 4) -> Explanation:
+    def explain(
+        self,
+        X,
+        n_experts: int = 3,
+        n_near: int = 4,
+        *,
+        inversion: Inversion | None = None,
+        paths: bool = True,
+    ) -> Explanation:
         """Show why each case was classified as it was.
 
         Parameters
@@ -127,6 +135,10 @@ class Imagination(Recognition):
             How many of the nearest experts to tell of.
         n_near : int, default 4
             How many of the winner's training cases to tell of, nearest by code first.
+        inversion : Inversion or None, default None
+            What :meth:`invert` made of the same cases, to save searching once more.
+        paths : bool, default True
+            Whether to search once more with each winner, to tell how its code moved; NaN otherwise.
 
         Returns
         -------
@@ -138,15 +150,23 @@ class Imagination(Recognition):
         Raises
         ------
         ValueError
-            Where a number is not positive.
+            Where a number is not positive, or ``inversion`` is of other cases or classes.
         """
         if min(n_experts, n_near) < 1:
             raise ValueError(
                 f"n_experts and n_near must be at least 1, not {n_experts} and {n_near}."
             )
-        inversion = self.invert(X)
+        check_is_fitted(self)
         cases = self._cases(X, reset=False)
-        return explained(self, cases, inversion, n_experts, n_near)
+        if inversion is None:
+            inversion = self.invert(X)
+        elif inversion.losses.shape != (len(cases), len(self.classes_)):
+            raise ValueError(
+                f"inversion tells of {inversion.losses.shape[0]} cases and "
+                f"{inversion.losses.shape[1]} classes, but there are {len(cases)} cases in X and "
+                f"{len(self.classes_)} classes in this model; give what invert(X) returned."
+            )
+        return explained(self, cases, inversion, n_experts, n_near, paths)
 
     @property
     def _shape(self) -> tuple[int, int]:

@@ -51,6 +51,60 @@ class Recognition(Fitted):
         """
         return self._invert(X, Wanted.ALL)
 
+    def glance(
+        self, X, among=None, n_iterations: int | None = None, spaces: bool = True
+    ) -> Inversion:
+        """Do what :meth:`invert` does, quicker for few cases, while somebody waits.
+
+        Tiles of the search are as thin as the cases are few, so that the last digits may depend on
+        what else is asked for; and some of the search can be left out.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+        among : array of bool (n_cases, n_classes) or None, default None
+            Which experts search for the code of which case; None is all. Losses of the others are
+            not worked out, and may be inf.
+        n_iterations : int or None, default None
+            Most steps of a search; None is the model's.
+        spaces : bool, default True
+            Whether further spaces of the metric count in the scores, as they do elsewhere; without
+            them scores are losses and priors alone.
+
+        Returns
+        -------
+        Inversion
+
+        Raises
+        ------
+        ValueError
+            Where the input does not fit the training cases, or ``among`` the input.
+        """
+        check_is_fitted(self)
+        cases = self._cases(X, reset=False)
+        check_channels(cases, self.preparation_.n_channels, "this model")
+        shape = len(cases), len(self.classes_)
+        wanted = np.ones(shape, bool) if among is None else np.asarray(among, bool)
+        if wanted.shape != shape:
+            raise ValueError(
+                f"among has shape {wanted.shape}, but there are {shape[0]} cases in X and "
+                f"{shape[1]} classes in this model; give one entry for each pair of them."
+            )
+        with plain_products():
+            aligned = self.preparation_.align(cases)
+            batch = self.preparation_.apply(aligned)
+            self._check_visible(batch)
+            evidence = self._evidence(aligned, batch) if spaces else None
+            return self.ensemble_.invert(
+                batch,
+                1,
+                lambda _: None,
+                evidence=evidence,
+                among=wanted,
+                n_iterations=n_iterations,
+            )
+
     def predict(
         self,
         X,

@@ -47,6 +47,7 @@ def screen(
     metric: Metric,
     weights: Weights,
     strength: float,
+    among: Bool[np.ndarray, "n e"] | None = None,
 ) -> Screened:
     """Find for every case and expert the code of the lowest score in the expert's book.
 
@@ -62,22 +63,28 @@ def screen(
         The metric bound to what is observed of the cases.
     strength : float
         Weight of the code prior.
+    among : array of bool (n, e) or None, default None
+        Which pairs of a case and an expert matter; None is all. Losses of the others may be inf.
 
     Returns
     -------
     Screened
     """
-    n, (n_experts, n_book) = len(values), books.prices.shape
+    n, (all_experts, n_book) = len(values), books.prices.shape
     out = Screened(
-        np.zeros((n, n_experts), np.int32),
-        np.zeros((n, n_experts), np.float32),
-        np.zeros((n, n_experts), np.float32),
+        np.zeros((n, all_experts), np.int32),
+        np.full((n, all_experts), np.inf, np.float32),
+        np.zeros((n, all_experts), np.float32),
     )
-    prices = np.float32(strength * metric.noise) * books.prices.ravel()
+    of_expert = books.values.reshape(all_experts, n_book, -1)
     for pattern in np.unique(weights.pattern):
         alike = np.flatnonzero(weights.pattern == pattern)
+        experts = slice(None) if among is None else np.flatnonzero(among[alike].any(axis=0))
+        prices = np.float32(strength * metric.noise) * books.prices[experts].ravel()
+        n_experts = len(prices) // n_book
         seen, factor = mask[alike[0]], weights.factors[pattern]
-        shown = books.values if seen.all() else books.values * seen
+        shown = of_expert[experts].reshape(-1, values.shape[1])
+        shown = shown if seen.all() else shown * seen
         of_book = np.concatenate([shown, -_whitened(shown, metric, factor)], axis=1)
         lengths = _lengths(of_book, metric, shown.shape[1])
         for some in np.array_split(alike, -(-len(alike) * len(shown) // SCORES_AT_ONCE)):
@@ -89,9 +96,10 @@ def screen(
             place = scores.argmin(axis=2)
             flat = place + n_book * np.arange(n_experts)
             observed = weights.n_observed[some][:, None]
-            out.place[some] = place
-            out.losses[some] = np.take_along_axis(squares, flat, axis=1) / observed
-            out.priors[some] = prices[flat] / observed
+            pairs = some[:, None], np.arange(all_experts)[experts]
+            out.place[pairs] = place
+            out.losses[pairs] = np.take_along_axis(squares, flat, axis=1) / observed
+            out.priors[pairs] = prices[flat] / observed
     return out
 
 

@@ -8,9 +8,10 @@ company it was computed in.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
 
@@ -133,8 +134,36 @@ class _Stopped(Exception):
     """Another task failed; this one gives up."""
 
 
+Listener = Callable[[str, float], None]
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def overheard(listener: Listener) -> Iterator[None]:
+    """Let a function hear of progress made in the block, whether bars are shown or not.
+
+    Parameters
+    ----------
+    listener : callable
+        Called, from whichever thread does the work, with what goes on and the share that is done.
+        What it raises stops the work.
+
+    Examples
+    --------
+    >>> with overheard(lambda title, share: print(title, share)):
+    ...     with Progress("counting", 4, show=False) as bar:
+    ...         bar.advance(2)
+    counting 0.5
+    """
+    before = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
+
+
 class Progress(AbstractContextManager):
-    """A progress bar with time left, or nothing at all.
+    """A progress bar with time left, or nothing at all; see also :func:`overheard`.
 
     Parameters
     ----------
@@ -148,6 +177,8 @@ class Progress(AbstractContextManager):
 
     def __init__(self, title: str, total: float, show: bool):
         self.started = time.perf_counter()
+        self._title, self._total, self._done = title, total, 0.0
+        self._listener = _listener.get()
         self._bar = None
         if show:
             from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -176,6 +207,9 @@ class Progress(AbstractContextManager):
 
     def advance(self, amount: float = 1.0) -> None:
         """Report work done."""
+        self._done += amount
+        if self._listener:
+            self._listener(self._title, self._done / self._total)
         if self._bar:
             self._bar.advance(self._task, amount)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import bench, change, classify, demo, evaluate, explain, info, reproduce, train
+from . import bench, change, classify, demo, evaluate, explain, info, reproduce, serve, train
 from .guard import guarded, show_tracebacks
 
 app = typer.Typer(
@@ -50,5 +50,6 @@ for _work in (  # the help lists them in this order
     info.info,
     reproduce.reproduce,
     bench.bench,
+    serve.serve,
 ):
     app.command()(guarded(_work))

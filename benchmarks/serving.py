@@ -1,0 +1,27 @@
+"""The real server in a thread."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from egem.web.app import create_app
+
+
+@contextmanager
+def serving(folder: Path, port: int = 0, **options) -> Iterator[str]:
+    """Serve workspaces kept in a folder, and yield the address; options are those of the app."""
+    listening = socket.create_server(("127.0.0.1", port))
+    app = create_app(data_dir=folder, **options)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listening.close()

@@ -1,0 +1,166 @@
+// The drawing surface: pointers and arrow keys in, strokes out; layers painted once a frame.
+
+import { $, el } from "./dom.js";
+import { drawLine } from "./ink.js";
+import { inks } from "./colours.js";
+import { ArrowPen } from "./arrowpen.js";
+import { Stroke, isDrawing } from "./stroke.js";
+
+const PAUSE = 900; // ms without the pen after which a drawing is complete
+
+/**
+ * A surface to draw on.
+ *
+ * `grown(stroke)` is called as the stroke grows, `complete(stroke)` after the pen has rested,
+ * `begun()` when a new one starts. `paint(context, scale, colours, now)` draws over the ink and
+ * returns whether it is still moving.
+ */
+export class Pad {
+  #pointer = null;
+  #timer = null;
+  #frame = null;
+  #settled = false;
+  stroke = new Stroke();
+  paint = () => false;
+  inkAlpha = 1;
+
+  constructor(host, { label, begun = () => {}, grown = () => {}, complete = () => {} }) {
+    Object.assign(this, { host, begun, grown, complete });
+    this.canvas = el("canvas", { "aria-hidden": "true" });
+    this.cursor = el("span", { class: "nib", hidden: true });
+    host.append(this.canvas, this.cursor);
+    host.setAttribute("role", "application");
+    host.setAttribute("aria-label", label);
+    host.tabIndex = 0;
+    this.colours = inks();
+    addEventListener("egem:theme", () => {
+      this.colours = inks();
+      this.redraw();
+    });
+    new ResizeObserver(() => this.#resize()).observe(host);
+    this.#listen();
+    this.pen = new ArrowPen(this);
+  }
+
+  /** Widths of the pad in CSS pixels. */
+  get scale() {
+    return this.host.clientWidth;
+  }
+
+  /** Whether the drawing on it is complete. */
+  get settled() {
+    return this.#settled;
+  }
+
+  /** Empty the pad. */
+  clear() {
+    clearTimeout(this.#timer);
+    this.stroke = new Stroke();
+    this.#settled = false;
+    this.inkAlpha = 1;
+    this.host.classList.remove("used");
+    this.redraw();
+  }
+
+  /** Show a drawing that is complete. */
+  show(stroke) {
+    this.clear();
+    Object.assign(this.stroke, structuredClone(stroke));
+    this.#settled = true;
+    this.host.classList.add("used");
+    this.redraw();
+  }
+
+  /** Paint in the next frame. */
+  redraw() {
+    this.#frame ??= requestAnimationFrame((now) => this.#draw(now));
+  }
+
+  /** Put the pen down at a place in widths of the pad. */
+  down(x, y, seconds) {
+    clearTimeout(this.#timer);
+    if (this.#settled || !this.stroke.length) {
+      this.clear();
+      this.begun();
+    }
+    this.stroke.down(x, y, seconds);
+    this.host.classList.add("used");
+    this.#changed();
+  }
+
+  /** Move the pen that is down. */
+  move(x, y, seconds) {
+    if (this.stroke.move(x, y, seconds)) this.#changed();
+  }
+
+  /** Lift the pen; the drawing is complete unless it is put down again soon. */
+  up() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.finish(), PAUSE);
+  }
+
+  /** Take the drawing for complete now. */
+  finish() {
+    clearTimeout(this.#timer);
+    if (this.#settled) return;
+    if (!isDrawing(this.stroke)) return this.clear();
+    this.#settled = true;
+    this.complete(this.stroke);
+  }
+
+  #changed() {
+    this.grown(this.stroke);
+    this.redraw();
+  }
+
+  #listen() {
+    const at = (event) => {
+      const box = this.canvas.getBoundingClientRect();
+      return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.width, event.timeStamp / 1000];
+    };
+    this.canvas.addEventListener("pointerdown", (event) => {
+      if (this.#pointer !== null || event.button !== 0) return;
+      event.preventDefault();
+      this.host.focus({ preventScroll: true });
+      this.#pointer = event.pointerId;
+      this.canvas.setPointerCapture(event.pointerId);
+      this.down(...at(event));
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      if (event.pointerId !== this.#pointer) return;
+      const all = event.getCoalescedEvents?.() ?? [];
+      for (const each of all.length ? all : [event]) this.move(...at(each));
+    });
+    for (const name of ["pointerup", "pointercancel"]) {
+      this.canvas.addEventListener(name, (event) => {
+        if (event.pointerId !== this.#pointer) return;
+        this.#pointer = null;
+        this.up();
+      });
+    }
+  }
+
+  #resize() {
+    const ratio = devicePixelRatio || 1;
+    this.canvas.width = Math.round(this.host.clientWidth * ratio);
+    this.canvas.height = Math.round(this.host.clientHeight * ratio);
+    this.redraw();
+  }
+
+  #draw(now) {
+    this.#frame = null;
+    const context = this.canvas.getContext("2d");
+    const ratio = devicePixelRatio || 1;
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, this.host.clientWidth, this.host.clientHeight);
+    const { colours, scale, stroke } = this;
+    if (stroke.length) drawLine(context, stroke, scale, { colour: colours.ink, width: 5, alpha: this.inkAlpha });
+    if (this.paint(context, scale, colours, now)) this.redraw();
+  }
+}
+
+/** Say, under a pad, how to draw without a pointer. */
+export function explainPen(view) {
+  $(".pen-help", view).textContent =
+    "Keyboard: space puts the pen down or lifts it, arrows move it, Enter ends, Escape clears.";
+}

@@ -1,0 +1,94 @@
+// Small pictures: a drawing, or a sequence of one or more channels, as SVG.
+
+import { svg } from "./dom.js";
+import { extent, pieces } from "./stroke.js";
+
+const SIZE = 100;
+const MARGIN = 10;
+
+/** Picture of {x, y, lifts} or {channels}. `box` keeps pictures that are compared to one scale. */
+export function picture(what, options = {}) {
+  return layers([{ what }], options);
+}
+
+/** Picture of several on one scale, the last on top; each {what, colour, dash, kind}. */
+export function layers(all, { title = null, box = null, wide = 1 } = {}) {
+  const width = SIZE * wide;
+  const whats = all.map(({ what }) => what);
+  const common = box ?? (whats[0].channels ? range(...whats) : bounds(...whats));
+  const root = svg("svg", {
+    class: "picture",
+    viewBox: `0 0 ${width} ${SIZE}`,
+    role: title ? "img" : null,
+    "aria-label": title,
+    "aria-hidden": title ? null : "true",
+  });
+  for (const { what, colour, dash, kind } of all) {
+    const paths = what.channels ? series(what.channels, width, common) : [drawing(what, common)];
+    paths.forEach((d, i) => {
+      const path = svg("path", { d, class: kind, "data-channel": i % 6, "stroke-dasharray": dash });
+      if (colour) path.style.stroke = colour;
+      root.append(path);
+    });
+  }
+  return root;
+}
+
+function drawing(line, box) {
+  const place = fitted(box);
+  return pieces(line).map(([from, to]) => {
+    const points = [];
+    for (let i = from; i < to; i++) points.push(place(line.x[i], line.y[i]));
+    return smooth(points);
+  }).join("");
+}
+
+/** A path through points by the middles between them, as the canvas draws it. */
+function smooth(points) {
+  const [first, last] = [points[0], points.at(-1)].map(pair);
+  const bends = points.slice(1, -1).map((point, i) => {
+    const next = points[i + 2];
+    return `Q${pair(point)} ${pair([(point[0] + next[0]) / 2, (point[1] + next[1]) / 2])}`;
+  });
+  return `M${first}${bends.join("")}L${last}`;
+}
+
+const pair = (point) => point.map(fixed).join(" ");
+
+/** Smallest box about lines: [left, right, top, bottom]. */
+export function bounds(...lines) {
+  return [
+    ...extent(lines.flatMap((line) => extent(line.x))),
+    ...extent(lines.flatMap((line) => extent(line.y))),
+  ];
+}
+
+/** Map of a box into the picture that keeps its shape. */
+export function fitted([left, right, top, bottom], size = SIZE, margin = MARGIN) {
+  const scale = (size - 2 * margin) / Math.max(right - left, bottom - top, 1e-9);
+  const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+  return (a, b) => [size / 2 + (a - x) * scale, size / 2 + (b - y) * scale];
+}
+
+/** Smallest and largest value of several sequences. */
+export function range(...all) {
+  const [low, high] = extent(all.flatMap((one) => one.channels.flatMap((values) => extent(values.filter(Number.isFinite)))));
+  return high > low ? [low, high] : [low - 1, low + 1];
+}
+
+function series(channels, width, box) {
+  const [low, high] = box;
+  return channels.map((values) => {
+    const step = (width - 2 * MARGIN) / Math.max(values.length - 1, 1);
+    let pen = false; // lifted over gaps
+    return values.map((value, i) => {
+      if (!Number.isFinite(value)) return ((pen = false), "");
+      const y = SIZE - MARGIN - ((value - low) / (high - low)) * (SIZE - 2 * MARGIN);
+      const mark = pen ? "L" : "M";
+      pen = true;
+      return `${mark}${fixed(MARGIN + i * step)} ${fixed(y)}`;
+    }).join("");
+  });
+}
+
+const fixed = (value) => Math.round(value * 10) / 10;

@@ -1,0 +1,79 @@
+// The ranked list: who leads, how sure, and what each of them imagines.
+
+import { calm, el, svg } from "./dom.js";
+import { colour, dash, slots } from "./colours.js";
+import { picture } from "./picture.js";
+import { percent } from "./words.js";
+
+/** A list of experts that changes places smoothly. */
+export class Ranking {
+  #rows = new Map();
+
+  constructor(list) {
+    this.list = list;
+  }
+
+  /** Show a ranking, the nearest expert first. */
+  show(ranking) {
+    const slot = slots(ranking.map(({ label }) => label));
+    const before = new Map([...this.#rows].map(([label, row]) => [label, row.root.offsetTop]));
+    const rows = new Map();
+    for (const entry of ranking) {
+      const row = this.#rows.get(entry.label) ?? makeRow(entry.label);
+      renew(row, entry, slot.get(entry.label));
+      rows.set(entry.label, row);
+    }
+    const order = [...rows.values()].map(({ root }) => root);
+    if (order.some((root, i) => this.list.children[i] !== root) || order.length !== this.list.children.length) {
+      this.list.replaceChildren(...order);
+      if (!calm()) glide(rows, before);
+    }
+    this.#rows = rows;
+  }
+
+  /** Empty the list. */
+  clear() {
+    this.#rows.clear();
+    this.list.replaceChildren();
+  }
+}
+
+function makeRow(label) {
+  const swatch = svg("line", { x1: 3, y1: 6, x2: 41, y2: 6 });
+  const row = {
+    swatch,
+    image: el("div", { class: "mind" }),
+    bar: el("div", { class: "fill" }),
+    share: el("span", { class: "share" }),
+  };
+  row.root = el(
+    "li",
+    {},
+    row.image,
+    el(
+      "div",
+      { class: "who" },
+      el("div", { class: "row" }, el("strong", {}, label), svg("svg", { class: "swatch", viewBox: "0 0 44 12", "aria-hidden": "true" }, swatch), row.share),
+      el("div", { class: "track" }, row.bar),
+    ),
+  );
+  return row;
+}
+
+function renew(row, { label, probability, imagined }, slot) {
+  row.root.style.setProperty("--mine", colour(slot));
+  row.swatch.setAttribute("stroke-dasharray", dash(slot).map((length) => length * 0.6).join(" "));
+  row.bar.style.transform = `scaleX(${probability})`;
+  row.share.textContent = percent(probability);
+  if (imagined) row.image.replaceChildren(picture(imagined, { title: `what ${label} imagines` }));
+}
+
+function glide(rows, before) {
+  for (const [label, { root }] of rows) {
+    const from = before.get(label);
+    const by = from === undefined ? null : from - root.offsetTop;
+    if (by === 0) continue;
+    const start = by === null ? { opacity: 0 } : { transform: `translateY(${by}px)` };
+    root.animate([start, {}], { duration: 160, easing: "ease-out" });
+  }
+}

@@ -1,0 +1,34 @@
+// Numbers and lists in plain words.
+
+/** 0.873 -> "87 %"; what is not certain is never said to be. */
+export function percent(share) {
+  if (share > 0.99 && share < 1) return "99\u202f%";
+  if (share > 0 && share < 0.01) return "<\u202f1\u202f%";
+  return `${Math.round(100 * share)}\u202f%`;
+}
+
+/** "1 drawing", "3 drawings". */
+export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+
+/** "a, b and c" */
+export function list(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** Time left, calmly. */
+function timeLeft(seconds) {
+  if (seconds == null) return "";
+  if (seconds < 1.5) return "about a second left";
+  return seconds < 90 ? `about ${Math.round(seconds)} seconds left` : `about ${Math.round(seconds / 60)} minutes left`;
+}
+
+/** What goes on, and how long it still will. */
+export function workWords({ what, label, seconds_left: seconds }) {
+  const doing = {
+    teach: `Teaching ${label}`,
+    letters: "Teaching twenty letters",
+    fit: "Fitting your data",
+    model: "Reading the model",
+  }[what] ?? "A moment";
+  return [doing, timeLeft(seconds)].filter(Boolean).join("; ");
+}

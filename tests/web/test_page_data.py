@@ -1,0 +1,68 @@
+"""Files of one's own on the page: plotted, fitted, judged; wrong ones refused in plain words."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def waves_csv(tmp_path):
+    """Three kinds of waves in a long csv."""
+    rng = np.random.default_rng(0)
+    lines = ["case,time,value,label"]
+    for case in range(36):
+        label, pace = [("slow", 1.0), ("middle", 1.6), ("fast", 2.4)][case % 3]
+        t = np.arange(30)
+        values = np.sin(pace * t / 6 + rng.normal(0, 0.2)) + rng.normal(0, 0.05, 30)
+        lines += [f"{case},{i},{value:.4f},{label}" for i, value in zip(t, values, strict=True)]
+    file = tmp_path / "waves.csv"
+    file.write_text("\n".join(lines))
+    return file
+
+
+@pytest.fixture
+def data(page):
+    page.click("#guide-skip")
+    page.click('nav a[href="#data"]')
+    return page
+
+
+def test_a_file_is_plotted_fitted_and_judged(data, waves_csv):
+    data.set_input_files("#data-file", waves_csv)
+    data.wait_for_selector("#data-shown:not([hidden])")
+    assert "36 cases of 3 classes, 1 channel, 30 time points." in data.text_content("#data-shown")
+    assert data.locator("#data-shown figure").count() == 3
+    data.click("#fit-go")
+    data.wait_for_selector("#result:not([hidden])", timeout=60_000)
+    share = data.text_content("#result-words .name")
+    assert int(share.replace("\u202f%", "")) >= 80
+    assert "of " in data.text_content("#result-words")
+
+    data.reload()
+    data.wait_for_selector("#result:not([hidden])")
+    assert data.text_content("#result-words .name") == share
+    data.wait_for_selector("#data-shown figure")
+    data.click('nav a[href="#inside"]')
+    data.wait_for_selector("#codes .map .picture >> nth=48")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.txt", b"hello"),
+        ("broken.csv", b"case,time,value,label\n1,2"),
+        ("broken.npz", b"PK\x03\x04 not really"),
+        ("empty.ts", b""),
+    ],
+)
+def test_a_wrong_file_is_refused_in_plain_words(data, tmp_path, name, content):
+    file = tmp_path / name
+    file.write_bytes(content)
+    data.set_input_files("#data-file", file)
+    message = data.locator(".notice.bad")
+    message.wait_for()
+    words = message.locator("p").text_content()
+    assert len(words.split()) > 5
+    assert "Traceback" not in words and "{" not in words
+    assert data.locator("#fit").is_hidden()
+    message.locator("button").click()
+    assert message.count() == 0

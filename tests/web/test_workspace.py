@@ -1,0 +1,158 @@
+"""Changes of a workspace, one after another."""
+
+import asyncio
+import threading
+from dataclasses import replace
+
+import pytest
+
+from egem.web import workspace as module
+from egem.web.models import Model
+from egem.web.store import Shelf, new_id
+from egem.web.trouble import Trouble
+from egem.web.work import Workers
+from egem.web.workspace import MOST_WAITING, Workspace, Workspaces
+
+
+@pytest.fixture
+def workers():
+    workers = Workers()
+    yield workers
+    workers.close()
+
+
+@pytest.fixture
+def awake(tmp_path, workers):
+    return Workspaces(Shelf(tmp_path), Model(how="given"), workers)
+
+
+def named(how):
+    return lambda before: replace(before, how=f"{before.how} {how}".strip())
+
+
+def test_changes_are_kept_and_survive_a_restart(awake, tmp_path, workers):
+    async def first():
+        mine = awake.of(name)
+        await mine.change("start", None, named("a"))
+        await mine.change("start", None, named("b"))
+        return await mine.state()
+
+    async def later():
+        mine = Workspaces(Shelf(tmp_path), Model(), workers).of(name)
+        return await mine.state(), await mine.model()
+
+    name = new_id()
+    before = asyncio.run(first())
+    after, model = asyncio.run(later())
+    assert after == before and model.how == "given a b"
+    assert after.can_undo and after.version == 2
+
+
+def test_undo_goes_back_to_the_beginning_and_no_further(awake):
+    async def run():
+        mine = awake.of(new_id())
+        await mine.change("start", None, named("a"))
+        await mine.undo()
+        state = await mine.state()
+        assert (await mine.model()).how == "given"
+        assert not state.can_undo and state.version == 2
+        with pytest.raises(Trouble, match="nothing to undo"):
+            await mine.undo()
+
+    asyncio.run(run())
+
+
+def test_changes_follow_each_other_and_answers_do_not_wait(awake):
+    async def run():
+        mine = awake.of(new_id())
+        goes_on = threading.Event()
+
+        def slow(before):
+            goes_on.wait(10)
+            return named("slow")(before)
+
+        mine.begin("teach", "slow", slow)
+        mine.begin("teach", "next", named("next"))
+        state = await mine.state()
+        assert state.busy is not None and state.busy.label == "slow"
+        assert (await mine.model()).how == "given"
+        goes_on.set()
+        while (await mine.state()).busy:
+            await asyncio.sleep(0.01)
+        assert (await mine.model()).how == "given slow next"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "remedy"),
+    [
+        (ValueError("X is odd; make it even."), "X is odd.", "Make it even."),
+        (Trouble(409, "No.", "Yes."), "No.", "Yes."),
+        (KeyError("x"), "The server met an error of its own (KeyError).", "Try something else"),
+    ],
+)
+def test_a_failure_is_told_until_the_next_change(awake, error, what, remedy):
+    def fail(before):
+        raise error
+
+    async def run():
+        mine = awake.of(new_id())
+        mine.begin("teach", "x", fail)
+        while (await mine.state()).busy:
+            await asyncio.sleep(0.01)
+        state = await mine.state()
+        assert state.failure.what == what and state.failure.remedy.startswith(remedy)
+        assert not state.can_undo and (await mine.model()).how == "given"
+        await mine.change("start", None, named("fine"))
+        assert (await mine.state()).failure is None
+
+    asyncio.run(run())
+
+
+def test_few_changes_wait_and_more_are_refused(awake):
+    async def run():
+        mine = awake.of(new_id())
+        for n in range(MOST_WAITING):
+            mine.begin("teach", str(n), named(str(n)))
+        with pytest.raises(Trouble) as refusal:
+            mine.begin("teach", "one more", named("more"))
+        assert refusal.value.status_code == 429
+        while (await mine.state()).busy:
+            await asyncio.sleep(0.01)
+        assert (await mine.model()).how == "given 0 1 2 3 4 5 6 7"
+
+    asyncio.run(run())
+
+
+def test_a_damaged_model_gives_way_to_the_one_before(awake, tmp_path, workers):
+    name = new_id()
+
+    async def first():
+        mine = awake.of(name)
+        await mine.change("start", None, named("a"))
+        await mine.change("start", None, named("b"))
+
+    async def later():
+        mine = Workspaces(Shelf(tmp_path), Model(), workers).of(name)
+        state = await mine.state()
+        return (await mine.model()).how, state.failure
+
+    asyncio.run(first())
+    (tmp_path / name / "2.json").write_text('{"format": 1')
+    how, failure = asyncio.run(later())
+    assert how == "given a" and "cannot be read" in failure.what
+
+
+def test_there_is_one_object_of_a_workspace_as_long_as_somebody_holds_it(awake, monkeypatch):
+    monkeypatch.setattr(module, "MOST_AWAKE", 3)
+
+    async def run():
+        held = awake.of("a" * 22)
+        for n in range(10):
+            awake.of(f"{n:022}")
+        assert awake.of("a" * 22) is held
+        assert len(awake._awake) == 3
+        assert isinstance(held, Workspace)
+
+    asyncio.run(run())
