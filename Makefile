@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow lint format bench paper clean
+.PHONY: help demo test test-slow lint format bench paper docs docs-serve clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,8 +33,14 @@ bench: $(VENV)/bench  ## speed, then accuracy, beside others, resumable; data in
 paper: $(VENV)/dev  ## the published table and figures, resumable; EGEM_DATA_DIR says where the data are
 	$(BIN)/egem reproduce --out docs/paper
 
+docs: $(VENV)/docs  ## this documentation as a site, in site/
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/docs  ## the same on http://127.0.0.1:8000, built anew as files change
+	$(BIN)/mkdocs serve --strict
+
 clean:  ## remove .venv and what was made
-	rm -rf $(VENV) egem-demo dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) egem-demo dist site .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/python-ready:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'egem needs Python 3.11 or later; say make PYTHON=python3.11')"
@@ -46,6 +52,10 @@ KERNEL := hatch_build.py $(wildcard src/egem/kernel/*.?pp src/egem/kernel/*.cc)
 
 $(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/docs: $(VENV)/core
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev
