@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow lint format bench paper docs docs-serve clean
+.PHONY: help demo test test-slow lint format bench paper docs docs-serve pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,10 +34,13 @@ paper: $(VENV)/dev  ## the published table and figures, resumable; EGEM_DATA_DIR
 	$(BIN)/egem reproduce --out docs/paper
 
 docs: $(VENV)/docs  ## this documentation as a site, in site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 docs-serve: $(VENV)/docs  ## the same on http://127.0.0.1:8000, built anew as files change
-	$(BIN)/mkdocs serve --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --strict
+
+pictures: $(VENV)/dev  ## the documentation's pictures; of letters where EGEM_DATA_DIR has them
+	$(BIN)/python docs/make_pictures.py
 
 clean:  ## remove .venv and what was made
 	rm -rf $(VENV) egem-demo dist site .pytest_cache .ruff_cache .hypothesis

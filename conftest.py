@@ -37,7 +37,7 @@ def run_commands(example: Example) -> None:
 def enter(namespace: dict[str, Any]) -> None:
     """Begin a page in an empty folder."""
     folder = tempfile.TemporaryDirectory()
-    namespace["_left"] = os.getcwd(), folder
+    namespace |= {"ROOT": ROOT, "_left": (os.getcwd(), folder)}
     os.chdir(folder.name)
 
 

@@ -6,6 +6,7 @@ from griffe import Alias, Class, Extension, Function, GriffeLoader, Module, Obje
 
 CLASSIFIER = "egem.EGEMClassifier"  # whose methods docstrings call by their names alone
 _ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`(~?)([\w.]+)`")
+_CHOICES = re.compile(r"^( *[\w, ]+ : .*?)\{(.+?)\}", re.MULTILINE)
 _TABLE = re.compile(r"^(=+ +=[= ]+)$.*?^\1$.*?^\1$", re.MULTILINE | re.DOTALL)
 
 
@@ -54,5 +55,7 @@ def as_markdown(text: str, obj: Object) -> str:
         return f'<autoref identifier="{target}" optional><code>{shown}</code></autoref>'
 
     text = _ROLE.sub(link, text)
+    # Griffe takes the first of the choices in braces for the default, whatever is said after them.
+    text = _CHOICES.sub(r"\1one of \2", text)
     text = _TABLE.sub(r"```text\n\g<0>\n```", text)
     return re.sub(r"::$", ":", text, flags=re.MULTILINE)
