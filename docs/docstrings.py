@@ -7,7 +7,7 @@ from griffe import Alias, Class, Extension, Function, GriffeLoader, Module, Obje
 CLASSIFIER = "egem.EGEMClassifier"  # whose methods docstrings call by their names alone
 _ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`(~?)([\w.]+)`")
 _CHOICES = re.compile(r"^( *[\w, ]+ : .*?)\{(.+?)\}", re.MULTILINE)
-_TABLE = re.compile(r"^(=+ +=[= ]+)$.*?^\1$.*?^\1$", re.MULTILINE | re.DOTALL)
+_TABLE = re.compile(r"^(=+ +=[= ]+)\n(.*?)^\1\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 
 
 class Docstrings(Extension):
@@ -57,5 +57,21 @@ def as_markdown(text: str, obj: Object) -> str:
     text = _ROLE.sub(link, text)
     # Griffe takes the first of the choices in braces for the default, whatever is said after them.
     text = _CHOICES.sub(r"\1one of \2", text)
-    text = _TABLE.sub(r"```text\n\g<0>\n```", text)
+    text = _TABLE.sub(_table, text)
     return re.sub(r"::$", ":", text, flags=re.MULTILINE)
+
+
+def _table(found: re.Match) -> str:
+    """Write a simple table, whose rows may take several lines, with bars between its cells."""
+    columns = [slice(edge.start(), edge.end()) for edge in re.finditer("=+", found[1])]
+    columns[-1] = slice(columns[-1].start, None)
+    rows: list[list[str]] = []
+    for line in (*found[2].splitlines(), found[1], *found[3].splitlines()):
+        cells = [line[at].strip() for at in columns]
+        if line == found[1]:
+            rows.append(["---"] * len(columns))
+        elif cells[0]:
+            rows.append(cells)
+        else:
+            rows[-1] = [" ".join(pair).strip() for pair in zip(rows[-1], cells, strict=True)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
