@@ -41,7 +41,7 @@ def film(out: Path) -> None:
         frames += _frames(clf, frame, telling(clf, X, y, label))
     durations = ([700] + [55] * (FRAMES - 2) + [2200]) * len(wanted)
     style = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
-    frames[0].save(out / "converge.webp", quality=72, method=6, **style)
+    frames[0].save(out / "converge.webp", quality=72, method=4, **style)
 
 
 def _frames(clf: EGEMClassifier, frame: Frame, one: Contest) -> list[Image.Image]:
