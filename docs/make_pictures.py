@@ -36,15 +36,14 @@ def film(out: Path) -> None:
     clf, X, y = model_to_draw()
     wanted = np.array(list(TARGETS[clf.classes_.dtype.kind])).astype(clf.classes_.dtype)
     frames: list[Image.Image] = []
-    frame = Frame.around(X)
     for label in wanted:
-        frames += _frames(clf, frame, telling(clf, X, y, label))
+        frames += _frames(clf, telling(clf, X, y, label))
     durations = ([700] + [55] * (FRAMES - 2) + [2200]) * len(wanted)
     style = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
     frames[0].save(out / "converge.webp", quality=72, method=4, **style)
 
 
-def _frames(clf: EGEMClassifier, frame: Frame, one: Contest) -> list[Image.Image]:
+def _frames(clf: EGEMClassifier, one: Contest) -> list[Image.Image]:
     far = np.linspace(0, 1, FRAMES)
     at = (STEPS - 1) * far**1.4
     before = np.minimum(at.astype(int), STEPS - 2)
@@ -52,6 +51,7 @@ def _frames(clf: EGEMClassifier, frame: Frame, one: Contest) -> list[Image.Image
     codes = one.codes[:, before] * (1 - share)[:, None] + one.codes[:, before + 1] * share[:, None]
     scores = one.scores[:, before] * (1 - share) + one.scores[:, before + 1] * share
     imagined = [clf.ensemble_.imagine(e, each) for e, each in enumerate(codes)]
+    frame = Frame.around(np.stack([one.target, *(each[0] for each in imagined)]), 0.01)
     chance = float(clf.predict_proba(one.target[None]).max())
     names = [str(name) for name in clf.classes_]
     pictures = []

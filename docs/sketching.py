@@ -46,7 +46,7 @@ class Frame(NamedTuple):
     def around(cases: np.ndarray, share: float = 0.005) -> "Frame":
         """Frame all but the outermost points of cases."""
         low, high = np.quantile(cases, (share, 1 - share), axis=(0, 2))
-        return Frame((low + high)[:2] / 2, 1.12 * float((high - low).max()))
+        return Frame((low + high)[:2] / 2, 1.1 * float((high - low)[:2].max()))
 
 
 class Cell(NamedTuple):
