@@ -1,5 +1,6 @@
 """Models to draw from, and what their experts make of a target, step by step."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ class Contest(NamedTuple):
     scores: Float[np.ndarray, "e s"]
 
 
+@cache
 def model_to_draw() -> tuple[EGEMClassifier, np.ndarray, np.ndarray]:
     """Fit four cases a class of ten letters, or of digits; return unseen cases as well."""
     letters = own_file("character_trajectories.npz") is not None
