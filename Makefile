@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow lint format bench paper pictures clean
+.PHONY: help demo test test-slow lint format bench paper docs docs-serve pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,11 +33,18 @@ bench: $(VENV)/bench  ## speed, then accuracy, beside others, resumable; data in
 paper: $(VENV)/dev  ## the published table and figures, resumable; EGEM_DATA_DIR says where the data are
 	$(BIN)/egem reproduce --out docs/paper
 
-pictures: $(VENV)/dev  ## the README's animations, recorded in Debian's chromium
+docs: $(VENV)/docs  ## this documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(VENV)/docs  ## the same on http://127.0.0.1:8000, built anew as files change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --strict
+
+pictures: $(VENV)/dev  ## the documentation's pictures and the page's, recorded in chromium; letters need EGEM_DATA_DIR
+	$(BIN)/python docs/make_pictures.py
 	$(BIN)/python benchmarks/pictures.py page
 
 clean:  ## remove .venv and what was made
-	rm -rf $(VENV) egem-demo dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) egem-demo dist site .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/python-ready:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'egem needs Python 3.11 or later; say make PYTHON=python3.11')"
@@ -49,6 +56,10 @@ KERNEL := hatch_build.py $(wildcard src/egem/kernel/*.?pp src/egem/kernel/*.cc)
 
 $(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/docs: $(VENV)/core
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/dev

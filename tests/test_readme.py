@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands, and its commands exist."""
+"""The README's commands and pictures exist; its Python runs as the documentation's does."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,6 @@ from typer.testing import CliRunner
 from egem.cli import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-
-
-def test_the_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
-    assert float(capsys.readouterr().out) > 0.8
-    assert (tmp_path / "digits.safetensors").is_file()
 
 
 def test_the_commands_it_lists_are_the_commands_there_are():
