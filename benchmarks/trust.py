@@ -14,10 +14,11 @@ are the defaults; splits are those of `benchmarks/accuracy.py` (seeds 10 and up)
   40 splits.
 * novelty: a model of 13 letters shown the other 7, and shown pen digits resampled and standardised
   like letters; beside it the distance to the nearest training case and an isolation forest.
-* gaps: half of the time points missing at random, a quarter of each letter's length missing in one
-  piece, and only the first part of each letter's own length; beside it 1NN without the same points,
-  and MiniRocket with gaps filled along lines and prefixes with their last value.
-* bands: how many of those missing values lie inside the band that `complete` gives for 0.9 of them.
+* gaps: half of the time points missing at random, and a quarter of each letter's length missing in
+  one piece; beside it 1NN without the same points, and MiniRocket with gaps filled along lines.
+* prefixes: only the first part of each letter's own length; the same beside it, MiniRocket with the
+  last value going on.
+* bands: how many of all those missing values lie inside the band that `complete` gives for 0.9.
 * growth: the twentieth letter added to a model of nineteen, against all twenty fitted together.
 """
 
@@ -50,6 +51,7 @@ N_KNOWN = 13  # letters; the other seven are unknown
 FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MOST_GAPPY = 300  # test cases with gaps, each of which has a pattern of its own
 MOST_COMPLETED = 100
+GAPS = ("all", "random half", "block of a quarter")
 COLUMNS = ("part", "set", "k", "seed", "method", "figure", "value")
 
 
@@ -172,10 +174,24 @@ def as_letters(digits) -> np.ndarray:
 def gaps(name: str, k: int, seed: int) -> Figures:
     """Classify letters of which a part is missing."""
     cases = split(name, k, seed)
-    X, y = np.asarray(cases.X_test)[:MOST_GAPPY], cases.y_test[:MOST_GAPPY]
+    few = cases._replace(X_test=cases.X_test[:MOST_GAPPY], y_test=cases.y_test[:MOST_GAPPY])
+    seen = parts_seen(name, np.asarray(few.X_test), seed)
+    yield from with_parts(few, {what: seen[what] for what in GAPS}, seed)
+
+
+def prefixes(name: str, k: int, seed: int) -> Figures:
+    """Classify letters of which the end is missing."""
+    cases = split(name, k, seed)
+    seen = parts_seen(name, np.asarray(cases.X_test), seed)
+    yield from with_parts(cases, {w: mask for w, mask in seen.items() if w not in GAPS[1:]}, seed)
+
+
+def with_parts(cases: Split, seen: dict[str, np.ndarray], seed: int) -> Figures:
+    """Accuracies with parts of the test cases, by what they are called."""
+    X, y = np.asarray(cases.X_test), cases.y_test
     clf = EGEMClassifier(random_state=seed).fit(cases.X, cases.y)
     rocket = Rocket(cases, seed)
-    for what, mask in parts_seen(name, X, seed).items():
+    for what, mask in seen.items():
         Z = np.where(mask, X, np.nan)
         yield Figure("EGEM", what, float((clf.predict(Z) == y).mean()))
         yield Figure("1NN-ED", what, float((masked_nearest(cases, Z) == y).mean()))
@@ -272,6 +288,7 @@ PARTS = {
     "coverage": (coverage, HONESTY_SETS, range(10, 50)),
     "novelty": (novelty, ("characters",), SEEDS),
     "gaps": (gaps, ("characters",), SEEDS),
+    "prefixes": (prefixes, ("characters",), SEEDS),
     "bands": (bands, ("characters",), SEEDS),
     "growth": (growth, ("characters",), SEEDS),
 }

@@ -30,6 +30,7 @@ def write_report(table: Path, out: Path) -> None:
         "coverage": _coverage,
         "novelty": _novelty,
         "gaps": _gaps,
+        "prefixes": _prefixes,
         "bands": _bands,
         "growth": _growth,
     }
@@ -107,6 +108,10 @@ def _growth(rows: pd.DataFrame, out: Path) -> list[str]:
 
 
 def _gaps(rows: pd.DataFrame, out: Path) -> list[str]:
+    return ["## Gaps", "", *_table(rows), ""]
+
+
+def _prefixes(rows: pd.DataFrame, out: Path) -> list[str]:
     figure, axes = plt.subplots(1, rows.k.nunique(), figsize=(9, 3.6), sharey=True, squeeze=False)
     for axis, (k, of_k) in zip(axes[0], rows.groupby("k"), strict=True):
         for method, of in of_k.groupby("method"):
@@ -124,7 +129,7 @@ def _gaps(rows: pd.DataFrame, out: Path) -> list[str]:
     figure.savefig(out / "prefixes.png", dpi=130)
     plt.close(figure)
     return [
-        "## Gaps and prefixes",
+        "## Prefixes",
         "",
         *_table(rows),
         "",
