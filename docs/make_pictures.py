@@ -132,7 +132,7 @@ def inverse(out: Path) -> None:
             axes.text(middle, 18, when, ha="center", size=12, color=ink.quiet)
             if i + 1 < len(steps):
                 start, end = (left + 170, 318), (left + 238, 84)
-                arrow(axes, start, end, ink, 0.3, (0, (4, 3)))
+                arrow(axes, start, end, ink, 0.3, dashed=True)
                 axes.text(left + 186, 300, "gradient", size=11, color=ink.quiet)
         _write(figure, out / f"inverse-{name}.svg")
 
