@@ -88,7 +88,7 @@ def _draw_contest(
         row, column = divmod(e, 5)
         cell = Cell(202 + column * 122, TALL - 26 - 116 - row * 161, 116)
         won = e == best and decided
-        shown = max(float(np.exp(-1.4 * far * np.log(scores[e] / scores[best]))), 0.08)
+        shown = max(float(np.exp(-1.0 * far * np.log(scores[e] / scores[best]))), 0.16)
         colour = ink.win if won else "#33424e"
         draw(axes, one.target, frame, cell, ink.target, lw=5.5, alpha=max(shown, 0.4))
         draw(axes, imagined[e], frame, cell, colour, lw=2.6, alpha=shown)
