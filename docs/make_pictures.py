@@ -88,7 +88,7 @@ def _draw_contest(
         row, column = divmod(e, 5)
         cell = Cell(202 + column * 122, TALL - 26 - 116 - row * 161, 116)
         won = e == best and decided
-        shown = max(float(np.exp(-1.4 * far * np.log(scores[e] / scores[best]))), 0.08)
+        shown = max(float(np.exp(-1.0 * far * np.log(scores[e] / scores[best]))), 0.16)
         colour = ink.win if won else "#33424e"
         draw(axes, one.target, frame, cell, ink.target, lw=5.5, alpha=max(shown, 0.4))
         draw(axes, imagined[e], frame, cell, colour, lw=2.6, alpha=shown)
@@ -132,7 +132,7 @@ def inverse(out: Path) -> None:
             axes.text(middle, 18, when, ha="center", size=12, color=ink.quiet)
             if i + 1 < len(steps):
                 start, end = (left + 170, 318), (left + 238, 84)
-                arrow(axes, start, end, ink, 0.3, (0, (4, 3)))
+                arrow(axes, start, end, ink, 0.3, dashed=True)
                 axes.text(left + 186, 300, "gradient", size=11, color=ink.quiet)
         _write(figure, out / f"inverse-{name}.svg")
 

@@ -94,7 +94,7 @@ def bars(axes: Axes, code: np.ndarray, n_cases: int, cell: Cell, height: float, 
     axes.plot([cell.left, cell.left + cell.side], [zero, zero], color=ink.quiet, lw=0.8)
 
 
-def arrow(axes: Axes, start, end, ink: Ink, bend: float = 0.0, style: str = "-") -> None:
+def arrow(axes: Axes, start, end, ink: Ink, bend: float = 0.0, dashed: bool = False) -> None:
     """Draw an arrow."""
     axes.add_patch(
         FancyArrowPatch(
@@ -104,7 +104,7 @@ def arrow(axes: Axes, start, end, ink: Ink, bend: float = 0.0, style: str = "-")
             mutation_scale=13,
             color=ink.quiet,
             lw=1.5,
-            linestyle=style,
+            linestyle=(0, (4, 3)) if dashed else "-",
             connectionstyle=f"arc3,rad={bend}",
         )
     )
