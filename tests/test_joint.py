@@ -46,6 +46,17 @@ def test_features_forgive_shifts_that_residuals_do_not():
     assert min(features, joint) > residuals + 0.1
 
 
+def test_models_do_not_share_what_a_representation_learns():
+    mine = Spectra()
+    X, y = shifted_bursts(8, 0)
+    first = EGEMClassifier(**QUICK, metric=mine).fit(X, y)
+    found = first.losses(X)
+    EGEMClassifier(**QUICK, metric=mine).fit(X[:, :, :40], y)
+    assert not hasattr(mine, "length")
+    np.testing.assert_array_equal(first.losses(X), found)
+    assert first.score(X, y) == 1.0
+
+
 def test_a_representation_of_ones_own_takes_part(tmp_path):
     X, y = shifted_bursts(12, 0)
     X_test, y_test = shifted_bursts(60, 1)

@@ -1,6 +1,7 @@
 """The metric a classifier is fitted with: residuals of the experts, joined with further spaces."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,7 +138,7 @@ def representations(
 ) -> dict[str, Convolutions | Representation | None]:
     """Fit what a metric's spaces need; images are described along rows and along columns."""
     if not isinstance(metric, str):
-        return {"raw": None, "own": metric.fit(cases)}
+        return {"raw": None, "own": deepcopy(metric).fit(cases)}  # the user's stays as it is
     sides: dict[str, Along] = {"features": "time"}
     if is_image:
         sides["columns"] = "channels"
