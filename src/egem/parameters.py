@@ -154,8 +154,8 @@ def check_channels(cases: list[Case], n_channels: int, fitted: str) -> None:
     if len(cases[0]) != n_channels:
         n = len(cases[0])
         raise ValueError(
-            f"X has {n} channel{'s' * (n != 1)}, but {fitted} was fitted with {n_channels}; give the "
-            "same channels in the same order (a missing one is a row of NaN)."
+            f"X has {n} channel{'s' * (n != 1)}, but {fitted} was fitted with {n_channels}; give "
+            "the same channels in the same order (a missing one is a row of NaN)."
         )
 
 
