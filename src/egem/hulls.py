@@ -193,7 +193,8 @@ class _Level(NamedTuple):
         own = ((x**2).sum(axis=1) - (x @ self.directions) ** 2 @ self.less) / self.floor
         lengths = own + self.lengths[:, None] - 2.0 * self.centres @ x.T
         products = (self.rows @ x.T).reshape(*self.offsets.shape, len(x))
-        return lengths, products - self.offsets[:, :, None]
+        products -= self.offsets[:, :, None]
+        return lengths, products
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,5 +237,6 @@ class _Shown:
         out = np.zeros((len(self.measures), len(x), len(self.measures[0].root)))
         for i, (level, root) in enumerate(self.measures):
             length, products = found[level]
-            out[i] = (length - ((root @ products) ** 2).sum(axis=1)).T
+            combined = root @ products
+            out[i] = (length - np.einsum("crn,crn->cn", combined, combined)).T
         return out / x.shape[1]
