@@ -8,8 +8,6 @@ import { layers, range } from "./picture.js";
 import { heard, listen, state } from "./store.js";
 import { count, list, percent, workWords } from "./words.js";
 
-const LARGEST = 50e6; // bytes that are sent at all; the server has its own limit
-
 /** Set the view up. */
 export function setUp() {
   const drop = $("#drop");
@@ -35,12 +33,6 @@ export function setUp() {
 
   function take(chosen) {
     return attempt(async () => {
-      if (chosen.size > LARGEST) {
-        throw Object.assign(new Error(), {
-          what: `${chosen.name} has ${Math.round(chosen.size / 1e6)} MB, more than the page takes.`,
-          remedy: "Use egem fit on the command line for large files.",
-        });
-      }
       drop.classList.add("busy");
       try {
         show(await api.upload(chosen), chosen.name);

@@ -162,5 +162,5 @@ export class Pad {
 /** Say, under a pad, how to draw without a pointer. */
 export function explainPen(view) {
   $(".pen-help", view).textContent =
-    "Keyboard: space puts the pen down or lifts it, arrows move it, Enter ends, Escape clears.";
+    "Keyboard: space lowers and lifts the pen, arrows move it, Enter ends, Escape clears.";
 }
