@@ -26,6 +26,7 @@ WIDTH = 720  # of the picture
 FRAME = 70  # ms
 REST = 1100  # ms at the end of a scene
 COLOURS = 64
+N_POINTS = 40  # of a drawing
 PAUSE = 1000  # ms after which the page takes a drawing for complete
 
 
@@ -73,7 +74,7 @@ def page_film(film: Film) -> None:
     page.click("#guide-skip")
     page.click('nav a[href="#teach"]')
     for label in ("zigzag", "spiral"):
-        for i, movement in enumerate(symbols(label, 4)):
+        for i, movement in enumerate(symbols(label, 4, n_points=N_POINTS)):
             draw(film, "#teach-pad", movement, step=6 if i else 3)
         page.fill("#lesson-name", label)
         film.take(600)
@@ -86,7 +87,7 @@ def page_film(film: Film) -> None:
     page.click('nav a[href="#recognise"]')
     film.take(REST)
     for label in ("spiral", "zigzag"):
-        draw(film, "#recognise-pad", symbols(label, 6)[5], step=1)
+        draw(film, "#recognise-pad", symbols(label, 6, n_points=N_POINTS)[5], step=1)
         page.wait_for_selector("#verdict:not(.open) .name")
         page.wait_for_timeout(400)
         film.take(2 * REST)

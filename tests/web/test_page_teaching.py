@@ -51,10 +51,18 @@ def test_experts_compete_and_complete_the_stroke_ahead_of_the_pen(taught):
     shares = [float(NUMBER.search(text)[0]) for text in rows.locator(".share").all_text_contents()]
     assert shares == sorted(shares, reverse=True)
     assert 98 <= sum(shares) <= 102
-    for place in pens.onto(movement, taught.locator("#recognise-pad").bounding_box())[24:]:
+    for place in pens.onto(movement, taught.locator("#recognise-pad").bounding_box())[17:]:
         taught.mouse.move(*place)
     taught.mouse.up()
     assert pens.verdict(taught) == "spiral"  # after the pause, without Enter
+
+
+def test_what_is_like_nothing_known_is_called_so_and_can_be_taught(taught):
+    pens.draw(taught, "#recognise-pad", pens.symbols("eight", 1)[0])
+    assert pens.verdict(taught) == "Unknown"
+    taught.click("text=Teach this drawing")
+    taught.wait_for_selector("#lesson-slots .picture")
+    assert taught.evaluate("document.activeElement.id") == "lesson-name"
 
 
 def test_symbols_are_renamed_removed_and_brought_back(taught):

@@ -3,7 +3,7 @@
 const LARGEST = 19 * 2 ** 20; // bytes of a file; the server takes a little more
 
 /** An answer that is no success, or no answer. */
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(what, remedy = "", status = 0) {
     super(what);
     this.what = what;

@@ -11,7 +11,10 @@ export function verdictWords({ unknown, ranking }) {
   const [first, second] = ranking;
   if (!first) return "";
   if (unknown) return `Unknown. No expert imagines anything close; the nearest was ${first.label}.`;
-  const rival = second && first.probability < CLEAR ? ` It might be ${second.label} (${percent(second.probability)}).` : "";
+  const rival =
+    second && first.probability < CLEAR
+      ? ` It might be ${second.label} (${percent(second.probability)}).`
+      : "";
   return `${first.label}, ${percent(first.probability)}.${rival}`;
 }
 
@@ -24,7 +27,13 @@ export function showVerdict(host, verdict, done, teach) {
   if (done && verdict.unknown) {
     return host.replaceChildren(
       el("p", { class: "name" }, "Unknown"),
-      el("p", { class: "soft" }, "No expert imagines anything close. The nearest was ", el("strong", {}, first.label), "."),
+      el(
+        "p",
+        { class: "soft" },
+        "No expert imagines anything close. The nearest was ",
+        el("strong", {}, first.label),
+        ".",
+      ),
       el("button", { type: "button", onclick: teach }, "Teach this drawing"),
     );
   }
@@ -41,6 +50,10 @@ export function showWaiting(host, labels) {
   host.classList.add("open");
   host.replaceChildren(
     el("p", { class: "name" }, "?"),
-    el("p", { class: "soft" }, `${labels.length === 1 ? "One expert waits" : `${labels.length} experts wait`} for your pen.`),
+    el(
+      "p",
+      { class: "soft" },
+      `${labels.length === 1 ? "One expert waits" : `${labels.length} experts wait`} for your pen.`,
+    ),
   );
 }

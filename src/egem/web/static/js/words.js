@@ -19,16 +19,19 @@ export function list(words) {
 function timeLeft(seconds) {
   if (seconds == null) return "";
   if (seconds < 1.5) return "about a second left";
-  return seconds < 90 ? `about ${Math.round(seconds)} seconds left` : `about ${Math.round(seconds / 60)} minutes left`;
+  return seconds < 90
+    ? `about ${Math.round(seconds)} seconds left`
+    : `about ${Math.round(seconds / 60)} minutes left`;
 }
 
 /** What goes on, and how long it still will. */
 export function workWords({ what, label, seconds_left: seconds }) {
-  const doing = {
-    teach: `Teaching ${label}`,
-    letters: "Teaching twenty letters",
-    fit: "Fitting your data",
-    model: "Reading the model",
-  }[what] ?? "A moment";
+  const doing =
+    {
+      teach: `Teaching ${label}`,
+      letters: "Teaching twenty letters",
+      fit: "Fitting your data",
+      model: "Reading the model",
+    }[what] ?? "A moment";
   return [doing, timeLeft(seconds)].filter(Boolean).join("; ");
 }
