@@ -3,7 +3,7 @@
 import { el, svg } from "./dom.js";
 import { bounds, fitted, layers, picture } from "./picture.js";
 import { colour, slots } from "./colours.js";
-import { percent } from "./words.js";
+import { chance, percent } from "./words.js";
 
 const HOTTEST = 4; // times the even share at which a place is fully hot
 
@@ -78,7 +78,7 @@ export function showHeat(host, verdict, near) {
           "p",
           {},
           el("strong", {}, words),
-          ` with ${percent(first.probability)} probability. ${hottest(verdict.heat.share)}.`,
+          ` with ${chance(first.probability)} probability. ${hottest(verdict.heat.share)}.`,
         ),
         heatStrip(verdict),
         el("p", { class: "soft scale" }, el("span", {}, "start"), el("span", {}, "end")),

@@ -3,7 +3,7 @@
 import { calm, el, svg } from "./dom.js";
 import { colour, dash, slots } from "./colours.js";
 import { picture } from "./picture.js";
-import { percent } from "./words.js";
+import { chance } from "./words.js";
 
 /** A list of experts that changes places smoothly. */
 export class Ranking {
@@ -78,7 +78,7 @@ function renew(row, { label, probability, imagined }, slot) {
       .join(" "),
   );
   row.bar.style.transform = `scaleX(${probability})`;
-  row.share.textContent = percent(probability);
+  row.share.textContent = chance(probability);
   if (imagined) row.image.replaceChildren(picture(imagined, { title: `what ${label} imagines` }));
 }
 

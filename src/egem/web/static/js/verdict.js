@@ -1,7 +1,7 @@
 // The verdict in large: a name and how sure, or that nobody's imagination comes near.
 
 import { el } from "./dom.js";
-import { percent } from "./words.js";
+import { chance } from "./words.js";
 
 const CLEAR = 0.9; // probability from which a verdict is given without its rival
 const LONG = 10; // letters of a name that is set smaller
@@ -13,9 +13,9 @@ export function verdictWords({ unknown, ranking }) {
   if (unknown) return `Unknown. No expert imagines anything close; the nearest was ${first.label}.`;
   const rival =
     second && first.probability < CLEAR
-      ? ` It might be ${second.label} (${percent(second.probability)}).`
+      ? ` It might be ${second.label} (${chance(second.probability)}).`
       : "";
-  return `${first.label}, ${percent(first.probability)}.${rival}`;
+  return `${first.label}, ${chance(first.probability)}.${rival}`;
 }
 
 /** Show a verdict; `teach` is offered where the drawing is of no known class. */
@@ -37,7 +37,7 @@ export function showVerdict(host, verdict, done, teach) {
       el("button", { type: "button", onclick: teach }, "Teach this drawing"),
     );
   }
-  const sure = done ? `It is this with ${percent(first.probability)} probability` : "The leader so far";
+  const sure = done ? `It is this with ${chance(first.probability)} probability` : "The leader so far";
   const rival = second && first.probability < CLEAR ? `; it might be ${second.label}` : "";
   return host.replaceChildren(name(first.label), el("p", { class: "soft" }, `${sure}${rival}.`));
 }

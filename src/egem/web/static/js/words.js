@@ -1,11 +1,14 @@
 // Numbers and lists in plain words.
 
-/** 0.873 -> "87 %"; what is not certain is never said to be. */
+/** 0.873 -> "87 %"; a little is never said to be nothing, nor nearly all to be all. */
 export function percent(share) {
-  if (share > 0.99 && share < 1) return "99\u202f%";
+  if (share > 0.99 && share < 1) return ">\u202f99\u202f%";
   if (share > 0 && share < 0.01) return "<\u202f1\u202f%";
   return `${Math.round(100 * share)}\u202f%`;
 }
+
+/** The same for a probability, which is never 1: numbers only round to it. */
+export const chance = (probability) => percent(Math.min(probability, 0.999));
 
 /** "1 drawing", "3 drawings". */
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
