@@ -11,8 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 from websockets.asyncio.client import connect
 
+from egem.cli import app
 from pens import symbols
 
 MB = 2**20
@@ -196,3 +198,10 @@ def test_a_port_that_is_taken_is_told_with_a_remedy(running, tmp_path):
         [*command, "--data-dir", tmp_path], capture_output=True, text=True, timeout=60
     )
     assert second.returncode == 1 and "another --port" in second.stderr
+
+
+def test_what_is_not_installed_is_named_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = CliRunner().invoke(app, ["serve"])
+    assert result.exit_code == 1
+    assert "uvicorn" in result.stderr and "pip install 'egem[web]'" in result.stderr
