@@ -41,7 +41,7 @@ def start(folder, *options):
 def end(process):
     """Press Ctrl-C; returns the exit code and what was said on stderr."""
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=30)
+    _, words = process.communicate(timeout=60)
     return process.returncode, words
 
 
@@ -173,7 +173,7 @@ def test_a_lesson_after_all_that(address):
 def test_two_servers_do_not_share_a_folder(running, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "running0"
     command = [*EGEM, "--port", "0", "--data-dir", folder]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert second.returncode == 1 and "--data-dir" in second.stderr
 
 
@@ -195,7 +195,7 @@ def test_a_port_that_is_taken_is_told_with_a_remedy(running, tmp_path):
     port = str(httpx.URL(running[1]).port)
     command = [*EGEM, "--port", port]
     second = subprocess.run(
-        [*command, "--data-dir", tmp_path], capture_output=True, text=True, timeout=60
+        [*command, "--data-dir", tmp_path], capture_output=True, text=True, timeout=180
     )
     assert second.returncode == 1 and "another --port" in second.stderr
 
