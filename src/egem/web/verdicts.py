@@ -32,6 +32,9 @@ from .teaching import check_drawn
 BEST = 5
 NEAREST = 4
 UNKNOWN_BELOW = 0.05  # p-value of a finished drawing
+# Beyond the strangest of few held-out cases a p-value is an extrapolation; what is well below the
+# least that rank alone can say is unknown as well.
+BELOW_RANK = 0.4
 N_LENGTHS = 10  # tried
 LENGTH_SD = 0.3  # of the log of a class's length on the page
 SEARCHING = 24  # experts that search, of those whose books come nearest
@@ -90,10 +93,10 @@ def _finished(clf: EGEMClassifier, path: Path) -> Verdict:
     ]
     x, y = np.round(path.onto_page(case), 5).tolist()
     first = np.searchsorted(clf.cases_.classes, np.argmax(clf.classes_ == found.labels[0, 0]))
-    novelty = float(found.novelty[0])
+    novelty, n_held_out = float(found.novelty[0]), len(clf.held_out_.truth)
     return Verdict(
         done=True,
-        unknown=novelty < UNKNOWN_BELOW,
+        unknown=novelty < max(UNKNOWN_BELOW, BELOW_RANK / (n_held_out + 1)) if n_held_out else None,
         novelty=novelty,
         ranking=ranking,
         heat=Heat(x=x, y=y, share=found.shares[0, 0].tolist()),
