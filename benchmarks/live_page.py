@@ -4,8 +4,8 @@
 
 Serves the page, starts it with letters (EGEM_DATA_DIR), and replays real letters on it, point by
 point at the pace at which they were written, with real pointer events in a headless Chromium. Tells
-the time from sending a stroke to having its answer, as the page itself measures it (median and
-95th percentile), and how many answers came. It needs `pip install -e '.[dev]'` and Debian's
+the time from sending a stroke to having its answer, as the page itself measures it, and the time
+between the frames that the page paints meanwhile. It needs `pip install -e '.[dev]'` and Debian's
 `chromium`.
 """
 
@@ -26,7 +26,12 @@ RATE = 200.0  # points a second at which the letters were recorded
 EVERY = 3  # of those points the mouse makes one
 LISTEN = """
 window.times = [];
+window.painted = [];
 addEventListener("egem:answer", ({ detail }) => times.push(detail.ms));
+requestAnimationFrame(function frame(now) {
+  painted.push(now);
+  requestAnimationFrame(frame);
+});
 """
 
 
@@ -49,17 +54,16 @@ def main() -> None:
         page.click("#guide-letters")
         page.wait_for_selector("#classes > li >> nth=19", state="attached", timeout=600_000)
         page.click('nav a[href="#recognise"]')
-        times = replay(page, n_letters)
+        times, frames = replay(page, n_letters)
         browser.close()
-    median, late = np.percentile(times, [50, 95])
-    print(
-        f"{len(times)} answers while {n_letters} letters grew: "
-        f"median {median:.0f} ms, 95th percentile {late:.0f} ms"
-    )
+    for what, values in (("answer", times), ("frame", np.diff(frames))):
+        median, late = np.percentile(values, [50, 95])
+        print(f"{len(values)} x {what}: median {median:.0f} ms, 95th percentile {late:.0f} ms")
 
 
-def replay(page: Page, n_letters: int) -> list[float]:
-    """Draw letters at the pace they were written at; returns the times of the answers."""
+def replay(page: Page, n_letters: int) -> tuple[list[float], list[float]]:
+    """Draw letters at the pace they were written at; returns how long answers took, and frames."""
+    page.evaluate("times.length = painted.length = 0")
     X, _ = load_dataset("characters", raw=True)
     chosen = np.random.default_rng(0).choice(len(X), n_letters, replace=False)
     box = page.locator("#recognise-pad").bounding_box()
@@ -75,7 +79,7 @@ def replay(page: Page, n_letters: int) -> list[float]:
         page.mouse.up()
         page.keyboard.press("Enter")
         page.wait_for_selector("#verdict:not(.open) .name")
-    return page.evaluate("times")
+    return page.evaluate("[times, painted]")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import FloatRect
 
 Movement = Float[np.ndarray, "2 n"]  # x right, y down, fitted into the unit square
-N_POINTS = 40  # of a symbol's movement
+N_POINTS = 28  # of a symbol's movement, for want of other wishes
 
 
 def letters(label: str, n: int, skip: int = 0) -> list[Movement]:
@@ -21,11 +21,11 @@ def letters(label: str, n: int, skip: int = 0) -> list[Movement]:
     return [fitted(np.cumsum(case, axis=1)[:, ::5] * [[1], [-1]]) for case in chosen]
 
 
-def symbols(name: str, n: int, skip: int = 0) -> list[Movement]:
+def symbols(name: str, n: int, skip: int = 0, n_points: int = N_POINTS) -> list[Movement]:
     """Symbols no alphabet has, each time drawn a little differently."""
-    draw = {"zigzag": _zigzag, "spiral": _spiral}[name]
+    draw = {"zigzag": _zigzag, "spiral": _spiral, "eight": _eight}[name]
     rng = np.random.default_rng(len(name))
-    movements = [fitted(_by_hand(draw(), rng)) for _ in range(skip + n)]
+    movements = [fitted(_by_hand(draw(np.linspace(0, 1, n_points)), rng)) for _ in range(skip + n)]
     return movements[skip:]
 
 
@@ -35,15 +35,17 @@ def fitted(points: Movement) -> Movement:
     return 0.5 + (points - (low + high) / 2) / (high - low).max()
 
 
-def _zigzag() -> Movement:
+def _zigzag(t: Float[np.ndarray, " n"]) -> Movement:
     corners = np.array([[0, 1, 0.25, 1.25, 0.5, 1.5], [0, 0.1, 0.5, 0.6, 1, 1.1]])
-    t = np.linspace(0, 5, N_POINTS)
-    return np.stack([np.interp(t, np.arange(6), row) for row in corners])
+    return np.stack([np.interp(5 * t, np.arange(6), row) for row in corners])
 
 
-def _spiral() -> Movement:
-    t = np.linspace(0, 1, N_POINTS)
+def _spiral(t: Float[np.ndarray, " n"]) -> Movement:
     return (1 - 0.8 * t) * np.stack([np.cos(4 * np.pi * t), np.sin(4 * np.pi * t)])
+
+
+def _eight(t: Float[np.ndarray, " n"]) -> Movement:
+    return np.stack([np.sin(4 * np.pi * t), -1.6 * np.cos(2 * np.pi * t)])
 
 
 def _by_hand(points: Movement, rng: np.random.Generator) -> Movement:

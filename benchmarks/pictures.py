@@ -25,7 +25,8 @@ SIZE = {"width": 1080, "height": 820}
 WIDTH = 720  # of the picture
 FRAME = 70  # ms
 REST = 1100  # ms at the end of a scene
-COLOURS = 64
+COLOURS = 128
+N_POINTS = 40  # of a drawing
 PAUSE = 1000  # ms after which the page takes a drawing for complete
 
 
@@ -46,7 +47,7 @@ class Film:
 
     def write(self, file: Path) -> None:
         """Write an animation that goes round and round."""
-        palette = self._strip().quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+        palette = self._palette()
         frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in self.frames]
         file.parent.mkdir(parents=True, exist_ok=True)
         frames[0].save(
@@ -58,13 +59,19 @@ class Film:
             optimize=True,
         )
 
-    def _strip(self) -> Image.Image:
-        """Some of the frames side by side, which have all the colours."""
+    def _palette(self) -> Image.Image:
+        """The film's commonest colours, which are shades of the ground, and the most different."""
         some = self.frames[:: max(len(self.frames) // 12, 1)]
         strip = Image.new("RGB", (WIDTH * len(some), some[0].height))
         for i, frame in enumerate(some):
             strip.paste(frame, (i * WIDTH, 0))
-        return strip
+        colours: list[int] = []
+        for method in (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE):
+            of_method = strip.quantize(COLOURS // 2, method=method).getpalette() or []
+            colours += of_method[: 3 * (COLOURS // 2)]
+        palette = Image.new("P", (1, 1))
+        palette.putpalette(colours)
+        return palette
 
 
 def page_film(film: Film) -> None:
@@ -73,7 +80,7 @@ def page_film(film: Film) -> None:
     page.click("#guide-skip")
     page.click('nav a[href="#teach"]')
     for label in ("zigzag", "spiral"):
-        for i, movement in enumerate(symbols(label, 4)):
+        for i, movement in enumerate(symbols(label, 4, n_points=N_POINTS)):
             draw(film, "#teach-pad", movement, step=6 if i else 3)
         page.fill("#lesson-name", label)
         film.take(600)
@@ -86,7 +93,7 @@ def page_film(film: Film) -> None:
     page.click('nav a[href="#recognise"]')
     film.take(REST)
     for label in ("spiral", "zigzag"):
-        draw(film, "#recognise-pad", symbols(label, 6)[5], step=1)
+        draw(film, "#recognise-pad", symbols(label, 6, n_points=N_POINTS)[5], step=1)
         page.wait_for_selector("#verdict:not(.open) .name")
         page.wait_for_timeout(400)
         film.take(2 * REST)

@@ -132,6 +132,43 @@ def test_a_refitted_metric_is_that_of_a_fit_with_all_classes(three, digits):
     np.testing.assert_allclose(clf.metric_.residual.basis, whole.metric_.residual.basis, atol=1e-5)
 
 
+@pytest.mark.parametrize("more", [False, True])
+def test_a_class_and_the_metric_in_one_step_are_the_same_as_in_two(three, digits, more):
+    X, y, *_ = digits
+    new = (X[y == 3][:2], 3)
+    clf, other = three().add_class(*new), three().add_class(*new)
+    if more:
+        new = (X[y == 3][2:], 3)
+        clf.update_class(*new).refit_metric()
+        other.update_class(*new, refit_metric=True)
+    else:
+        clf.refit_metric()
+        other = three().add_class(*new, refit_metric=True)
+    assert np.array_equal(clf.losses(X), other.losses(X))
+    assert clf.sharpness_ == other.sharpness_
+    assert np.array_equal(clf.held_out_.log_scores, other.held_out_.log_scores)
+
+
+def test_held_out_scores_belong_to_the_cases_that_are_named(three):
+    clf = three()
+    numbers = clf.held_out_cases()
+    assert sorted(numbers) == list(range(len(clf.cases_.cases)))
+    assert np.array_equal(clf.cases_.classes[numbers], clf.held_out_.truth)
+    # A case that is like no other of its class is the strangest, and is found again by its number.
+    odd = np.random.default_rng(0).random(clf.cases_.cases[0].shape)
+    clf.update_class(odd[None], clf.classes_[0])
+    strangest = clf.held_out_cases()[clf.held_out_.strangeness.argmax()]
+    assert np.array_equal(clf.cases_.cases[strangest], odd)
+
+
+def test_other_held_out_cases_have_no_numbers(three, digits):
+    X, y = digits[2:]
+    some = np.flatnonzero(y < 3)[:20]
+    assert three().calibrate(X[some], y[some]).held_out_cases() is None
+    few = EGEMClassifier(**QUICK, keep_cases=2).fit(*(a[y < 3][:30] for a in (X, y)))
+    assert few.held_out_cases() is None
+
+
 def test_wrong_classes_are_refused_and_change_nothing(three, digits):
     X, y, X_test, _ = digits
     clf = three()

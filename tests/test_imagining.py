@@ -182,3 +182,15 @@ def test_only_unknown_cases_can_be_evaluated(wave_model, waves):
     assert found.n_known == 0 and found.n_unknown == len(waves[2])
     assert found.as_dict()["accuracy"] is None
     assert "unknown cases rejected" in evaluation_page(found, "waves")
+
+
+def test_an_explanation_takes_an_inversion_that_is_there(digit_model, digits):
+    X = digits[2][:4]
+    inversion = digit_model.invert(X)
+    told = digit_model.explain(X)
+    again = digit_model.explain(X, inversion=inversion, paths=False)
+    for name in ("labels", "probabilities", "reconstructions", "shares", "near", "novelty"):
+        assert np.array_equal(getattr(told, name), getattr(again, name))
+    assert np.isfinite(told.paths).any() and np.isnan(again.paths).all()
+    with pytest.raises(ValueError, match="inversion tells of 4 cases"):
+        digit_model.explain(X[:2], inversion=inversion)

@@ -383,3 +383,25 @@ def test_an_unknown_label_is_told_the_known_ones():
     assert class_index(np.array(["a", "b"]), "b") == 1
     with pytest.raises(ValueError, match=r"label 'q' is not a class.*'a', 'b'"):
         class_index(np.array(["a", "b"]), "q")
+
+
+def test_a_glance_finds_what_invert_finds(digit_model, digits):
+    X = digits[2][::40]
+    whole, glance = digit_model.invert(X), digit_model.glance(X)
+    assert np.allclose(glance.scores, whole.scores, rtol=1e-3)
+    assert np.allclose(glance.strangeness, whole.strangeness, atol=1e-3)
+    alone = digit_model.glance(X, spaces=False)
+    assert alone.evidence is None and np.array_equal(alone.scores, alone.losses + alone.priors)
+
+
+def test_a_glance_works_on_the_pairs_that_are_asked_for(digit_model, digits):
+    X = digits[2][::40]
+    among = np.random.default_rng(0).random((len(X), 10)) < 0.3
+    whole, glance = digit_model.invert(X), digit_model.glance(X, among)
+    assert np.allclose(glance.losses[among], whole.losses[among], rtol=1e-3)
+    assert (glance.n_steps[~among] == 0).all() and not glance.converged[~among].any()
+    few = digit_model.glance(X, among, n_iterations=2)
+    assert few.n_steps[among].max() == 2
+    assert (few.losses + few.priors >= 0.999 * (glance.losses + glance.priors))[among].all()
+    with pytest.raises(ValueError, match="among has shape"):
+        digit_model.glance(X, among[:, :3])

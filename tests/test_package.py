@@ -1,8 +1,10 @@
 """The package's face."""
 
 import importlib.metadata
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,7 @@ def test_version_is_that_of_the_distribution():
     assert egem.__version__ == importlib.metadata.version("egem")
 
 
-HEAVY = ["jax", "sklearn", "matplotlib", "pandas", "aeon", "typer", "mlxtend", "scipy"]
+HEAVY = ["jax", "sklearn", "matplotlib", "pandas", "aeon", "typer", "mlxtend", "scipy", "fastapi"]
 
 
 def imported_by(code):
@@ -38,3 +40,18 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_loading_data_needs_neither_jax_nor_drawing():
     loaded = imported_by("from egem import few_shot_split; few_shot_split([0] * 5, 1, 0)")
     assert not {"jax", "matplotlib", "aeon", "typer"} & set(loaded)
+
+
+def test_the_commands_load_the_server_only_to_serve():
+    assert "fastapi" not in imported_by("import egem.cli")
+    assert "fastapi" in imported_by("import egem.web.app")
+
+
+def test_nothing_but_the_commands_knows_the_server():
+    source = Path(egem.__file__).parent
+    knows = [
+        file.relative_to(source).parts[0]
+        for file in source.rglob("*.py")
+        if re.search(r"^\s*(from|import) .*\bweb\b", file.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert set(knows) == {"cli"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.tiles import Progress, bucket, run, stack, tiled
+from egem.tiles import Progress, bucket, overheard, run, stack, tiled
 
 
 @given(st.integers(0, 200), st.integers(1, 40))
@@ -77,3 +77,27 @@ def test_a_bar_is_drawn_only_if_asked(capsys):
         out, err = capsys.readouterr()
         assert out == "" and ("counting" in err) == show
     assert "100%" in err
+
+
+def test_progress_is_overheard_from_other_threads_and_ends_with_the_block():
+    heard = []
+    with overheard(lambda title, share: heard.append((title, round(share, 3)))):
+        with Progress("working", 4, show=False) as bar:
+            run(lambda task, advance: advance(1.0), range(4), 2, bar.advance)
+        assert threading.active_count() > 1
+    assert heard == [("working", share) for share in (0.25, 0.5, 0.75, 1.0)]
+    with Progress("working", 1, show=False) as bar:
+        bar.advance()
+    assert len(heard) == 4
+
+
+def test_who_overhears_may_stop_the_work():
+    def stop(title, share):
+        raise TimeoutError
+
+    with (
+        overheard(stop),
+        pytest.raises(TimeoutError),
+        Progress("working", 4, show=False) as bar,
+    ):
+        run(lambda task, advance: advance(1.0), range(4), 2, bar.advance)

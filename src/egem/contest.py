@@ -218,6 +218,8 @@ def compete(
     races: list[_Race] = []
     # The first look at a code counts as a step: searches begin at -1.
     looks = (0, *PAUSES) if wanted is Wanted.ALL else LOOKS
+    if among is not None:
+        looks = PAUSES  # calls are what few pairs cost, and there is little to share
     for begun, end in pairwise((-1, *looks, arena.search.n_iterations)):
         end = min(end, arena.search.n_iterations)
         if wanted is not Wanted.ALL:
@@ -229,7 +231,7 @@ def compete(
             races = [_begin(team, searching, out.codes, places) for team in arena.teams]
         share = n_cases / (len(looks) + 1)
         few_cases = FEW_CASES if thin else 0
-        if begun < 0:
+        if begun < 0 and among is None:
             for race in races:
                 _look(race, bound, arena, n_jobs, thin)
                 searching[race.case, race.expert] &= race.standing.n_steps < 0

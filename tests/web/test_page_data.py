@@ -66,3 +66,12 @@ def test_a_wrong_file_is_refused_in_plain_words(data, tmp_path, name, content):
     assert data.locator("#fit").is_hidden()
     message.locator("button").click()
     assert message.count() == 0
+
+
+def test_a_file_that_is_too_large_is_not_sent(data, tmp_path):
+    file = tmp_path / "large.csv"
+    file.write_bytes(bytes(20 * 2**20))
+    data.set_input_files("#data-file", file)
+    message = data.locator(".notice.bad p")
+    message.wait_for()
+    assert "large.csv has 20 MB" in message.text_content()

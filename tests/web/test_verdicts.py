@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from egem import EGEMClassifier
 from egem.web.models import Model, drawn
 from egem.web.schema import Stroke
-from egem.web.strokes import FRAME, N_POINTS, Path
+from egem.web.strokes import N_POINTS, Path
+from egem.web.teaching import new_classifier
 from egem.web.trouble import Trouble
 from egem.web.verdicts import contest, verdict
 from pens import symbols
@@ -27,7 +27,7 @@ def model_of(names):
         cases += [case for case, _ in made]
         labels += [name] * len(made)
         drawings[name] = tuple(drawing for _, drawing in made)
-    clf = EGEMClassifier(scaling=FRAME, augment="pen", align="start", random_state=0)
+    clf = new_classifier()
     return Model(clf.fit(np.stack(cases), labels), drawings)
 
 
@@ -141,6 +141,14 @@ def test_one_class_knows_its_own_and_rejects_others():
     assert all(v.unknown for v in other)
     growing = verdict(one, stroke_of(symbols("zigzag", 1)[0], 0.5), False)
     assert [r.label for r in growing.ranking] == ["zigzag"]
+
+
+def test_from_one_drawing_nothing_is_told_of_unknowns():
+    path = symbols("zigzag", 1)
+    case, drawing = drawn(*stroke_of(path[0]).model_dump(include={"x", "y", "lifts"}).values())
+    clf = new_classifier().set_params(n_updates=100).fit(case[None], ["zigzag"])
+    found = verdict(Model(clf, {"zigzag": (drawing,)}), stroke_of(symbols("spiral", 1)[0]), True)
+    assert found.unknown is None and found.novelty == 1.0
 
 
 def test_a_dot_says_nothing_until_it_is_done(two):

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from egem.tiles import Progress
 from egem.web import workspace as module
 from egem.web.models import Model
 from egem.web.store import Shelf, new_id
 from egem.web.trouble import Trouble
-from egem.web.work import Workers
+from egem.web.work import Closing, Workers
 from egem.web.workspace import MOST_WAITING, Workspace, Workspaces
 
 
@@ -154,5 +155,24 @@ def test_there_is_one_object_of_a_workspace_as_long_as_somebody_holds_it(awake, 
         assert awake.of("a" * 22) is held
         assert len(awake._awake) == 3
         assert isinstance(held, Workspace)
+
+    asyncio.run(run())
+
+
+def test_what_takes_seconds_is_given_up_when_the_server_ends(workers):
+    begun = threading.Event()
+
+    def endless():
+        with Progress("working", 1, show=False) as bar:
+            while True:
+                begun.set()
+                bar.advance(0.0)
+
+    async def run():
+        work = asyncio.create_task(workers.slow(endless))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+        workers.close()
+        with pytest.raises(Closing):
+            await asyncio.wait_for(work, 10)
 
     asyncio.run(run())

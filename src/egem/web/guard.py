@@ -25,6 +25,7 @@ TOKEN_COOKIE = "egem-token"
 MOST_BODY = 20 * 2**20  # of a form, which holds a file
 MOST_JSON = 4 * 2**20
 MOST_IN_FLIGHT = 80 * 2**20  # bytes of all bodies that are being received or worked on
+SMALL = 2**18  # bytes of a body that is let in whatever others send
 MOST_CLIENTS = 1000  # whose rate is remembered
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -170,9 +171,8 @@ class Guard:
         announced = headers.get("content-length", "0")
         if not announced.isdigit() or int(announced) > most:
             return await _refusal(_too_much(most))(scope, receive, send)
-        if self._in_flight + int(announced) > MOST_IN_FLIGHT:
-            busy = Trouble(503, "Others are sending much data just now.", "Try again soon.")
-            return await _refusal(busy)(scope, receive, send)
+        if int(announced) > SMALL and self._in_flight + int(announced) > MOST_IN_FLIGHT:
+            return await _refusal(_busy())(scope, receive, send)
         counted = 0
 
         async def counting() -> Message:
@@ -183,6 +183,8 @@ class Guard:
             self._in_flight += n
             if counted > most:
                 raise _too_much(most)
+            if counted > SMALL and self._in_flight > MOST_IN_FLIGHT:
+                raise _busy()
             return message
 
         try:
@@ -194,6 +196,10 @@ class Guard:
 
 def _refusal(trouble: Trouble) -> Response:
     return JSONResponse(trouble.as_json(), trouble.status_code, trouble.headers)
+
+
+def _busy() -> Trouble:
+    return Trouble(503, "Others are sending much data just now.", "Try again soon.")
 
 
 def _too_much(most: int) -> Trouble:

@@ -140,6 +140,7 @@ class Refusal(BaseModel):
 REFUSALS: dict[int | str, dict] = {
     code: {"model": Refusal, "description": words}
     for code, words in {
+        400: "What was sent cannot be read.",
         401: "The token is missing.",
         403: "Another page or another host name asks.",
         404: "There is no such thing.",

@@ -12,6 +12,8 @@ from .schema import Stroke
 from .strokes import FRAME, Path
 from .trouble import Trouble
 
+N_UPDATES = 3000  # of a class's expert; the classifier's own choice for few cases
+
 
 def taught(model: Model, label: str, strokes: Sequence[Stroke]) -> Model:
     """Teach a class with drawings, one that is there as well as one that is not.
@@ -75,7 +77,9 @@ def forgotten(model: Model, label: str) -> Model:
 
 def new_classifier() -> EGEMClassifier:
     """Return a classifier that has yet to learn its first drawings."""
-    return EGEMClassifier(scaling=FRAME, augment="pen", align="start", random_state=0)
+    return EGEMClassifier(
+        scaling=FRAME, augment="pen", align="start", n_updates=N_UPDATES, random_state=0
+    )
 
 
 def check_class(model: Model, label: str) -> EGEMClassifier:

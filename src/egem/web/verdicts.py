@@ -32,10 +32,13 @@ from .teaching import check_drawn
 BEST = 5
 NEAREST = 4
 UNKNOWN_BELOW = 0.05  # p-value of a finished drawing
-N_LENGTHS = 16  # tried
+# Beyond the strangest of few held-out cases a p-value is an extrapolation; what is well below the
+# least that rank alone can say is unknown as well.
+BELOW_RANK = 0.4
+N_LENGTHS = 10  # tried
 LENGTH_SD = 0.3  # of the log of a class's length on the page
 SEARCHING = 24  # experts that search, of those whose books come nearest
-N_STEPS = 6  # of such a search
+N_STEPS = 5  # of such a search
 LEAST = 1e-6  # mean square, standardised, that counts as none
 NOTHING = Verdict(done=False, unknown=None, novelty=None, ranking=[], heat=None, near=[])
 
@@ -90,10 +93,10 @@ def _finished(clf: EGEMClassifier, path: Path) -> Verdict:
     ]
     x, y = np.round(path.onto_page(case), 5).tolist()
     first = np.searchsorted(clf.cases_.classes, np.argmax(clf.classes_ == found.labels[0, 0]))
-    novelty = float(found.novelty[0])
+    novelty, n_held_out = float(found.novelty[0]), len(clf.held_out_.truth)
     return Verdict(
         done=True,
-        unknown=novelty < UNKNOWN_BELOW,
+        unknown=novelty < max(UNKNOWN_BELOW, BELOW_RANK / (n_held_out + 1)) if n_held_out else None,
         novelty=novelty,
         ranking=ranking,
         heat=Heat(x=x, y=y, share=found.shares[0, 0].tolist()),
@@ -171,11 +174,12 @@ def _nearest_of_books(
     clf: EGEMClassifier, cases: list[Case], lengths: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, "m n_classes"]:
     """Return the least mean square, on the page, of each expert's book from cases cut off."""
-    books, grid = clf.ensemble_.arena.books, clf.preparation_
+    books = clf.ensemble_.arena.books
     n_experts, n_book = books.prices.shape
     least = np.zeros((len(cases), n_experts))
+    batch = clf.preparation_.apply(cases)
     for i, (case, whole) in enumerate(zip(cases, lengths, strict=True)):
-        values = grid.apply([case]).values[0, : case.shape[1]].ravel()
+        values = batch.values[i, : case.shape[1]].ravel()
         shown = books.values[:, : len(values)]
         squares = np.einsum("bp,bp->b", shown, shown) - 2.0 * (shown @ values) + values @ values
         nearest = squares.reshape(n_experts, n_book).min(axis=1) / len(values)

@@ -2,16 +2,21 @@
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from ..tiles import plain_products
+from ..tiles import Listener, overheard, plain_products
 
 Result = TypeVar("Result")
 
 TRAINING = 0.8  # share of a change that is the training of experts
+
+
+class Closing(BaseException):
+    """The server ends; what takes seconds is given up."""
 
 
 class Workers:
@@ -24,6 +29,7 @@ class Workers:
     def __init__(self) -> None:
         cores = os.cpu_count() or 1
         self._products = plain_products()
+        self._closing = threading.Event()
         self._quick = ThreadPoolExecutor(min(cores, 4), "egem-quick")
         self._slow = ThreadPoolExecutor(max(1, min(cores // 2, 4)), "egem-slow")
 
@@ -31,12 +37,26 @@ class Workers:
         """Do what takes milliseconds."""
         return await asyncio.get_running_loop().run_in_executor(self._quick, work, *args)
 
-    async def slow(self, work: Callable[..., Result], *args) -> Result:
-        """Do what takes seconds."""
-        return await asyncio.get_running_loop().run_in_executor(self._slow, work, *args)
+    async def slow(
+        self, work: Callable[..., Result], *args, heard: Listener | None = None
+    ) -> Result:
+        """Do what takes seconds, and let ``heard`` hear of progress."""
+
+        def listen(title: str, share: float) -> None:
+            if self._closing.is_set():
+                raise Closing
+            if heard:
+                heard(title, share)
+
+        def run() -> Result:
+            with overheard(listen):
+                return work(*args)
+
+        return await asyncio.get_running_loop().run_in_executor(self._slow, run)
 
     def close(self) -> None:
-        """Let what runs end, and begin nothing more."""
+        """Give up what takes seconds, and begin nothing more."""
+        self._closing.set()
         self._products.__exit__(None, None, None)
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)

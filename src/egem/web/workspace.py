@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple
 from weakref import WeakValueDictionary
 
-from ..tiles import overheard
 from ..training import TrainingDiverged
 from . import letters
 from .models import Model
@@ -157,7 +156,7 @@ class Workspace:
     async def _change(self, job: Job, work: Change) -> None:
         async with self._turn(job):
             before = await self.model()
-            made = await self._workers.slow(_made, work, before, job.clock)
+            made = await self._workers.slow(_made, work, before, heard=job.clock.heard)
             self._index = await self._workers.quick(self.place.write, made, self._index)
             self._model = made
             log.info("%s: %s", self.place.folder.name, made.how)
@@ -169,11 +168,10 @@ class Workspace:
             self._failure = trouble
 
 
-def _made(work: Change, before: Model, clock: Clock) -> Model:
+def _made(work: Change, before: Model) -> Model:
     """Do the work, and what the first answers would wait for."""
     try:
-        with overheard(clock.heard):
-            made = work(before)
+        made = work(before)
         warm_up(made)
         return made
     except Trouble:

@@ -1,7 +1,9 @@
 // What the page asks of the server. Refusals come as errors that say what was wrong and what helps.
 
+const LARGEST = 19 * 2 ** 20; // bytes of a file; the server takes a little more
+
 /** An answer that is no success, or no answer. */
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(what, remedy = "", status = 0) {
     super(what);
     this.what = what;
@@ -29,7 +31,11 @@ async function call(method, path, body) {
   throw new Refusal(what ?? `The server answered ${response.status}.`, remedy, response.status);
 }
 
-function upload(path, file) {
+async function upload(path, file) {
+  if (file.size > LARGEST) {
+    const size = `${file.name} has ${Math.round(file.size / 2 ** 20)} MB, more than the page takes (${LARGEST / 2 ** 20} MB).`;
+    throw new Refusal(size, "For large files there is egem fit on the command line.");
+  }
   const form = new FormData();
   form.append("file", file);
   return call("POST", path, form);

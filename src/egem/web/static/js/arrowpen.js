@@ -31,8 +31,7 @@ export class ArrowPen {
       this.pad.finish();
     } else if (event.key === "Escape") {
       this.#leave();
-      this.pad.clear();
-      this.pad.begun();
+      this.pad.erase();
     } else return;
     event.preventDefault();
   }

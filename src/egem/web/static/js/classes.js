@@ -44,22 +44,25 @@ export class Classes {
     attempt(async () => {
       const cases = await casesOf(label, version);
       thumbs.replaceChildren(...pictures(cases.slice(0, SHOWN), `${label}, drawing`));
-      if (cases.length > SHOWN) thumbs.append(el("span", { class: "soft" }, `and ${cases.length - SHOWN} more`));
+      if (cases.length > SHOWN)
+        thumbs.append(el("span", { class: "soft" }, `and ${cases.length - SHOWN} more`));
     });
     const head = el("div", { class: "row" });
     const row = el("li", { "data-label": label }, head, thumbs);
-    const button = (name, action, described) => el("button", { type: "button", class: "quiet", "aria-label": described, onclick: action }, name);
-    const show = () => head.replaceChildren(
-      el("h3", {}, label),
-      el("span", { class: "soft" }, count(n, kind === "strokes" ? "drawing" : "case")),
-      el(
-        "div",
-        { class: "row acts" },
-        kind === "strokes" ? button("Add", () => this.more(label), `Add drawings to ${label}`) : null,
-        button("Rename", () => rename(head, label, show), `Rename ${label}`),
-        button("Remove", () => remove(label), `Remove ${label}`),
-      ),
-    );
+    const button = (name, action, described) =>
+      el("button", { type: "button", class: "quiet", "aria-label": described, onclick: action }, name);
+    const show = () =>
+      head.replaceChildren(
+        el("h3", {}, label),
+        el("span", { class: "soft" }, count(n, kind === "strokes" ? "drawing" : "case")),
+        el(
+          "div",
+          { class: "row acts" },
+          kind === "strokes" ? button("Add", () => this.more(label), `Add drawings to ${label}`) : null,
+          button("Rename", () => rename(head, label, show), `Rename ${label}`),
+          button("Remove", () => remove(label), `Remove ${label}`),
+        ),
+      );
     show();
     return row;
   }
@@ -73,8 +76,19 @@ function remove(label) {
 }
 
 function rename(head, label, back) {
-  const input = el("input", { value: label, maxlength: 40, "aria-label": `New name of ${label}`, autocomplete: "off" });
-  const form = el("form", { class: "row rename" }, input, el("button", { class: "main" }, "Save"), el("button", { type: "button", class: "quiet", onclick: back }, "Cancel"));
+  const input = el("input", {
+    value: label,
+    maxlength: 40,
+    "aria-label": `New name of ${label}`,
+    autocomplete: "off",
+  });
+  const form = el(
+    "form",
+    { class: "row rename" },
+    input,
+    el("button", { class: "main" }, "Save"),
+    el("button", { type: "button", class: "quiet", onclick: back }, "Cancel"),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const to = input.value.trim();

@@ -15,7 +15,12 @@ export class CodePad {
     this.moved = moved;
     this.map = el("div", { class: "map", "aria-hidden": "true" });
     this.points = svg("svg", { class: "points", viewBox: "0 0 100 100", "aria-hidden": "true" });
-    this.ring = el("button", { type: "button", class: "ring", "aria-label": "Place in the code space", "aria-describedby": "imagined-words" });
+    this.ring = el("button", {
+      type: "button",
+      class: "ring",
+      "aria-label": "Place in the code space",
+      "aria-describedby": "imagined-words",
+    });
     host.append(this.map, this.points, this.ring);
     this.ring.addEventListener("keydown", (event) => this.#press(event));
     host.addEventListener("pointerdown", (event) => {
@@ -35,10 +40,12 @@ export class CodePad {
     this.directions = directions;
     this.centre = centre;
     this.map.replaceChildren();
-    this.points.replaceChildren(...points.map(({ at }) => {
-      const [cx, cy] = this.#shares(at).map((share) => 100 * share);
-      return svg("circle", { cx, cy: 100 - cy, r: 1.6 });
-    }));
+    this.points.replaceChildren(
+      ...points.map(({ at }) => {
+        const [cx, cy] = this.#shares(at).map((share) => 100 * share);
+        return svg("circle", { cx, cy: 100 - cy, r: 1.6 });
+      }),
+    );
     this.move(centre);
   }
 
@@ -55,7 +62,9 @@ export class CodePad {
 
   /** Put the ring somewhere. */
   move(at) {
-    this.at = at.map((value, axis) => Math.min(Math.max(value, this.directions[axis].low), this.directions[axis].high));
+    this.at = at.map((value, axis) =>
+      Math.min(Math.max(value, this.directions[axis].low), this.directions[axis].high),
+    );
     const [right, up] = this.#shares(this.at);
     this.ring.style.left = `${100 * right}%`;
     this.ring.style.top = `${100 - 100 * up}%`;
@@ -78,7 +87,9 @@ export class CodePad {
 
   #point(event) {
     const box = this.host.getBoundingClientRect();
-    this.move(this.#place([(event.clientX - box.left) / box.width, 1 - (event.clientY - box.top) / box.height]));
+    this.move(
+      this.#place([(event.clientX - box.left) / box.width, 1 - (event.clientY - box.top) / box.height]),
+    );
   }
 
   #press(event) {

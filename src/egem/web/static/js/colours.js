@@ -1,6 +1,13 @@
 // An expert's colour and dash: the same wherever it is seen, told apart by either alone.
 
-const DASHES = [[1, 7], [12, 8], [18, 7, 2, 7], [6, 6], [24, 8], [2, 5, 2, 11]];
+const DASHES = [
+  [1, 7],
+  [12, 8],
+  [18, 7, 2, 7],
+  [6, 6],
+  [24, 8],
+  [2, 5, 2, 11],
+];
 const held = new Map(); // label -> slot
 
 /** Give each of the labels shown together a slot of its own; one that had a slot keeps it. */

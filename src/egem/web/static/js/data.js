@@ -8,8 +8,6 @@ import { layers, range } from "./picture.js";
 import { heard, listen, state } from "./store.js";
 import { count, list, percent, workWords } from "./words.js";
 
-const LARGEST = 50e6; // bytes that are sent at all; the server has its own limit
-
 /** Set the view up. */
 export function setUp() {
   const drop = $("#drop");
@@ -35,12 +33,6 @@ export function setUp() {
 
   function take(chosen) {
     return attempt(async () => {
-      if (chosen.size > LARGEST) {
-        throw Object.assign(new Error(), {
-          what: `${chosen.name} has ${Math.round(chosen.size / 1e6)} MB, more than the page takes.`,
-          remedy: "Use egem fit on the command line for large files.",
-        });
-      }
       drop.classList.add("busy");
       try {
         show(await api.upload(chosen), chosen.name);
@@ -60,7 +52,11 @@ export function setUp() {
     $("#data-shown").replaceChildren(
       el("h2", {}, name),
       el("p", {}, summary(data)),
-      ...(labelled ? [] : [el("p", {}, "There are no labels in it, so there is nothing to learn. Add a column named label.")]),
+      ...(labelled
+        ? []
+        : [
+            el("p", {}, "There are no labels in it, so there is nothing to learn. Add a column named label."),
+          ]),
       plots(data.preview),
     );
     hint();
@@ -75,7 +71,9 @@ export function setUp() {
     $("#fit-hint").textContent = [
       n ? `Up to ${k * n} cases to learn from; a fifth of all is kept apart to judge by.` : "",
       taught ? "The new experts take the place of the symbols you taught; Undo brings those back." : "",
-    ].join(" ").trim();
+    ]
+      .join(" ")
+      .trim();
   }
   $("#fit-k").addEventListener("input", hint);
 
@@ -84,7 +82,14 @@ export function setUp() {
     const [k, seed] = ["#fit-k", "#fit-seed"].map((id) => $(id));
     for (const input of [k, seed]) if (!input.reportValidity()) return;
     const taught = state.kind === "strokes" && state.classes.length;
-    if (taught && !(await confirmed(`Put experts for this file in the place of ${count(taught, "symbol")} you taught? Undo brings them back.`, "Fit"))) return;
+    if (
+      taught &&
+      !(await confirmed(
+        `Put experts for this file in the place of ${count(taught, "symbol")} you taught? Undo brings them back.`,
+        "Fit",
+      ))
+    )
+      return;
     attempt(async () => heard(await api.fit(data.dataset_id, k.valueAsNumber, seed.valueAsNumber)));
   });
 
@@ -135,12 +140,21 @@ function summary({ n_cases: n, n_channels: channels, lengths, classes }) {
 function plots(preview) {
   const box = range(...preview);
   const groups = grouped(preview);
-  return el("div", { class: "plots" }, [...groups].map(([label, cases]) => el(
-    "figure",
-    {},
-    layers(cases.map((what) => ({ what, kind: "thin" })), { box, wide: 2, title: `${count(cases.length, "case")} of ${label ?? "the file"}` }),
-    el("figcaption", {}, String(label ?? "cases")),
-  )));
+  return el(
+    "div",
+    { class: "plots" },
+    [...groups].map(([label, cases]) =>
+      el(
+        "figure",
+        {},
+        layers(
+          cases.map((what) => ({ what, kind: "thin" })),
+          { box, wide: 2, title: `${count(cases.length, "case")} of ${label ?? "the file"}` },
+        ),
+        el("figcaption", {}, String(label ?? "cases")),
+      ),
+    ),
+  );
 }
 
 function grouped(items) {
@@ -154,23 +168,48 @@ function showResult(fit) {
   const beside = baseline == null ? "" : `; the nearest training case alone gets ${percent(baseline)}`;
   $("#result-words").replaceChildren(
     el("p", { class: "name" }, percent(accuracy)),
-    el("p", {}, `of ${count(tested, "case")} that were not learnt from ${tested === 1 ? "is" : "are"} recognised, from ${k ?? "all"} a class${beside}.`),
+    el(
+      "p",
+      {},
+      `of ${count(tested, "case")} that were not learnt from ${tested === 1 ? "is" : "are"} recognised, from ${k ?? "all"} a class${beside}.`,
+    ),
   );
   const host = $("#mistakes");
-  if (!wrong) return host.replaceChildren(el("p", { class: "soft" }, `No mistakes among ${list(classes.slice(0, 8).map(String))}.`));
+  if (!wrong)
+    return host.replaceChildren(
+      el("p", { class: "soft" }, `No mistakes among ${list(classes.slice(0, 8).map(String))}.`),
+    );
   host.replaceChildren(
-    el("h3", {}, wrong > mistakes.length ? `${mistakes.length} of ${wrong} mistakes` : count(wrong, "mistake")),
-    el("p", { class: "soft key" },
-      el("span", { class: "case" }, "the case"), el("span", { class: "taken" }, "what the winner imagined"), el("span", { class: "meant" }, "what its own expert imagined")),
-    el("div", { class: "plots" }, mistakes.map((mistake) => el(
-      "figure",
+    el(
+      "h3",
       {},
-      layers([
-        { what: mistake.imagined_true, kind: "meant" },
-        { what: mistake.imagined, kind: "taken" },
-        { what: mistake.series, kind: "case" },
-      ].filter(({ what }) => what), { wide: 2, title: `case ${mistake.case}` }),
-      el("figcaption", {}, `is ${mistake.true}, read as ${mistake.predicted}`),
-    ))),
+      wrong > mistakes.length ? `${mistakes.length} of ${wrong} mistakes` : count(wrong, "mistake"),
+    ),
+    el(
+      "p",
+      { class: "soft key" },
+      el("span", { class: "case" }, "the case"),
+      el("span", { class: "taken" }, "what the winner imagined"),
+      el("span", { class: "meant" }, "what its own expert imagined"),
+    ),
+    el(
+      "div",
+      { class: "plots" },
+      mistakes.map((mistake) =>
+        el(
+          "figure",
+          {},
+          layers(
+            [
+              { what: mistake.imagined_true, kind: "meant" },
+              { what: mistake.imagined, kind: "taken" },
+              { what: mistake.series, kind: "case" },
+            ].filter(({ what }) => what),
+            { wide: 2, title: `case ${mistake.case}` },
+          ),
+          el("figcaption", {}, `is ${mistake.true}, read as ${mistake.predicted}`),
+        ),
+      ),
+    ),
   );
 }

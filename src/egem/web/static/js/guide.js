@@ -6,9 +6,15 @@ import { note } from "./notice.js";
 import { listen } from "./store.js";
 
 const STEPS = [
-  ["Your first minute: teach it two symbols", "Draw any symbol below, four times, each a little different. Then name it and press Teach."],
+  [
+    "Your first minute: teach it two symbols",
+    "Draw any symbol below, four times, each a little different. Then name it and press Teach.",
+  ],
   ["Now a second symbol", "Make it different from the first: four drawings and a name again."],
-  ["Draw either of them", "Both experts imagine at once, and the nearer one wins. Stop half-way to see how each would go on."],
+  [
+    "Draw either of them",
+    "Both experts imagine at once, and the nearer one wins. Stop half-way to see how each would go on.",
+  ],
 ];
 
 /** Set the guide up; returns a function to be told of verdicts. */
@@ -36,11 +42,15 @@ export function setUp(letters) {
   function show() {
     guide.hidden = false;
     [$("#guide-title").textContent, $("#guide-words").textContent] = STEPS[step];
-    $("#guide-steps").replaceChildren(...STEPS.map((_, i) => el(
-      "li",
-      { class: i < step ? "past" : "", "aria-current": i === step ? "step" : null },
-      el("span", { class: "hidden" }, `Step ${i + 1} of ${STEPS.length}${i < step ? ", done" : ""}`),
-    )));
+    $("#guide-steps").replaceChildren(
+      ...STEPS.map((_, i) =>
+        el(
+          "li",
+          { class: i < step ? "past" : "", "aria-current": i === step ? "step" : null },
+          el("span", { class: "hidden" }, `Step ${i + 1} of ${STEPS.length}${i < step ? ", done" : ""}`),
+        ),
+      ),
+    );
   }
 
   function end() {

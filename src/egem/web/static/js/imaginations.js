@@ -16,27 +16,35 @@ export class Imaginations {
 
   /** Take the newest answer. */
   take(ranking, done) {
-    const shown = ranking.slice(0, MOST).filter(({ probability, imagined }) => imagined && probability >= FAINTEST);
+    const shown = ranking
+      .slice(0, MOST)
+      .filter(({ probability, imagined }) => imagined && probability >= FAINTEST);
     const slot = slots(ranking.map(({ label }) => label));
     const old = this.#lines;
-    this.#lines = new Map(shown.map(({ label, probability, imagined, ahead_from: ahead }) => {
-      const before = old.get(label);
-      const same = before?.x.length === imagined.x.length;
-      return [label, {
-        label,
-        slot: slot.get(label),
-        goal: imagined,
-        lifts: imagined.lifts ?? [],
-        x: same ? before.x : [...imagined.x],
-        y: same ? before.y : [...imagined.y],
-        ahead: done ? imagined.x.length : ahead,
-        aim: done ? probability : 0.15 + 0.85 * Math.sqrt(probability),
-        alpha: before?.alpha ?? 0,
-        done,
-      }];
-    }));
+    this.#lines = new Map(
+      shown.map(({ label, probability, imagined, ahead_from: ahead }) => {
+        const before = old.get(label);
+        const same = before?.x.length === imagined.x.length;
+        return [
+          label,
+          {
+            label,
+            slot: slot.get(label),
+            goal: imagined,
+            lifts: imagined.lifts ?? [],
+            x: same ? before.x : [...imagined.x],
+            y: same ? before.y : [...imagined.y],
+            ahead: done ? imagined.x.length : ahead,
+            aim: done ? probability : 0.15 + 0.85 * Math.sqrt(probability),
+            alpha: before?.alpha ?? 0,
+            done,
+          },
+        ];
+      }),
+    );
     for (const [label, line] of old) {
-      if (!this.#lines.has(label) && line.alpha > 0.03) this.#lines.set(label, { ...line, aim: 0, goal: line });
+      if (!this.#lines.has(label) && line.alpha > 0.03)
+        this.#lines.set(label, { ...line, aim: 0, goal: line });
     }
   }
 
@@ -56,15 +64,19 @@ export class Imaginations {
     this.#last = now;
     let moving = false;
     for (const line of this.#lines.values()) moving = this.#approach(line, part) || moving;
-    for (const [label, line] of this.#lines) if (line.aim === 0 && line.alpha < 0.02) this.#lines.delete(label);
+    for (const [label, line] of this.#lines)
+      if (line.aim === 0 && line.alpha < 0.02) this.#lines.delete(label);
     const lines = [...this.#lines.values()].sort((a, b) => a.alpha - b.alpha);
     for (const line of lines) this.#draw(context, line, scale, colours);
-    const tags = lines.filter((line) => line.aim > 0.1 && !line.done).reverse().map((line) => ({
-      line,
-      words: line.label,
-      x: line.x.at(-1) * scale,
-      y: line.y.at(-1) * scale,
-    }));
+    const tags = lines
+      .filter((line) => line.aim > 0.1 && !line.done)
+      .reverse()
+      .map((line) => ({
+        line,
+        words: line.label,
+        x: line.x.at(-1) * scale,
+        y: line.y.at(-1) * scale,
+      }));
     for (const tag of placeTags(tags, context.canvas.clientWidth, context.canvas.clientHeight)) {
       drawTag(context, tag.words, tag.x, tag.y, colours, colours.experts[tag.line.slot]);
     }
@@ -89,7 +101,13 @@ export class Imaginations {
     const behind = { colour, width: done ? 2.5 : 1.5, alpha: done ? alpha : 0.45 * alpha };
     drawLine(context, line, scale, behind, 0, ahead);
     if (ahead < line.x.length) {
-      drawLine(context, line, scale, { colour, width: 3.5, alpha, dash: dash(line.slot) }, Math.max(ahead - 1, 0));
+      drawLine(
+        context,
+        line,
+        scale,
+        { colour, width: 3.5, alpha, dash: dash(line.slot) },
+        Math.max(ahead - 1, 0),
+      );
     }
   }
 }

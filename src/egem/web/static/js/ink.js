@@ -14,7 +14,14 @@ function trace(context, { x, y }, from, to, scale) {
 }
 
 /** Draw the part [from, to) of a line. */
-export function drawLine(context, line, scale, { colour, width, alpha = 1, dash = [] }, from = 0, to = line.x.length) {
+export function drawLine(
+  context,
+  line,
+  scale,
+  { colour, width, alpha = 1, dash = [] },
+  from = 0,
+  to = line.x.length,
+) {
   context.save();
   context.globalAlpha = alpha;
   context.strokeStyle = colour;
@@ -53,7 +60,11 @@ export function placeTags(tags, width, height) {
   for (const tag of tags) {
     const x = Math.min(Math.max(tag.x + 12, 6), width - 14 - 9 * tag.words.length - 12);
     let y = Math.min(Math.max(tag.y, 18), height - 18);
-    while (placed.some((other) => Math.abs(other.x - x) < 40 && Math.abs(other.y - y) < 26) && y < height - 18) y += 27;
+    while (
+      placed.some((other) => Math.abs(other.x - x) < 40 && Math.abs(other.y - y) < 26) &&
+      y < height - 18
+    )
+      y += 27;
     placed.push({ ...tag, x, y });
   }
   return placed;

@@ -21,8 +21,15 @@ export function setUp({ starts }) {
   const imagine = newest(async (label, at) => {
     const { imagined } = await api.imagine(label, [at]);
     if (label !== select.value) return;
-    $("#imagined").replaceChildren(picture(imagined[0], { box, title: `what ${label} imagines here`, wide: imagined[0].channels ? 1.6 : 1 }));
-    $("#imagined-words").textContent = `What ${label} imagines at ${at.map((value) => value.toFixed(2)).join(", ")}.`;
+    $("#imagined").replaceChildren(
+      picture(imagined[0], {
+        box,
+        title: `what ${label} imagines here`,
+        wide: imagined[0].channels ? 1.6 : 1,
+      }),
+    );
+    $("#imagined-words").textContent =
+      `What ${label} imagines at ${at.map((value) => value.toFixed(2)).join(", ")}.`;
   });
   const pad = new CodePad($("#codes"), (at) => attempt(() => imagine(select.value, at)));
   const open = newest(openExpert);
@@ -42,15 +49,27 @@ export function setUp({ starts }) {
     const last = kept("last");
     const host = $("#heat");
     if (!last || state.kind !== "strokes") {
-      host.replaceChildren(el("p", { class: "soft" }, "Draw something under Recognise; here you see where it departs from what the winner imagined."));
+      host.replaceChildren(
+        el(
+          "p",
+          { class: "soft" },
+          "Draw something under Recognise; here you see where it departs from what the winner imagined.",
+        ),
+      );
       return;
     }
     const verdict = await api.recognise(last);
-    const near = await Promise.all(verdict.near.map(async ({ label, case: i }) => {
-      const stroke = (await casesOf(label, state.version))[i];
-      return { label, stroke };
-    }));
-    showHeat(host, verdict, near.filter(({ stroke }) => stroke));
+    const near = await Promise.all(
+      verdict.near.map(async ({ label, case: i }) => {
+        const stroke = (await casesOf(label, state.version))[i];
+        return { label, stroke };
+      }),
+    );
+    showHeat(
+      host,
+      verdict,
+      near.filter(({ stroke }) => stroke),
+    );
   }
 
   async function renew() {
@@ -68,7 +87,13 @@ export function setUp({ starts }) {
     select.value = chosen;
     attempt(() => open(chosen));
     attempt(showLast);
-    attempt(async () => showConfusions($("#confused"), await api.confusions(), async (label, i) => (await casesOf(label, state.version))[i]));
+    attempt(async () =>
+      showConfusions(
+        $("#confused"),
+        await api.confusions(),
+        async (label, i) => (await casesOf(label, state.version))[i],
+      ),
+    );
   }
 
   select.addEventListener("change", () => attempt(() => open(select.value)));

@@ -5,7 +5,7 @@ import { keep, kept } from "./keep.js";
 import { picture } from "./picture.js";
 import { count } from "./words.js";
 
-export const ENOUGH = 4; // examples that make a good expert
+const ENOUGH = 4; // examples that make a good expert
 
 /** Examples and a name. `changed()` is called after every change. */
 export class Lesson {
@@ -73,12 +73,23 @@ export class Lesson {
   }
 
   #show() {
-    const filled = this.strokes.map((stroke, i) => el(
-      "li",
-      {},
-      picture(stroke, { title: `example ${i + 1}` }),
-      el("button", { type: "button", class: "drop-one", "aria-label": `Remove example ${i + 1}`, onclick: () => this.drop(i) }, "×"),
-    ));
+    const filled = this.strokes.map((stroke, i) =>
+      el(
+        "li",
+        {},
+        picture(stroke, { title: `example ${i + 1}` }),
+        el(
+          "button",
+          {
+            type: "button",
+            class: "drop-one",
+            "aria-label": `Remove example ${i + 1}`,
+            onclick: () => this.drop(i),
+          },
+          "×",
+        ),
+      ),
+    );
     const open = Math.max(ENOUGH - filled.length, 0);
     for (let i = 0; i < open; i++) filled.push(el("li", { class: "open", "aria-hidden": "true" }));
     this.slots.replaceChildren(...filled);
@@ -90,7 +101,8 @@ export class Lesson {
 export function hint({ strokes, label }, labels) {
   const n = strokes.length;
   if (labels.includes(label) && n) return `${count(n, "example")} more for ${label}, which is known already.`;
-  if (n === 0) return "The surface takes one drawing after the other; rest the pen for a second between them.";
+  if (n === 0)
+    return "The surface takes one drawing after the other; rest the pen for a second between them.";
   if (n < ENOUGH) return `${count(n, "example")}. ${ENOUGH - n} more would be good, each a little different.`;
   return label ? "That is enough. More make it surer." : "That is enough. Now a name.";
 }

@@ -14,10 +14,11 @@ import { workWords } from "./words.js";
 
 const VIEWS = ["recognise", "teach", "inside", "data"];
 
-const letters = () => attempt(async () => {
-  heard(await api.start("letters"));
-  location.hash = "recognise";
-});
+const letters = () =>
+  attempt(async () => {
+    heard(await api.start("letters"));
+    location.hash = "recognise";
+  });
 
 /** What a view offers where there is no expert for drawings yet. */
 function starts() {
@@ -26,7 +27,13 @@ function starts() {
     return [el("p", {}, words), el("progress", { max: 1, value: state.busy.progress, "aria-label": words })];
   }
   if (state?.kind === "series" && state.classes.length) {
-    return [el("p", {}, "The experts here were fitted on a file, and drawings are nothing to them. Undo or start over under Teach to draw again.")];
+    return [
+      el(
+        "p",
+        {},
+        "The experts here were fitted on a file, and drawings are nothing to them. Undo or start over under Teach to draw again.",
+      ),
+    ];
   }
   return [
     el("p", {}, "There is no expert yet. Teach one with a few drawings; it takes seconds."),
@@ -34,7 +41,9 @@ function starts() {
       "div",
       { class: "row" },
       el("a", { class: "button main", href: "#teach" }, "Teach a symbol"),
-      state?.letters_available ? el("button", { type: "button", onclick: letters }, "Start with letters") : null,
+      state?.letters_available
+        ? el("button", { type: "button", onclick: letters }, "Start with letters")
+        : null,
     ),
   ];
 }

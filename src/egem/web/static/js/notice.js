@@ -12,7 +12,8 @@ export function say(words) {
 /** Show a note for a while, with a button if there is something to do about it. */
 export function note(words, action = null) {
   const box = el("div", { class: "notice", role: "status" }, el("p", {}, words));
-  if (action) box.append(el("button", { type: "button", onclick: () => (box.remove(), action.do()) }, action.name));
+  if (action)
+    box.append(el("button", { type: "button", onclick: () => (box.remove(), action.do()) }, action.name));
   show(box);
   setTimeout(() => box.remove(), SHOWN);
 }

@@ -12,7 +12,7 @@ const PAUSE = 900; // ms without the pen after which a drawing is complete
  * A surface to draw on.
  *
  * `grown(stroke)` is called as the stroke grows, `complete(stroke)` after the pen has rested,
- * `begun()` when a new one starts. `paint(context, scale, colours, now)` draws over the ink and
+ * `begun()` when a new one starts, `erased()` when it was wiped away. `paint(context, scale, colours, now)` draws over the ink and
  * returns whether it is still moving.
  */
 export class Pad {
@@ -22,10 +22,9 @@ export class Pad {
   #settled = false;
   stroke = new Stroke();
   paint = () => false;
-  inkAlpha = 1;
 
-  constructor(host, { label, begun = () => {}, grown = () => {}, complete = () => {} }) {
-    Object.assign(this, { host, begun, grown, complete });
+  constructor(host, { label, begun = () => {}, grown = () => {}, complete = () => {}, erased = () => {} }) {
+    Object.assign(this, { host, begun, grown, complete, erased });
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.cursor = el("span", { class: "nib", hidden: true });
     host.append(this.canvas, this.cursor);
@@ -57,9 +56,14 @@ export class Pad {
     clearTimeout(this.#timer);
     this.stroke = new Stroke();
     this.#settled = false;
-    this.inkAlpha = 1;
     this.host.classList.remove("used");
     this.redraw();
+  }
+
+  /** Empty the pad because its user wants to. */
+  erase() {
+    this.clear();
+    this.erased();
   }
 
   /** Show a drawing that is complete. */
@@ -116,7 +120,11 @@ export class Pad {
   #listen() {
     const at = (event) => {
       const box = this.canvas.getBoundingClientRect();
-      return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.width, event.timeStamp / 1000];
+      return [
+        (event.clientX - box.left) / box.width,
+        (event.clientY - box.top) / box.width,
+        event.timeStamp / 1000,
+      ];
     };
     this.canvas.addEventListener("pointerdown", (event) => {
       if (this.#pointer !== null || event.button !== 0) return;
@@ -154,7 +162,7 @@ export class Pad {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, this.host.clientWidth, this.host.clientHeight);
     const { colours, scale, stroke } = this;
-    if (stroke.length) drawLine(context, stroke, scale, { colour: colours.ink, width: 5, alpha: this.inkAlpha });
+    if (stroke.length) drawLine(context, stroke, scale, { colour: colours.ink, width: 5 });
     if (this.paint(context, scale, colours, now)) this.redraw();
   }
 }
@@ -162,5 +170,5 @@ export class Pad {
 /** Say, under a pad, how to draw without a pointer. */
 export function explainPen(view) {
   $(".pen-help", view).textContent =
-    "Keyboard: space puts the pen down or lifts it, arrows move it, Enter ends, Escape clears.";
+    "Keyboard: space lowers and lifts the pen, arrows move it, Enter ends, Escape clears.";
 }

@@ -36,11 +36,13 @@ export function layers(all, { title = null, box = null, wide = 1 } = {}) {
 
 function drawing(line, box) {
   const place = fitted(box);
-  return pieces(line).map(([from, to]) => {
-    const points = [];
-    for (let i = from; i < to; i++) points.push(place(line.x[i], line.y[i]));
-    return smooth(points);
-  }).join("");
+  return pieces(line)
+    .map(([from, to]) => {
+      const points = [];
+      for (let i = from; i < to; i++) points.push(place(line.x[i], line.y[i]));
+      return smooth(points);
+    })
+    .join("");
 }
 
 /** A path through points by the middles between them, as the canvas draws it. */
@@ -72,7 +74,9 @@ export function fitted([left, right, top, bottom], size = SIZE, margin = MARGIN)
 
 /** Smallest and largest value of several sequences. */
 export function range(...all) {
-  const [low, high] = extent(all.flatMap((one) => one.channels.flatMap((values) => extent(values.filter(Number.isFinite)))));
+  const [low, high] = extent(
+    all.flatMap((one) => one.channels.flatMap((values) => extent(values.filter(Number.isFinite)))),
+  );
   return high > low ? [low, high] : [low - 1, low + 1];
 }
 
@@ -81,13 +85,15 @@ function series(channels, width, box) {
   return channels.map((values) => {
     const step = (width - 2 * MARGIN) / Math.max(values.length - 1, 1);
     let pen = false; // lifted over gaps
-    return values.map((value, i) => {
-      if (!Number.isFinite(value)) return ((pen = false), "");
-      const y = SIZE - MARGIN - ((value - low) / (high - low)) * (SIZE - 2 * MARGIN);
-      const mark = pen ? "L" : "M";
-      pen = true;
-      return `${mark}${fixed(MARGIN + i * step)} ${fixed(y)}`;
-    }).join("");
+    return values
+      .map((value, i) => {
+        if (!Number.isFinite(value)) return ((pen = false), "");
+        const y = SIZE - MARGIN - ((value - low) / (high - low)) * (SIZE - 2 * MARGIN);
+        const mark = pen ? "L" : "M";
+        pen = true;
+        return `${mark}${fixed(MARGIN + i * step)} ${fixed(y)}`;
+      })
+      .join("");
   });
 }
 

@@ -3,7 +3,7 @@
 import { calm, el, svg } from "./dom.js";
 import { colour, dash, slots } from "./colours.js";
 import { picture } from "./picture.js";
-import { percent } from "./words.js";
+import { chance } from "./words.js";
 
 /** A list of experts that changes places smoothly. */
 export class Ranking {
@@ -24,7 +24,10 @@ export class Ranking {
       rows.set(entry.label, row);
     }
     const order = [...rows.values()].map(({ root }) => root);
-    if (order.some((root, i) => this.list.children[i] !== root) || order.length !== this.list.children.length) {
+    if (
+      order.some((root, i) => this.list.children[i] !== root) ||
+      order.length !== this.list.children.length
+    ) {
       this.list.replaceChildren(...order);
       if (!calm()) glide(rows, before);
     }
@@ -53,7 +56,13 @@ function makeRow(label) {
     el(
       "div",
       { class: "who" },
-      el("div", { class: "row" }, el("strong", {}, label), svg("svg", { class: "swatch", viewBox: "0 0 44 12", "aria-hidden": "true" }, swatch), row.share),
+      el(
+        "div",
+        { class: "row" },
+        el("strong", {}, label),
+        svg("svg", { class: "swatch", viewBox: "0 0 44 12", "aria-hidden": "true" }, swatch),
+        row.share,
+      ),
       el("div", { class: "track" }, row.bar),
     ),
   );
@@ -62,9 +71,14 @@ function makeRow(label) {
 
 function renew(row, { label, probability, imagined }, slot) {
   row.root.style.setProperty("--mine", colour(slot));
-  row.swatch.setAttribute("stroke-dasharray", dash(slot).map((length) => length * 0.6).join(" "));
+  row.swatch.setAttribute(
+    "stroke-dasharray",
+    dash(slot)
+      .map((length) => length * 0.6)
+      .join(" "),
+  );
   row.bar.style.transform = `scaleX(${probability})`;
-  row.share.textContent = percent(probability);
+  row.share.textContent = chance(probability);
   if (imagined) row.image.replaceChildren(picture(imagined, { title: `what ${label} imagines` }));
 }
 

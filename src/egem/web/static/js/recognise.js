@@ -1,6 +1,6 @@
 // The view in which experts compete while a stroke grows.
 
-import { $, el } from "./dom.js";
+import { $ } from "./dom.js";
 import { api } from "./api.js";
 import { keep, kept } from "./keep.js";
 import { Imaginations } from "./imaginations.js";
@@ -22,7 +22,13 @@ export function setUp({ offer, starts, recognised }) {
 
   const ready = () => state?.kind === "strokes" && state.classes.length > 0;
   const live = new Live(answered, complain, linked);
-  const pad = new Pad($("#recognise-pad"), { label: "Draw what is to be recognised", begun, grown, complete });
+  const pad = new Pad($("#recognise-pad"), {
+    label: "Draw what is to be recognised",
+    begun,
+    grown,
+    complete,
+    erased,
+  });
   pad.paint = (...canvas) => imaginations.paint(...canvas);
   explainPen(view);
 
@@ -30,29 +36,28 @@ export function setUp({ offer, starts, recognised }) {
     turn++;
     live.forget();
     imaginations.fade();
-    pad.inkAlpha = 1;
     if (ready()) showWaiting(verdict, state.classes);
   }
 
   function grown(stroke) {
-    if (ready() && isDrawing(stroke)) live.ask(stroke.toJSON(), false, turn);
+    if (ready() && isDrawing(stroke)) live.ask(stroke.toJSON(), false, { turn });
   }
 
   function complete(stroke) {
     keep("last", stroke.toJSON());
-    if (ready()) live.ask(stroke.toJSON(), true, turn);
+    if (ready()) live.ask(stroke.toJSON(), true, { turn, fresh: true });
   }
 
   function answered(answer, about) {
-    if (about !== turn) return;
-    const done = answer.done ?? answer.heat != null;
+    if (about.turn !== turn) return;
+    const { done } = answer;
     imaginations.take(answer.ranking, done);
     pad.redraw();
     ranking.show(answer.ranking);
     showVerdict(verdict, answer, done, () => offer([pad.stroke.toJSON()]));
     if (!done) return;
     say(verdictWords(answer));
-    recognised(answer);
+    if (about.fresh) recognised(answer);
   }
 
   function linked(there) {
@@ -61,22 +66,22 @@ export function setUp({ offer, starts, recognised }) {
     if (there) {
       if (!banner.hidden) attempt(refresh);
       banner.hidden = true;
-    } else linked.timer = setTimeout(() => {
-      banner.hidden = false;
-      banner.textContent = "The server does not answer. The page connects again by itself when it is back.";
-    }, 800);
+    } else
+      linked.timer = setTimeout(() => {
+        banner.hidden = false;
+        banner.textContent = "The server does not answer. The page connects again by itself when it is back.";
+      }, 800);
   }
 
-  function clear() {
+  function erased() {
     turn++;
     live.forget();
     imaginations.clear();
     ranking.clear();
-    pad.clear();
     keep("last", null);
     if (ready()) showWaiting(verdict, state.classes);
   }
-  $("#recognise-clear").addEventListener("click", clear);
+  $("#recognise-clear").addEventListener("click", () => pad.erase());
 
   listen((now, before) => {
     if (!before) live.open();
@@ -93,7 +98,6 @@ export function setUp({ offer, starts, recognised }) {
     ranking.clear();
     const last = kept("last");
     if (last && !pad.stroke.length) pad.show(last);
-    if (pad.settled) live.ask(pad.stroke.toJSON(), true, turn);
+    if (pad.settled) live.ask(pad.stroke.toJSON(), true, { turn });
   });
-  return { clear };
 }

@@ -63,5 +63,8 @@ export function extent(values) {
 /** The pieces between which the pen was lifted, as pairs of indices [from, to). */
 export function pieces({ x, lifts = [] }) {
   const starts = [0, ...lifts, x.length];
-  return starts.slice(1).map((to, i) => [starts[i], to]).filter(([from, to]) => to > from);
+  return starts
+    .slice(1)
+    .map((to, i) => [starts[i], to])
+    .filter(([from, to]) => to > from);
 }

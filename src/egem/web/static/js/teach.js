@@ -55,20 +55,26 @@ export function setUp({ startLetters }) {
     what.focus();
   }
 
-  $("#teach-clear").addEventListener("click", () => pad.clear());
-  $("#undo").addEventListener("click", () => attempt(async () => {
-    const what = state.undo_what;
-    heard(await api.undo());
-    note(what ? `Undone: ${what}.` : "Undone.");
-  }));
+  $("#teach-clear").addEventListener("click", () => pad.erase());
+  $("#undo").addEventListener("click", () =>
+    attempt(async () => {
+      const what = state.undo_what;
+      heard(await api.undo());
+      note(what ? `Undone: ${what}.` : "Undone.");
+    }),
+  );
   $("#model-load").addEventListener("click", () => $("#model-file").click());
-  $("#model-file").addEventListener("change", ({ target }) => attempt(async () => {
-    const [file] = target.files;
-    target.value = "";
-    if (!file) return;
-    const now = heard(await api.loadModel(file));
-    note(`Loaded ${file.name}: ${list(now.classes.slice(0, 6).map(({ label }) => label))}${now.classes.length > 6 ? " and more" : ""}.`);
-  }));
+  $("#model-file").addEventListener("change", ({ target }) =>
+    attempt(async () => {
+      const [file] = target.files;
+      target.value = "";
+      if (!file) return;
+      const now = heard(await api.loadModel(file));
+      note(
+        `Loaded ${file.name}: ${list(now.classes.slice(0, 6).map(({ label }) => label))}${now.classes.length > 6 ? " and more" : ""}.`,
+      );
+    }),
+  );
   $("#restart").addEventListener("click", async () => {
     const ok = await confirmed("Start over without any expert? Undo brings them back.", "Start over");
     if (ok) attempt(async () => heard(await api.start("nothing")));
@@ -77,7 +83,14 @@ export function setUp({ startLetters }) {
   const letters = $("#letters");
   letters.addEventListener("click", async () => {
     const none = state.classes.length === 0;
-    if (none || (await confirmed("Put letters in the place of what is known here? Undo brings it back.", "Start with letters"))) startLetters();
+    if (
+      none ||
+      (await confirmed(
+        "Put letters in the place of what is known here? Undo brings it back.",
+        "Start with letters",
+      ))
+    )
+      startLetters();
   });
 
   listen((now, before) => {
@@ -118,8 +131,8 @@ export function setUp({ startLetters }) {
     /** Take drawings as examples, and go there. */
     offer(strokes) {
       lesson.add(strokes);
+      addEventListener("egem:view", () => lesson.name.focus(), { once: true });
       location.hash = "teach";
-      lesson.name.focus();
     },
   };
 }

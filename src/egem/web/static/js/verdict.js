@@ -1,7 +1,7 @@
 // The verdict in large: a name and how sure, or that nobody's imagination comes near.
 
 import { el } from "./dom.js";
-import { percent } from "./words.js";
+import { chance } from "./words.js";
 
 const CLEAR = 0.9; // probability from which a verdict is given without its rival
 const LONG = 10; // letters of a name that is set smaller
@@ -11,8 +11,11 @@ export function verdictWords({ unknown, ranking }) {
   const [first, second] = ranking;
   if (!first) return "";
   if (unknown) return `Unknown. No expert imagines anything close; the nearest was ${first.label}.`;
-  const rival = second && first.probability < CLEAR ? ` It might be ${second.label} (${percent(second.probability)}).` : "";
-  return `${first.label}, ${percent(first.probability)}.${rival}`;
+  const rival =
+    second && first.probability < CLEAR
+      ? ` It might be ${second.label} (${chance(second.probability)}).`
+      : "";
+  return `${first.label}, ${chance(first.probability)}.${rival}`;
 }
 
 /** Show a verdict; `teach` is offered where the drawing is of no known class. */
@@ -24,11 +27,17 @@ export function showVerdict(host, verdict, done, teach) {
   if (done && verdict.unknown) {
     return host.replaceChildren(
       el("p", { class: "name" }, "Unknown"),
-      el("p", { class: "soft" }, "No expert imagines anything close. The nearest was ", el("strong", {}, first.label), "."),
+      el(
+        "p",
+        { class: "soft" },
+        "No expert imagines anything close. The nearest was ",
+        el("strong", {}, first.label),
+        ".",
+      ),
       el("button", { type: "button", onclick: teach }, "Teach this drawing"),
     );
   }
-  const sure = done ? `It is this with ${percent(first.probability)} probability` : "The leader so far";
+  const sure = done ? `It is this with ${chance(first.probability)} probability` : "The leader so far";
   const rival = second && first.probability < CLEAR ? `; it might be ${second.label}` : "";
   return host.replaceChildren(name(first.label), el("p", { class: "soft" }, `${sure}${rival}.`));
 }
@@ -41,6 +50,10 @@ export function showWaiting(host, labels) {
   host.classList.add("open");
   host.replaceChildren(
     el("p", { class: "name" }, "?"),
-    el("p", { class: "soft" }, `${labels.length === 1 ? "One expert waits" : `${labels.length} experts wait`} for your pen.`),
+    el(
+      "p",
+      { class: "soft" },
+      `${labels.length === 1 ? "One expert waits" : `${labels.length} experts wait`} for your pen.`,
+    ),
   );
 }

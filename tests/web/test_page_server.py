@@ -1,4 +1,4 @@
-"""A server that goes away and comes back: the page waits, connects again, and all is there."""
+"""The server as the page meets it: gone and back again, or behind a token."""
 
 import pens
 from serving import serving
@@ -16,4 +16,18 @@ def test_a_restart_loses_nothing(browser, tmp_path):
         page.wait_for_selector("#connection", state="hidden")
         pens.draw(page, "#recognise-pad", pens.symbols("zigzag", 5)[4])
         assert pens.verdict(page) == "zigzag"
+    page.context.close()
+
+
+def test_a_page_behind_a_token_asks_for_it(browser, tmp_path):
+    page = browser.new_context().new_page()
+    with serving(tmp_path, token="open-sesame") as address:
+        page.goto(address)
+        page.wait_for_selector("#locked:not([hidden])")
+        assert "token" in page.text_content("#locked-words")
+        page.fill("#token", "open-sesame")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#guide:not([hidden])")
+        assert page.locator("#locked").is_hidden()
+        assert "sesame" not in page.url
     page.context.close()
