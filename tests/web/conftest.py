@@ -66,7 +66,9 @@ def two_symbols(served) -> bytes:
         for label in ("zigzag", "spiral"):
             strokes = [{"x": x.tolist(), "y": y.tolist()} for x, y in pens.symbols(label, 4)]
             client.post("/api/teach", json={"label": label, "strokes": strokes}).raise_for_status()
+        patience = time.monotonic() + 180.0
         while client.get("/api/state").json()["busy"]:
+            assert time.monotonic() < patience, "two symbols are still being taught"
             time.sleep(0.1)
         return client.get("/api/model").raise_for_status().content
 
