@@ -61,6 +61,7 @@ def measure(address: str, n_letters: int, seed: int, server: int) -> None:
         lessons = [lesson(client, name) for name in ("zigzag", "spiral", "zigzag", "spiral")]
         shown = ", ".join(f"{seconds:.1f}" for seconds in lessons)
         print(f"a lesson of four drawings, until recognised: {shown} s")
+        settle(client)
         began = time.perf_counter()
         client.post("/api/start", json={"with": "letters"}).raise_for_status()
         settle(client)
