@@ -25,7 +25,8 @@ import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
 from egem import load_dataset
-from pens import fitted, symbols
+from pens import symbols, written
+from serving import settled
 
 STAGES = 0.2, 0.4, 0.6, 0.8, 1.0  # shares of a letter's time
 EGEM = [sys.executable, "-c", "from egem.cli import app; app()", "serve", "--no-browser"]
@@ -101,8 +102,7 @@ def lesson(client: httpx.Client, name: str) -> float:
 
 def settle(client: httpx.Client) -> None:
     """Wait until nothing is under way."""
-    while (state := client.get("/api/state").json())["busy"]:
-        time.sleep(0.05)
+    state = settled(client, 600.0)
     if state["failure"]:
         raise SystemExit(f"{state['failure']['what']} {state['failure']['remedy']}")
 
@@ -113,7 +113,7 @@ def draw(socket: ClientConnection, n_letters: int, seed: int) -> int:
     chosen = np.random.default_rng(seed).choice(len(X), n_letters, replace=False)
     times, ranks = defaultdict(list), defaultdict(list)
     for i in chosen:
-        movement = fitted(np.cumsum(X[i], axis=1)[:, ::3] * [[1], [-1]])
+        movement = written(X[i], every=3)
         for stage in (*STAGES, "done"):
             share = 1.0 if stage == "done" else float(stage)
             question = {"id": 0, "stroke": stroke_of(movement, share), "done": stage == "done"}

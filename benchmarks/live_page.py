@@ -19,7 +19,7 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from egem import load_dataset
-from pens import fitted, onto
+from pens import onto, written
 from serving import serving
 
 RATE = 200.0  # points a second at which the letters were recorded
@@ -69,7 +69,7 @@ def replay(page: Page, n_letters: int) -> tuple[list[float], list[float]]:
     box = page.locator("#recognise-pad").bounding_box()
     assert box is not None
     for i in chosen:
-        places = onto(fitted(np.cumsum(X[i], axis=1)[:, ::EVERY] * [[1], [-1]]), box)
+        places = onto(written(X[i], EVERY), box)
         page.mouse.move(*places[0])
         page.mouse.down()
         start = time.perf_counter()

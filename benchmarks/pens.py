@@ -18,7 +18,12 @@ def letters(label: str, n: int, skip: int = 0) -> list[Movement]:
     """Real letters, as people wrote them on a tablet, every fifth point."""
     X, y = load_dataset("characters", raw=True)
     chosen = [case for case, name in zip(X, y, strict=True) if name == label][skip : skip + n]
-    return [fitted(np.cumsum(case, axis=1)[:, ::5] * [[1], [-1]]) for case in chosen]
+    return [written(case, every=5) for case in chosen]
+
+
+def written(velocities: Float[np.ndarray, "2 n"], every: int) -> Movement:
+    """Return where a recorded pen went (its y is up), at some of its points."""
+    return fitted(np.cumsum(velocities, axis=1)[:, ::every] * [[1], [-1]])
 
 
 def symbols(name: str, n: int, skip: int = 0, n_points: int = N_POINTS) -> list[Movement]:

@@ -1,11 +1,13 @@
-"""The real server in a thread."""
+"""The real server in a thread, and waiting for it."""
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import uvicorn
 
 from egem.web.app import create_app
@@ -25,3 +27,13 @@ def serving(folder: Path, port: int = 0, **options) -> Iterator[str]:
         server.should_exit = True
         thread.join(timeout=10)
         listening.close()
+
+
+def settled(client: httpx.Client, patience: float = 180.0) -> dict:
+    """Wait until nothing is under way, and return the state; patience is in seconds."""
+    until = time.monotonic() + patience
+    while (state := client.get("/api/state").json())["busy"]:
+        if time.monotonic() > until:
+            raise TimeoutError(f"still under way after {patience:g} s: {state['busy']}")
+        time.sleep(0.05)
+    return state

@@ -91,12 +91,7 @@ def sharpest(
     sharpnesses: Sequence[float],
 ) -> tuple[float, float]:
     """Return the least surprise over sharpnesses, and the sharpness it is found at."""
-    behind = losses - losses.min(axis=1, keepdims=True)  # so that no exponential overflows
-    of_truth = behind[np.arange(len(truth)), truth]
-    found = [
-        float((np.log(np.exp(-sharpness * behind).sum(axis=1)) + sharpness * of_truth).mean())
-        for sharpness in sharpnesses
-    ]
+    found = [surprise(sharpness * losses, truth) for sharpness in sharpnesses]
     best = int(np.argmin(found))
     return found[best], float(sharpnesses[best])
 
@@ -226,7 +221,9 @@ def surprise(
     energies: Float[np.ndarray, "n_cases n_classes"], truth: Int[np.ndarray, " n_cases"]
 ) -> float:
     """Mean surprise, in nats, at the true classes under ``p ~ exp(-energy)``."""
-    return float(-log_probabilities(energies)[np.arange(len(truth)), truth].mean())
+    behind = energies - energies.min(axis=1, keepdims=True)  # so that no exponential overflows
+    of_truth = behind[np.arange(len(truth)), truth]
+    return float((np.log(np.exp(-behind).sum(axis=1)) + of_truth).mean())
 
 
 def log_probabilities(

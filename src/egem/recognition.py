@@ -17,7 +17,7 @@ from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch
 from .spaces import Representation
-from .tiles import Progress, plain_products, run
+from .tiles import Advance, Progress, plain_products, run
 from .validation import Case, as_labels
 
 PAIRS_AT_ONCE = 2**17  # of a case and an expert, that are worked on together
@@ -91,19 +91,9 @@ class Recognition(Fitted):
                 f"among has shape {wanted.shape}, but there are {shape[0]} cases in X and "
                 f"{shape[1]} classes in this model; give one entry for each pair of them."
             )
-        with plain_products():
-            aligned = self.preparation_.align(cases)
-            batch = self.preparation_.apply(aligned)
-            self._check_visible(batch)
-            evidence = self._evidence(aligned, batch) if spaces else None
-            return self.ensemble_.invert(
-                batch,
-                1,
-                lambda _: None,
-                evidence=evidence,
-                among=wanted,
-                n_iterations=n_iterations,
-            )
+        return self._searched(
+            cases, 1, lambda _: None, spaces=spaces, among=wanted, n_iterations=n_iterations
+        )
 
     def predict(
         self,
@@ -293,15 +283,26 @@ class Recognition(Fitted):
         some = np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE)
         with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
             for first in range(0, len(cases), some):
-                with plain_products():
-                    of = self.preparation_.align(cases[first : first + some])
-                    batch = self.preparation_.apply(of, first=first)
-                    self._check_visible(batch, first)
-                    evidence = self._evidence(of, batch)
-                    found = self.ensemble_.invert(
-                        batch, self.n_jobs, bar.advance, wanted, evidence, first
-                    )
-                yield found
+                yield self._searched(
+                    cases[first : first + some], self.n_jobs, bar.advance, first, wanted=wanted
+                )
+
+    def _searched(
+        self,
+        cases: list[Case],
+        n_jobs: int | None,
+        bar: Advance,
+        first: int = 0,
+        spaces: bool = True,
+        **how: Any,
+    ) -> Inversion:
+        """Invert cases that were checked, the first of them number ``first`` of the user's."""
+        with plain_products():
+            aligned = self.preparation_.align(cases)
+            batch = self.preparation_.apply(aligned, first=first)
+            self._check_visible(batch, first)
+            evidence = self._evidence(aligned, batch) if spaces else None
+            return self.ensemble_.invert(batch, n_jobs, bar, evidence=evidence, first=first, **how)
 
     def _warn_of_longer(self, cases: list[Case]) -> None:
         longest = self.preparation_.n_timepoints

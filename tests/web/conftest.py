@@ -1,14 +1,13 @@
 """A page that is served and a browser that opens it, shared by the tests of a module."""
 
 import shutil
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 import pens
-from serving import serving
+from serving import serving, settled
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -18,6 +17,14 @@ def served(tmp_path_factory) -> Iterator[str]:
     """Address of a server that keeps its workspaces in a folder of its own."""
     with serving(tmp_path_factory.mktemp("workspaces")) as address:
         yield address
+
+
+@pytest.fixture
+def client(served) -> Iterator[httpx.Client]:
+    """A browser, as far as the API knows, that was never here."""
+    with httpx.Client(base_url=served, timeout=60.0) as client:
+        client.get("/api/state")
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +73,7 @@ def two_symbols(served) -> bytes:
         for label in ("zigzag", "spiral"):
             strokes = [{"x": x.tolist(), "y": y.tolist()} for x, y in pens.symbols(label, 4)]
             client.post("/api/teach", json={"label": label, "strokes": strokes}).raise_for_status()
-        patience = time.monotonic() + 180.0
-        while client.get("/api/state").json()["busy"]:
-            assert time.monotonic() < patience, "two symbols are still being taught"
-            time.sleep(0.1)
+        settled(client)
         return client.get("/api/model").raise_for_status().content
 
 

@@ -1,7 +1,6 @@
 """A browser's way through the API of the real server."""
 
 import json
-import time
 
 import httpx
 import numpy as np
@@ -11,6 +10,7 @@ from websockets.sync.client import connect
 from egem import EGEMClassifier, load_dataset
 from egem.sources import own_file
 from pens import letters, symbols
+from serving import settled
 
 
 def stroke_of(movement, share=1.0):
@@ -19,30 +19,14 @@ def stroke_of(movement, share=1.0):
     return {"x": x, "y": y}
 
 
-def settled(client):
-    """Wait until nothing is under way."""
-    deadline = time.monotonic() + 120
-    while (state := client.get("/api/state").json())["busy"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert state["failure"] is None, state["failure"]
-    return state
-
-
 def teach(client, label, movements):
     body = {"label": label, "strokes": [stroke_of(m) for m in movements]}
     answer = client.post("/api/teach", json=body)
     assert answer.status_code == 202, answer.text
     assert answer.json()["busy"]["label"] == label
-    return settled(client)
-
-
-@pytest.fixture
-def client(served):
-    """A browser that was never here."""
-    with httpx.Client(base_url=served, timeout=60.0) as client:
-        client.get("/api/state")
-        yield client
+    state = settled(client)
+    assert state["failure"] is None, state["failure"]
+    return state
 
 
 @pytest.fixture(scope="module")

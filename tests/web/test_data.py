@@ -3,22 +3,14 @@
 import io
 import pickle
 import struct
-import time
 import zipfile
 
-import httpx
 import numpy as np
 import pytest
 
 from egem import write_long
 from helpers import make_waves
-
-
-@pytest.fixture
-def client(served):
-    with httpx.Client(base_url=served, timeout=60.0) as client:
-        client.get("/api/state")
-        yield client
+from serving import settled
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +41,7 @@ def test_a_long_csv_is_shown_and_fitted_to(client, waves_csv):
 
     answer = client.post(f"/api/data/{told['dataset_id']}/fit", json={"k": 4, "seed": 0})
     assert answer.status_code == 202 and answer.json()["busy"]["what"] == "fit"
-    while (state := client.get("/api/state").json())["busy"]:
-        time.sleep(0.05)
+    state = settled(client)
     assert state["failure"] is None and state["kind"] == "series" and state["channels"] == 2
     fit = state["fit"]
     assert (fit["k"], fit["n_train"], fit["n_test"]) == (4, 12, 3)
@@ -104,8 +95,7 @@ def test_only_the_last_file_is_kept(client, waves_csv):
 def test_too_few_cases_are_told_in_the_state(client):
     told = upload(client, "x.npz", npz(X=np.eye(6), y=np.array(["a", "b"] * 3))).json()
     client.post(f"/api/data/{told['dataset_id']}/fit", json={"k": 2})
-    while (state := client.get("/api/state").json())["busy"]:
-        time.sleep(0.05)
+    state = settled(client)
     assert "'a' has 3 cases" in state["failure"]["what"]
     assert state["classes"] == []
 

@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 
 from egem.cli import app
 from pens import symbols
+from serving import settled
 
 MB = 2**20
 MOST_MEMORY = 700 * MB  # beyond what the server has before it is abused
@@ -165,8 +166,7 @@ def test_a_lesson_after_all_that(address):
         assert (
             http.post("/api/teach", json={"label": "zigzag", "strokes": strokes}).status_code == 202
         )
-        while (state := http.get("/api/state").json())["busy"]:
-            pass
+        state = settled(http)
         assert [known["label"] for known in state["classes"]] == ["zigzag"]
 
 
