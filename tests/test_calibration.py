@@ -142,6 +142,26 @@ def test_neat_data_get_sharper_probabilities():
     assert noisy < neat
 
 
+@pytest.mark.parametrize("metric", ["whitened", "mse"])
+def test_codes_are_freer_where_a_class_explains_its_members(metric):
+    """A class's cases on a line are explained by two of them; scattered ones are not."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat([0, 1, 2], 8)
+    means, along = rng.normal(size=(2, 3, P))
+    places = rng.normal(size=len(classes))
+    on_a_line = means[classes] + places[:, None] * along[classes]
+    scattered = means[classes] + rng.normal(size=(len(classes), P))
+
+    def noise(values):
+        values = values.reshape(-1, STEPS, CHANNELS).astype(np.float32)
+        batch = Batch(values, np.ones(values.shape, bool))
+        unit = class_scatter(batch, classes).mean_variance if metric == "mse" else 1.0
+        return choose_metric(batch, classes, metric).metric.noise / unit
+
+    assert 0 < noise(on_a_line) < 0.5 * noise(scattered)
+    assert noise(scattered) < 1.0
+
+
 def test_a_given_metric_stays_as_it_is():
     batch = make_batch(CLASSES)
     given = whitened(class_scatter(batch, CLASSES), P, 0.37)

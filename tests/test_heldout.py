@@ -73,7 +73,7 @@ def test_a_foreign_case_is_rejected_under_a_name_of_its_own(digit_model, digits)
     noise = np.random.default_rng(0).random((5, *X.shape[1:])) * 3
     answers = digit_model.predict(np.concatenate([X, noise]), reject=0.05)
     assert (answers[40:] == -1).all()
-    assert (answers[:40] != -1).mean() > 0.75  # the experts of this model are hardly trained
+    assert (answers[:40] != -1).mean() > 0.7  # the experts of this model are hardly trained
     named = digit_model.predict(noise, reject=0.05, unknown=99)
     assert (named == 99).all()
 

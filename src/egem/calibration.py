@@ -6,6 +6,7 @@ in for its expert: it is what a linear expert could imagine (METHOD, section 4, 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ RIDGE = 1.0  # of the hulls: about the price an expert's codes have
 MOST_DIRECTIONS = 512  # in which cases are seen to differ
 SHARPNESS_WITHOUT_CASES = 5.0
 SHRINKAGE_WITHOUT_CASES = 0.5
+NOISE_SHARE = 0.3  # of the loss that hulls leave of a held-out case; an expert explains the rest
+LEAST_NOISE = 1e-3  # of a typical member's loss against its class mean
 TEMPER = 0.5  # below 1: held-out cases are few, and each fold is told by others
 
 Project = Callable[[Batch, Batch, Bends | None], tuple[Batch, Batch, Bends | None]]
@@ -47,7 +50,8 @@ def choose_metric(
 
     Each fold holds out every k-th case of each class that has more than one, k at most 5. Few cases
     say little about the shrinkage, so candidates are averaged (on a log scale), each with the share
-    ``exp(-TEMPER n cross_entropy)``.
+    ``exp(-TEMPER n cross_entropy)``. What the hulls leave of held-out cases tells the noise, which
+    is what an expert's code has to be worth: the better cases can be explained, the freer it is.
 
     Parameters
     ----------
@@ -82,7 +86,12 @@ def choose_metric(
         measure = [Candidate(chosen, RIDGE, 1.0)]
         losses, _ = held_out_losses(batch[some], classes[some], folds, measure, given)
     found, sharpness = sharpest(losses[0], truth, SHARPNESSES)
-    return Choice(_build(batch, classes, metric, chosen), sharpness, found)
+    built = _build(batch, classes, metric, chosen)
+    if not isinstance(metric, Metric):
+        left = np.exp(np.median(losses[0][np.arange(len(truth)), truth]))
+        share = float(np.clip(NOISE_SHARE * left, LEAST_NOISE, 1.0))
+        built = replace(built, noise=share * built.noise)
+    return Choice(built, sharpness, found)
 
 
 def sharpest(

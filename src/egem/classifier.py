@@ -50,7 +50,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         metric (``other.metric_``) is taken as it is.
     shrinkage : float or None, default None
         Weight, in (0, 1], of the identity in the whitened metric of residuals; None chooses it by
-        leaving training cases out.
+        leaving training cases out, and for images takes 1 with the metric ``"auto"``.
     augment : {"auto", "none", "series", "pen", "image"}, default "auto"
         How training cases are bent to teach what members of a class may look like; experts learn
         the bends as part of their codes. ``"auto"`` judges by the data's shape (see
@@ -86,7 +86,8 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
     n_iterations : int or None, default None
         Most steps of that search; None is 20, or the paper's 50 for Adam.
     prior_strength : float, default 1.0
-        Weight of the prior on codes; 0 lets codes roam freely.
+        Weight of the prior on codes, in units of the noise seen in held-out training cases
+        (``metric_``'s); 0 lets codes roam freely.
     keep_cases : int, default 1000
         Training cases of a class that stay in the model, an even selection of more: to teach it
         further, to measure it anew, to show them beside others.

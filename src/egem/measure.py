@@ -33,6 +33,8 @@ from .training import canonical_order
 from .validation import Case
 
 COPIES, MOST_COPIES = 256, 8  # bent copies of all training cases together, of one of them
+# Neighbouring pixels differ together because pictures move; experts of images move what they imagine.
+SHRINKAGE_OF_IMAGES = 1.0
 ENOUGH_CASES = 20.0  # times what a guess is worth: from there on none is made
 
 
@@ -140,6 +142,8 @@ def fit_metric(
     if isinstance(metric, Metric | JointMetric):
         return measure(metric, m, fitted_here=False)
     residual = "mse" if metric == "mse" else "whitened"
+    if metric == "auto" and m.kind == "image" and shrinkage is None:
+        shrinkage = SHRINKAGE_OF_IMAGES
     chosen = choose_metric(m.batch, m.classes, residual, shrinkage).metric
     if metric in ("mse", "whitened"):
         return measure(chosen, m)

@@ -43,7 +43,8 @@ class Metric:
     floor : float
         Variance in every other direction.
     noise : float
-        Loss that a typical member of a class has against its class mean, the unit of the prior.
+        Loss that an expert is thought to leave of a member it was not shown, the unit of the prior;
+        of one case a class all that members differ from their mean.
     shrinkage : float
         Weight of the identity in Sigma; 1 for mse.
     """
