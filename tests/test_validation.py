@@ -88,6 +88,18 @@ def test_errors_name_the_argument_the_case_and_the_remedy(X, says):
         as_cases(X, name="Z")
 
 
+def test_rounding_errors_beside_other_channels_are_no_spread():
+    """The border of averaged pictures: 0 but for what sums leave, and one faint pixel."""
+    picture = np.arange(16.0).reshape(2, 8)
+    border = np.full(8, 1e-10) * np.arange(8)
+    faint = border.copy()
+    faint[3] = 8e-4
+    check_spread([np.vstack([picture, border]), np.vstack([picture, faint])])
+    with pytest.raises(ValueError, match="in channel 2, over a million times"):
+        border[5] = -999.0
+        check_spread([np.vstack([picture, border]), np.vstack([picture, faint])])
+
+
 @pytest.mark.parametrize("sentinel", [1e30, -999e6, 1e308])
 def test_sentinels_are_found(sentinel):
     cases = [np.arange(8.0)[None], np.array([[1.0, sentinel, 2.0]])]

@@ -26,8 +26,7 @@ from .tiles import Advance, run, tiled
 
 LOOKS = 0, 1, 2, 4, 8  # steps after which it is decided who searches on
 PAUSES = 5, 10  # steps after which, where all search to the end, those that are there make room
-FURTHEST = 0.7  # fall of the log of a score that a search may bring
-FURTHEST_ALONE = 1.0  # where nothing but the experts' own scores decides
+FURTHEST = 1.0  # fall of the log of a score that a search may bring
 TRUST, SLACK = 3.0, 0.1
 # Values of a case, for each entry of a code: so few can be met by chance, and all search on.
 FEW_VALUES = 4
@@ -212,7 +211,7 @@ def compete(
     n_cases = len(out.losses)
     contending = np.ones(out.losses.shape, bool) if among is None else among.copy()
     thin = wanted is Wanted.WINNER or among is not None
-    furthest = np.float32(np.exp(-(FURTHEST if evidence else FURTHEST_ALONE)))
+    furthest = np.float32(np.exp(-FURTHEST))
     at_best = (out.losses + out.priors) * furthest
     few = bound.weights.n_observed < FEW_VALUES * out.codes.shape[2]
     races: list[_Race] = []

@@ -33,7 +33,7 @@ from .training import canonical_order
 from .validation import Case
 
 COPIES, MOST_COPIES = 256, 8  # bent copies of all training cases together, of one of them
-# Neighbouring pixels differ together because pictures move; experts of images move what they imagine.
+# Pixels differ together because pictures move, and experts of images move what they imagine.
 SHRINKAGE_OF_IMAGES = 1.0
 ENOUGH_CASES = 20.0  # times what a guess is worth: from there on none is made
 

@@ -4,6 +4,7 @@ Every error names the argument, the trouble and the remedy.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -117,27 +118,43 @@ def _trimmed(x: Case, i: int, name: str) -> Case:
 def check_spread(cases: list[Case], name: str = "X") -> None:
     """Refuse sentinel values, which would drown everything else.
 
+    Spreads that float32 cannot tell from 0 beside those of the widest channel are rounding errors.
+
     Raises
     ------
     ValueError
         Where a value lies a million times farther out than its channel's typical one.
     """
-    for channel in range(len(cases[0])):
-        pooled = np.concatenate([x[channel] for x in cases])
-        pooled = pooled[~np.isnan(pooled)]
-        if not len(pooled):
-            continue
-        with np.errstate(over="ignore"):
-            far = np.abs(pooled - np.median(pooled))
-        typical = np.median(far[far > 0]) if (far > 0).any() else 1.0
-        if not far.max() / SENTINEL <= typical or far.max() > 1e150:
-            worst = pooled[far.argmax()]
-            i = next(i for i, x in enumerate(cases) if (x[channel] == worst).any())
+    spreads = [_spread(cases, channel) for channel in range(len(cases[0]))]
+    rounding = np.finfo(np.float32).eps * max(each.typical for each in spreads)
+    for channel, spread in enumerate(spreads):
+        typical = max(spread.typical, rounding)
+        if not spread.farthest / SENTINEL <= typical or spread.farthest > 1e150:
+            i = next(i for i, x in enumerate(cases) if (x[channel] == spread.worst).any())
             raise ValueError(
-                f"{name}: case {i} holds {worst:g} in channel {channel}, over a million times "
-                f"the typical spread there ({typical:g}); if it stands for a missing value, give "
-                "NaN, otherwise remove or rescale it."
+                f"{name}: case {i} holds {spread.worst:g} in channel {channel}, over a million "
+                f"times the typical spread there ({typical:g}); if it stands for a missing value, "
+                "give NaN, otherwise remove or rescale it."
             )
+
+
+class _Spread(NamedTuple):
+    """How far the values of a channel lie from their median."""
+
+    typical: float
+    farthest: float
+    worst: float  # the value that lies farthest
+
+
+def _spread(cases: list[Case], channel: int) -> _Spread:
+    pooled = np.concatenate([x[channel] for x in cases])
+    pooled = pooled[~np.isnan(pooled)]
+    if not len(pooled):
+        return _Spread(0.0, 0.0, 0.0)
+    with np.errstate(over="ignore"):
+        far = np.abs(pooled - np.median(pooled))
+    typical = float(np.median(far[far > 0])) if (far > 0).any() else 0.0
+    return _Spread(typical, float(far.max()), float(pooled[far.argmax()]))
 
 
 def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
