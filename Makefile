@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-slow lint format bench paper docs docs-serve pictures clean
+.PHONY: help demo serve test test-slow lint format bench paper docs docs-serve pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/core  ## learn ten digits from four examples each; pictures in egem-demo/
 	$(BIN)/egem demo --out egem-demo
+
+serve: $(VENV)/web  ## the page to teach by drawing, in your browser
+	$(BIN)/egem serve
 
 test: $(VENV)/dev  ## the test suite, without the long checks
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
@@ -58,6 +61,10 @@ $(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
+$(VENV)/web: $(VENV)/core
+	$(BIN)/python -m pip install --quiet -e '.[web]'
+	@touch $@
+
 $(VENV)/docs: $(VENV)/core
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	@touch $@
@@ -68,4 +75,4 @@ $(VENV)/bench: $(VENV)/dev
 
 $(VENV)/dev: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
-	@touch $@ $(VENV)/core
+	@touch $@ $(VENV)/core $(VENV)/web

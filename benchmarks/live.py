@@ -25,12 +25,11 @@ import numpy as np
 from websockets.sync.client import ClientConnection, connect
 
 from egem import load_dataset
-from pens import symbols, written
+from pens import stroke_of, symbols, written
 from serving import settled
 
 STAGES = 0.2, 0.4, 0.6, 0.8, 1.0  # shares of a letter's time
 EGEM = [sys.executable, "-c", "from egem.cli import app; app()", "serve", "--no-browser"]
-SIZE = 0.6  # of a letter on the pad
 
 
 def main() -> None:
@@ -90,7 +89,7 @@ def lesson(client: httpx.Client, name: str) -> float:
     labels = [known["label"] for known in client.get("/api/state").json()["classes"]]
     if name in labels:
         client.delete(f"/api/classes/{name}").raise_for_status()
-    drawings = [stroke_of(movement, 1.0) for movement in symbols(name, 5)]
+    drawings = [stroke_of(movement) for movement in symbols(name, 5)]
     began = time.perf_counter()
     body = {"label": name, "strokes": drawings[:4]}
     client.post("/api/teach", json=body).raise_for_status()
@@ -133,13 +132,6 @@ def draw(socket: ClientConnection, n_letters: int, seed: int) -> int:
     median, late = np.percentile(growing, [50, 95])
     print(f"{len(growing)} growing strokes: median {median:.1f} ms, 95 % {late:.1f} ms")
     return sum(map(len, times.values()))
-
-
-def stroke_of(movement: np.ndarray, share: float) -> dict[str, list[float]]:
-    """Lay the first part of a movement on the pad."""
-    n = max(int(share * movement.shape[1]), 2)
-    x, y = np.round(0.2 + SIZE * movement[:, :n], 4).tolist()
-    return {"x": x, "y": y}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import FloatRect
 
 Movement = Float[np.ndarray, "2 n"]  # x right, y down, fitted into the unit square
+PAD = 0.6, 0.2  # size of a movement laid on the pad, and where it begins
 N_POINTS = 28  # of a symbol's movement, for want of other wishes
 
 
@@ -63,6 +64,13 @@ def _by_hand(points: Movement, rng: np.random.Generator) -> Movement:
         rng.normal(0, 0.03, (2, 1)) * np.sin(k * phases + rng.uniform(0, 6)) for k in (1, 2, 3)
     )
     return rotation @ stretch @ np.array([[1, slant], [0, 1]]) @ points + stray
+
+
+def stroke_of(movement: Movement, share: float = 1.0) -> dict[str, list[float]]:
+    """Lay the first part of a movement on the pad, as the API takes it."""
+    n = max(int(share * movement.shape[1]), 2)
+    x, y = np.round(PAD[0] * movement[:, :n] + PAD[1], 4).tolist()
+    return {"x": x, "y": y}
 
 
 def draw(page, pad: str, movement: Movement, *, part: float = 1.0, finish: bool = True) -> None:

@@ -12,6 +12,8 @@ import uvicorn
 
 from egem.web.app import create_app
 
+PATIENCE = 300.0  # seconds that tests wait for an answer of a machine that is busy otherwise
+
 
 @contextmanager
 def serving(folder: Path, port: int = 0, **options) -> Iterator[str]:
@@ -25,11 +27,11 @@ def serving(folder: Path, port: int = 0, **options) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(PATIENCE)
         listening.close()
 
 
-def settled(client: httpx.Client, patience: float = 180.0) -> dict:
+def settled(client: httpx.Client, patience: float = PATIENCE) -> dict:
     """Wait until nothing is under way, and return the state; patience is in seconds."""
     until = time.monotonic() + patience
     while (state := client.get("/api/state").json())["busy"]:

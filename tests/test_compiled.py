@@ -13,7 +13,9 @@ hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
 from egem import EGEMClassifier
 X = np.random.default_rng(0).normal(size=(6, 1, 12)).cumsum(axis=2)
-EGEMClassifier(n_cells=4, n_updates=20, metric="mse").fit(X, [0, 1] * 3).predict(X)
+# Seed and thread are fixed: which programs a search asks for depends on the experts it meets.
+clf = EGEMClassifier(n_cells=4, n_updates=20, metric="mse", random_state=0, n_jobs=1)
+clf.fit(X, [0, 1] * 3).predict(X)
 print(hits.count("/jax/compilation_cache/cache_hits"))
 """
 
@@ -35,10 +37,9 @@ def files(folder):
 
 
 def test_programs_are_compiled_once(tmp_path):
-    assert run(EGEM_COMPILED=str(tmp_path)) == 0
-    kept = len(files(tmp_path))
+    run(EGEM_COMPILED=str(tmp_path))
+    kept = len(files(tmp_path))  # how many depends on the machine: those that compiled slowly
     assert kept
-    # a program near the threshold of compile time may join in the second run, so more are allowed
     assert run(EGEM_COMPILED=str(tmp_path)) >= kept
 
 

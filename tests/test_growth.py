@@ -87,6 +87,20 @@ def test_more_cases_teach_one_class_only(three, digits):
     assert after[1].shape != before[1].shape or (after[1] != before[1]).any()
 
 
+def test_a_class_forgets_a_case_as_if_it_had_never_been_taught(three, digits):
+    X, y, *_ = digits
+    clf = three()
+    before = experts(clf)
+    clf.remove_cases(1, [2])
+    cases = X[y == 1]
+    np.testing.assert_array_equal(clf.cases_.of(1), cases[[0, 1, 3]])
+    assert len(clf.ensemble_.trained[1].codes) == 3
+    for e in (0, 2):
+        np.testing.assert_array_equal(experts(clf)[e], before[e])
+    anew = three().remove_class(1).add_class(cases[[0, 1, 3]], 1)
+    np.testing.assert_array_equal(experts(clf)[1], experts(anew)[1])
+
+
 def test_a_class_whose_cases_were_not_all_kept_is_not_taught_more(digits):
     X, y, *_ = digits
     few = y < 2
@@ -180,6 +194,9 @@ def test_wrong_classes_are_refused_and_change_nothing(three, digits):
         (lambda: clf.add_class(np.zeros((2, 8, 30)), 9), "30 time points"),
         (lambda: clf.update_class(X[:2], 8), "is not a class"),
         (lambda: clf.remove_class(8), "is not a class"),
+        (lambda: clf.remove_cases(1, [4]), "0 to 3"),
+        (lambda: clf.remove_cases(1, [0.5]), "0 to 3"),
+        (lambda: clf.remove_cases(1, range(4)), "call remove_class"),
         (lambda: clf.rename_class(0, 1), "already"),
         (lambda: clf.merge(three()), "is in both models"),
     ]:

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import jax
@@ -174,12 +173,29 @@ def test_a_record_counts_for_its_settings_only(tmp_path):
     assert Store(tmp_path).has(run)  # a results file alone is a place to go on from
 
 
+# Kills itself some time after it has kept two runs, at the latest when it has kept four.
+KILLED = """
+import os, signal, sys, threading
+from test_paper import ONLY, TINY
+from egem.paper import reproduce
+from egem.paper.runs import Store
+
+def put(store, *run):
+    keep(store, *run)
+    kept.append(run)
+    if len(kept) == 2:
+        threading.Timer(float(sys.argv[2]), die).start()
+    if len(kept) == 4:
+        die()
+
+die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+kept, keep, Store.put = [], Store.put, put
+reproduce(sys.argv[1], only=ONLY, repeats=1, problems=[TINY], n_jobs=1)
+"""
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_resumes_to_the_same_rows(tmp_path):
-    command = (
-        "import sys; from test_paper import TINY, ONLY; from egem.paper import reproduce; "
-        "reproduce(sys.argv[1], only=ONLY, repeats=1, problems=[TINY], n_jobs=1)"
-    )
     here = os.path.dirname(__file__)
     environment = os.environ | {
         "PYTHONPATH": here,
@@ -190,13 +206,10 @@ def test_killed_at_any_moment_it_resumes_to_the_same_rows(tmp_path):
     rng = np.random.default_rng(8)
     for _ in range(3):
         before = len(list(folder.glob("runs/*.json")))
-        child = subprocess.Popen([sys.executable, "-c", command, str(folder)], env=environment)
-        while len(list(folder.glob("runs/*.json"))) < before + 2 and child.poll() is None:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.3))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        assert len(list(folder.glob("runs/*.json"))) >= before + 2
+        command = [sys.executable, "-c", KILLED, str(folder), str(rng.uniform(0, 0.3))]
+        child = subprocess.run(command, env=environment)
+        assert child.returncode == -signal.SIGKILL
+        assert before + 2 <= len(list(folder.glob("runs/*.json"))) <= before + 4
     assert len(list(folder.glob("runs/*.json"))) < 14
     broken = reproduce(folder, only=ONLY, repeats=1, problems=[TINY], n_jobs=1)
     whole = reproduce(tmp_path / "whole", only=ONLY, repeats=1, problems=[TINY], n_jobs=1)

@@ -46,7 +46,7 @@ def test_results_come_in_the_order_of_the_tasks(n_jobs, n_tasks):
 
 
 def test_threads_do_work_side_by_side():
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=300)
     assert run(lambda task, _: both.wait() >= 0, [1, 2], 2, lambda _: None) == [True, True]
 
 
@@ -59,7 +59,7 @@ def test_the_first_failure_is_raised_and_stops_the_others(n_jobs):
         if task == 0:
             failed.set()
             raise KeyError("task 0")
-        failed.wait(30)
+        failed.wait(300)
         for _ in range(100_000):  # gives up at its next report
             advance(0.0)
         return task

@@ -89,19 +89,46 @@ class Growth(Fitted):
             Where there is no such class, or not all of its cases were kept in the model.
         """
         cases = self._new_cases(X)
-        at = class_index(self.classes_, label)
-        old, known = self.cases_.of(at), len(self.ensemble_.trained[at].codes)
-        if len(old) < known:
+        at, old = self._all_cases(label)
+        return self._taught_anew(at, [*old, *cases], refit_metric)
+
+    def remove_cases(self, label, which, *, refit_metric: bool = False) -> Self:
+        """Let a class forget some of its cases: its expert is trained anew on the others.
+
+        Parameters
+        ----------
+        label : label
+            The class.
+        which : array-like of int
+            Numbers of the cases among those of the class, in the order in which they were given.
+        refit_metric : bool, default False
+            Whether to do what :meth:`refit_metric` does as well, quicker than one after the other.
+
+        Returns
+        -------
+        EGEMClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            Where there is no such class or case, none would be left, or not all cases of the class
+            were kept in the model.
+        """
+        check_is_fitted(self)
+        at, old = self._all_cases(label)
+        numbers = np.atleast_1d(np.asarray(which))
+        if numbers.dtype.kind not in "iu" or not ((numbers >= 0) & (numbers < len(old))).all():
             raise ValueError(
-                f"the model keeps {len(old)} of the {known} cases that class {label!r} was taught "
-                "with, and an expert taught anew would forget the rest; fit with a larger "
-                "keep_cases, or remove the class and add it with all its cases."
+                f"which must hold numbers of the cases of class {label!r}, 0 to {len(old) - 1}; it "
+                f"is {which!r}."
             )
-        both = [*old, *cases]
-        mine = list(self.ensemble_.trained)
-        mine[at] = self._taught([both], [label])[0]
-        kept = self.cases_.without(at).with_class(at, both, self.keep_cases)
-        return self._settle(self.classes_, mine, kept, refit_metric)
+        left = [old[i] for i in np.setdiff1d(np.arange(len(old)), numbers)]
+        if not left:
+            raise ValueError(
+                f"no case of class {label!r} would be left; call remove_class to forget it."
+            )
+        return self._taught_anew(at, left, refit_metric)
 
     def remove_class(self, label) -> Self:
         """Forget a class.
@@ -272,6 +299,25 @@ class Growth(Fitted):
             )
         self._check_visible(self.preparation_.apply(cases))
         return cases
+
+    def _all_cases(self, label) -> tuple[int, list[Case]]:
+        """Find a class, and the cases it was taught with."""
+        at = class_index(self.classes_, label)
+        old, known = self.cases_.of(at), len(self.ensemble_.trained[at].codes)
+        if len(old) < known:
+            raise ValueError(
+                f"the model keeps {len(old)} of the {known} cases that class {label!r} was taught "
+                "with, and an expert taught anew would forget the rest; fit with a larger "
+                "keep_cases, or remove the class and add it with all its cases."
+            )
+        return at, old
+
+    def _taught_anew(self, at: int, cases: list[Case], refit_metric: bool) -> Self:
+        """Train a class's expert on other cases than before."""
+        mine = list(self.ensemble_.trained)
+        mine[at] = self._taught([cases], [self.classes_[at].item()])[0]
+        kept = self.cases_.without(at).with_class(at, cases, self.keep_cases)
+        return self._settle(self.classes_, mine, kept, refit_metric)
 
     def _with_label(self, label) -> tuple[np.ndarray, int]:
         if (self.classes_ == label).any():

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -15,9 +15,28 @@ from .tables import ENDINGS, Table, read_table, write_table
 from .timesteps import Rows, choose_step, sort_rows, spacing
 
 
-def read_long(
-    path: Path, step: float | None, start: float | str | None, stacklevel: int
-) -> tuple[Sequences, Labels | None]:
+class Named(NamedTuple):
+    """Sequences with what a user calls them.
+
+    Attributes
+    ----------
+    X : array (n_cases, n_channels, n_timepoints), or list of array (n_channels, length_i)
+        The sequences.
+    y : array (n_cases,) or None
+        Labels.
+    cases : list or None
+        Names of the cases, text or numbers; None where they have none.
+    channels : list of str or None
+        Names of the channels.
+    """
+
+    X: Sequences
+    y: Labels | None
+    cases: list[Any] | None = None
+    channels: list[str] | None = None
+
+
+def read_long(path: Path, step: float | None, start: float | str | None, stacklevel: int) -> Named:
     """Read a long `.csv` or `.parquet`; :func:`egem.read_data` says how.
 
     Raises
@@ -33,29 +52,32 @@ def read_long(
         Where times are uneven and a step was chosen; ``stacklevel`` says to whom.
     """
     table = read_table(path)
-    rows, labels, begin = _rows(table, start)
+    rows, labels, begin, channels = _rows(table, start)
+    cases = [
+        name if isinstance(name, int | float | str) else str(name) for name in rows.names.tolist()
+    ]
     with _errors_naming(path):
         if step is not None:
-            return stack(lay(rows, step, begin)), labels
+            return Named(stack(lay(rows, step, begin)), labels, cases, channels)
         rows = merge_simultaneous(rows)
         even = spacing(rows).even
         if even.all() and begin is None:
-            return stack(rows.split()), labels
+            return Named(stack(rows.split()), labels, cases, channels)
         step = choose_step(rows)
-        cases = lay(rows, step, begin)
+        laid = lay(rows, step, begin)
     if not even.all():
-        seen = sum(int((~np.isnan(x)).sum()) for x in cases)
+        seen = sum(int((~np.isnan(x)).sum()) for x in laid)
         n_averaged = int((~np.isnan(rows.values)).sum()) - seen
         warnings.warn(
             f"{path}: the times of {(~even).sum()} of {len(even)} cases are unevenly spaced, first "
             f"in case {rows.names[np.argmin(even)]}; all cases were laid on a grid of step={step}, "
-            f"of which {seen / sum(x.size for x in cases):.0%} is observed and where {n_averaged} "
+            f"of which {seen / sum(x.size for x in laid):.0%} is observed and where {n_averaged} "
             "values were averaged with a neighbour. Give this step, or a better one, for this file "
             "and for those to be compared with it.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
-    return stack(cases), labels
+    return Named(stack(laid), labels, cases, channels)
 
 
 def time_step(path: str | Path) -> float:
@@ -108,6 +130,7 @@ def write_long(
     X: Sequences | Sequence[np.ndarray],
     y: Any = None,
     channels: Sequence[str] | None = None,
+    names: Sequence[Any] | None = None,
 ) -> None:
     """Write sequences as a long `.csv` or `.parquet` that :func:`egem.read_data` reads back.
 
@@ -121,6 +144,8 @@ def write_long(
         Labels, column ``label``.
     channels : sequence of str, optional
         Names of the channels' columns; None is ``channel_0``, ``channel_1``, ...
+    names : sequence, optional
+        Names of the cases, text or numbers, each once; None numbers them from 0.
 
     Raises
     ------
@@ -139,8 +164,13 @@ def write_long(
     if len({len(x) for x in cases}) > 1:
         raise ValueError(f"{path}: every case of X needs the same number of channels.")
     lengths = [x.shape[1] for x in cases]
+    if names is not None and len(set(names)) != len(cases):
+        raise ValueError(
+            f"{path}: names must hold a name of its own for each of the {len(cases)} cases; it "
+            f"holds {len(set(names))}."
+        )
     columns: dict[str, np.ndarray] = {
-        "case": np.repeat(np.arange(len(cases)), lengths),
+        "case": np.repeat(np.arange(len(cases)) if names is None else np.array(names), lengths),
         "time": np.concatenate([np.arange(n) for n in lengths]),
     }
     if y is not None:
@@ -152,17 +182,17 @@ def write_long(
             )
         columns["label"] = np.repeat(labels, lengths)
     joined = np.concatenate(cases, axis=1)
-    names = [f"channel_{c}" for c in range(len(joined))] if channels is None else list(channels)
-    if len(names) != len(joined) or len({*names, *columns}) < len(names) + len(columns):
+    of = [f"channel_{c}" for c in range(len(joined))] if channels is None else list(channels)
+    if len(of) != len(joined) or len({*of, *columns}) < len(of) + len(columns):
         raise ValueError(
             f"{path}: channels must hold a name of its own for each of the {len(joined)} channels, "
-            f"none of them {', '.join(columns)}; it holds {', '.join(names)}."
+            f"none of them {', '.join(columns)}; it holds {', '.join(of)}."
         )
-    write_table(path, columns | dict(zip(names, joined, strict=True)))
+    write_table(path, columns | dict(zip(of, joined, strict=True)))
 
 
-def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None]:
-    """Sort a long table into time points, labels of the cases, and the start as a number."""
+def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None, list[str]]:
+    """Sort a long table into time points, labels of the cases, the start as a number, channels."""
     import pandas as pd
 
     path, columns = table.path, table.columns
@@ -181,7 +211,8 @@ def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None]:
     values = np.stack([table.numbers(name) for name in channels])
     values = values.astype(precision(*(columns[name].to_numpy().dtype for name in channels)))
     rows = sort_rows(Rows(number, times.time, values, names, times.shown))
-    return rows, _labels(table, number, names) if "label" in columns else None, times.start
+    labels = _labels(table, number, names) if "label" in columns else None
+    return rows, labels, times.start, [str(name) for name in channels]
 
 
 def _labels(table: Table, number: Int[np.ndarray, " n_rows"], names: Any) -> Labels:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .longformat import read_long
+from .longformat import Named, read_long
 from .sequences import Labels, Sequences, precision, stack
 from .tables import ENDINGS, needs
 
@@ -93,12 +93,25 @@ def read_data(
     [[[1.0, 2.0, nan, 3.0]], [[4.0, 5.0, nan, 6.0]]]
     >>> folder.cleanup()
     """
+    return read_named(path, step, start, stacklevel=3)[:2]
+
+
+def read_named(
+    path: str | Path,
+    step: float | None = None,
+    start: float | str | None = None,
+    stacklevel: int = 2,
+) -> Named:
+    """Do as :func:`read_data`, and keep what the file calls cases and channels.
+
+    Warnings are those of the caller at ``stacklevel``.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
     ending = path.suffix.lower()
     if ending in ENDINGS:
-        return read_long(path, step, start, stacklevel=2)
+        return read_long(path, step, start, stacklevel)
     if ending not in (".npz", ".ts"):
         raise ValueError(
             f"{path}: files ending in {ending!r} are not known; give .npz, .ts, or a long .csv or "
@@ -109,7 +122,7 @@ def read_data(
             f"{path}: {ending} files are read without times, so step and start mean nothing; leave "
             "them out, or give a long .csv or .parquet."
         )
-    return _read_npz(path) if ending == ".npz" else read_ts(path)
+    return Named(*(_read_npz(path) if ending == ".npz" else read_ts(path)))
 
 
 def read_ts(path: Path) -> tuple[Sequences, Labels | None]:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 import pens
-from serving import serving, settled
+from serving import PATIENCE, serving, settled
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -22,7 +22,7 @@ def served(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture
 def client(served) -> Iterator[httpx.Client]:
     """A browser, as far as the API knows, that was never here."""
-    with httpx.Client(base_url=served, timeout=60.0) as client:
+    with httpx.Client(base_url=served, timeout=PATIENCE) as client:
         client.get("/api/state")
         yield client
 
@@ -50,7 +50,7 @@ def page(browser, served, context_options):
     """The page in a browser that was never here before; it must not complain on its console."""
     usual = {"viewport": {"width": 1280, "height": 800}, "base_url": served}
     context = browser.new_context(**usual | context_options)
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
     complaints: list[str] = []
     page.on(
@@ -68,7 +68,7 @@ def page(browser, served, context_options):
 @pytest.fixture(scope="module")
 def two_symbols(served) -> bytes:
     """A model of a zigzag and a spiral, taught once through the API."""
-    with httpx.Client(base_url=served, timeout=60.0) as client:
+    with httpx.Client(base_url=served, timeout=PATIENCE) as client:
         client.get("/api/state")  # which makes a workspace
         for label in ("zigzag", "spiral"):
             strokes = [{"x": x.tolist(), "y": y.tolist()} for x, y in pens.symbols(label, 4)]

@@ -9,14 +9,8 @@ from websockets.sync.client import connect
 
 from egem import EGEMClassifier, load_dataset
 from egem.sources import own_file
-from pens import letters, symbols
-from serving import settled
-
-
-def stroke_of(movement, share=1.0):
-    n = max(int(share * movement.shape[1]), 2)
-    x, y = np.round(0.6 * movement[:, :n] + 0.2, 4).tolist()
-    return {"x": x, "y": y}
+from pens import letters, stroke_of, symbols
+from serving import PATIENCE, settled
 
 
 def teach(client, label, movements):
@@ -32,7 +26,7 @@ def teach(client, label, movements):
 @pytest.fixture(scope="module")
 def scholar(served):
     """A browser that has taught two symbols, one of them in two lessons."""
-    with httpx.Client(base_url=served, timeout=60.0) as client:
+    with httpx.Client(base_url=served, timeout=PATIENCE) as client:
         client.get("/api/state")
         teach(client, "zigzag", symbols("zigzag", 4))
         teach(client, "spiral", symbols("spiral", 2))
@@ -90,13 +84,18 @@ def test_the_live_line_answers_while_the_stroke_grows(scholar, served):
             answer = json.loads(line.recv())
             assert answer["id"] == number and answer["done"] is (share == 1)
         assert answer["ranking"][0]["label"] == "zigzag" and answer["heat"] and answer["near"]
-        # Of many questions at once the first and the last are answered, and of the others few.
-        for number in range(100, 140):
-            line.send(json.dumps({"id": number, "stroke": stroke_of(movement), "done": False}))
-        answered = []
-        while not answered or answered[-1] != 139:
-            answered.append(json.loads(line.recv())["id"])
-        assert answered == sorted(answered) and len(answered) < 40
+        # Of many questions at once the first and the last are answered, and of the others few;
+        # unless they come slowly, on a machine that is busy.
+        for _ in range(10):
+            for number in range(100, 140):
+                line.send(json.dumps({"id": number, "stroke": stroke_of(movement), "done": False}))
+            answered = []
+            while not answered or answered[-1] != 139:
+                answered.append(json.loads(line.recv())["id"])
+            assert answered == sorted(answered)
+            if len(answered) < 40:
+                break
+        assert len(answered) < 40
         for words, number in (("[", None), ('{"id": 7}', 7), ("null", None), ('{"id": "x"}', None)):
             line.send(words)
             answer = json.loads(line.recv())
@@ -158,6 +157,29 @@ def test_a_model_goes_out_and_comes_in_elsewhere(scholar, client, tmp_path):
     for before in (["zigzag"], ["a/b ü?", "zigzag"], ["spiral", "zigzag"], []):
         assert labels(client.post("/api/undo").json()) == before
     assert client.post("/api/undo").status_code == 409
+
+
+def test_a_class_forgets_one_of_its_drawings(scholar, client):
+    content = scholar.get("/api/model").content
+    client.post("/api/model", files={"file": ("mine.safetensors", content)}).raise_for_status()
+    before = client.get("/api/classes/spiral/cases").json()["cases"]
+    answer = client.post("/api/classes/spiral/forget", json={"case": 1})
+    assert answer.status_code == 202 and answer.json()["busy"]["what"] == "forget"
+    state = settled(client)
+    assert [known["n_cases"] for known in state["classes"]] == [3, 4]
+    assert state["undo_what"] == "removing a drawing of spiral"
+    after = client.get("/api/classes/spiral/cases").json()["cases"]
+    assert after == [before[0], *before[2:]]
+    assert client.post("/api/classes/spiral/forget", json={"case": 3}).status_code == 404
+    client.post("/api/undo").raise_for_status()
+    assert client.get("/api/classes/spiral/cases").json()["cases"] == before
+
+
+def test_the_only_drawing_goes_with_its_class(client, monkeypatch):
+    monkeypatch.setattr("egem.web.teaching.N_UPDATES", 50)
+    teach(client, "zigzag", symbols("zigzag", 1))
+    answer = client.post("/api/classes/zigzag/forget", json={"case": 0})
+    assert answer.status_code == 409 and "Remove the class" in answer.json()["error"]["remedy"]
 
 
 @pytest.mark.parametrize(

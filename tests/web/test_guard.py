@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from egem.web.guard import Limits
-from serving import serving
+from serving import PATIENCE, serving
 
 TOKEN = "correct horse battery staple"
 PAGE = "/api/state"
@@ -25,7 +25,7 @@ def guarded(tmp_path_factory):
 def sent(address, path=PAGE, method="GET", **headers):
     """Send headers as they are."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.request(method, address + path, headers=names)
+    return httpx.request(method, address + path, headers=names, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_this_page_sends_is_let_through(served):
 
 def test_sockets_of_other_pages_and_names_are_refused(served):
     line = served.replace("http", "ws") + "/api/live"
-    with connect(line, origin=served) as socket:
+    with connect(line, origin=served, open_timeout=PATIENCE) as socket:
         socket.send("{}")
         assert "error" in json.loads(socket.recv())
     with pytest.raises(InvalidStatus, match="403"), connect(line, origin="http://evil.example"):
@@ -144,7 +144,7 @@ def test_with_a_token_any_name_will_do_but_no_other_page(guarded):
 
 
 def test_who_asks_too_often_has_to_wait(tmp_path):
-    with serving(tmp_path, limits=Limits(rate=1.0, burst=5)) as address:
+    with serving(tmp_path, limits=Limits(rate=0.001, burst=5)) as address:
         answers = [sent(address) for _ in range(8)]
     assert [a.status_code for a in answers[:5]] == [200] * 5
     last = answers[-1]
@@ -159,7 +159,7 @@ def test_bodies_are_counted_as_they_come(served):
             yield b"[" * 65536
 
     try:
-        status = httpx.post(f"{served}/api/teach", content=endless(), timeout=20.0).status_code
+        status = httpx.post(f"{served}/api/teach", content=endless(), timeout=PATIENCE).status_code
     except httpx.WriteError:  # the server has hung up on what is still coming
         status = 413
     assert status == 413
@@ -169,7 +169,7 @@ def test_bodies_are_counted_as_they_come(served):
 @pytest.mark.parametrize("length", ["-1", "1e9", "99999999999"])
 def test_announced_lengths_are_believed_only_so_far(served, length):
     where = urlsplit(served)
-    with socket.create_connection((where.hostname, where.port), timeout=10) as line:
+    with socket.create_connection((where.hostname, where.port), timeout=PATIENCE) as line:
         head = (
             f"POST /api/teach HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {length}\r\n\r\n"
         )

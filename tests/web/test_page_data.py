@@ -32,7 +32,7 @@ def test_a_file_is_plotted_fitted_and_judged(data, waves_csv):
     assert "36 cases of 3 classes, 1 channel, 30 time points." in data.text_content("#data-shown")
     assert data.locator("#data-shown figure").count() == 3
     data.click("#fit-go")
-    data.wait_for_selector("#result:not([hidden])", timeout=60_000)
+    data.wait_for_selector("#result:not([hidden])")
     share = data.text_content("#result-words .name")
     assert int(share.replace("\u202f%", "")) >= 80
     assert "of " in data.text_content("#result-words")

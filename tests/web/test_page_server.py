@@ -1,12 +1,12 @@
 """The server as the page meets it: gone and back again, or behind a token."""
 
 import pens
-from serving import serving
+from serving import PATIENCE, serving
 
 
 def test_a_restart_loses_nothing(browser, tmp_path):
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(1000 * PATIENCE)
     with serving(tmp_path) as address:
         page.goto(address)
         pens.teach(page, "zigzag", pens.symbols("zigzag", 4))
@@ -21,6 +21,7 @@ def test_a_restart_loses_nothing(browser, tmp_path):
 
 def test_a_page_behind_a_token_asks_for_it(browser, tmp_path):
     page = browser.new_context().new_page()
+    page.set_default_timeout(1000 * PATIENCE)
     with serving(tmp_path, token="open-sesame") as address:
         page.goto(address)
         page.wait_for_selector("#locked:not([hidden])")

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import pens
+from serving import PATIENCE
 
 NUMBER = re.compile(r"\d+")
 SOURCES = [
@@ -88,6 +89,26 @@ def test_more_drawings_join_a_symbol(taught):
     assert taught.text_content("#lesson-teach") == "Add to spiral"
     taught.click("#lesson-teach")
     taught.wait_for_selector('#classes > li[data-label="spiral"] >> text=5 drawings')
+
+
+def test_a_drawing_is_taken_away_and_brought_back(taught):
+    taught.click('nav a[href="#teach"]')
+    card = taught.locator('#classes > li[data-label="spiral"]')
+    ink = card.locator(".thumbs path")
+    ink.nth(3).wait_for()
+    before = [path.get_attribute("d") for path in ink.all()]
+    opener = card.get_by_role("button", name="4 drawings", exact=True)
+    opener.focus()
+    taught.keyboard.press("Enter")
+    taught.click('button[aria-label="Remove drawing 2 of spiral"]')
+    card.get_by_role("button", name="3 drawings").wait_for()
+    ink.nth(2).wait_for()
+    left = [path.get_attribute("d") for path in ink.all()]
+    assert left == [before[0], *before[2:]]
+    taught.locator(".notice button", has_text="Undo").click()
+    card.get_by_role("button", name="4 drawings").wait_for()
+    ink.nth(3).wait_for()
+    assert [path.get_attribute("d") for path in ink.all()] == before
 
 
 def test_a_model_is_saved_and_loaded(taught, tmp_path):
@@ -173,4 +194,4 @@ def changes(path, before):
     """Wait until a line is another one."""
     from playwright.sync_api import expect
 
-    expect(path).not_to_have_attribute("d", before)
+    expect(path).not_to_have_attribute("d", before, timeout=1000 * PATIENCE)

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 
 from egem.cli import app
 from pens import symbols
-from serving import settled
+from serving import PATIENCE, settled
 
 MB = 2**20
 MOST_MEMORY = 700 * MB  # beyond what the server has before it is abused
@@ -42,7 +42,7 @@ def start(folder, *options):
 def end(process):
     """Press Ctrl-C; returns the exit code and what was said on stderr."""
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate(timeout=PATIENCE)
     return process.returncode, words
 
 
@@ -58,7 +58,7 @@ def running(tmp_path_factory):
 def address(running):
     """The server, which must answer as before when the test is over."""
     yield running[1]
-    assert httpx.get(f"{running[1]}api/state", timeout=30.0).status_code == 200
+    assert httpx.get(f"{running[1]}api/state", timeout=PATIENCE).status_code == 200
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_an_upload_of_100_mb_is_refused(address, bounded):
     for more in ({"content-length": str(sum(map(len, parts)))}, {}):  # announced, and not
         try:
             answer = httpx.post(
-                f"{address}api/data", content=iter(parts), headers=head | more, timeout=60.0
+                f"{address}api/data", content=iter(parts), headers=head | more, timeout=PATIENCE
             )
             assert answer.status_code == 413
         except httpx.TransportError:
@@ -99,7 +99,7 @@ def test_endless_strokes_are_refused(address, bounded, n):
     body = f'{{"stroke": {{"x": [{values}], "y": [{values}]}}}}'
     head = {"content-type": "application/json"}
     try:
-        answer = httpx.post(f"{address}api/recognise", content=body, headers=head, timeout=60.0)
+        answer = httpx.post(f"{address}api/recognise", content=body, headers=head, timeout=PATIENCE)
     except httpx.TransportError:
         assert n == 1_000_000
         return
@@ -112,14 +112,14 @@ def test_endless_strokes_are_refused(address, bounded, n):
 )
 def test_json_that_is_meant_to_hurt_is_refused(address, body):
     head = {"content-type": "application/json"}
-    answer = httpx.post(f"{address}api/recognise", content=body, headers=head, timeout=60.0)
+    answer = httpx.post(f"{address}api/recognise", content=body, headers=head, timeout=PATIENCE)
     assert answer.status_code in (400, 422)
 
 
 def test_a_hundred_thousand_wrong_numbers_are_one_error(address, bounded):
     stroke = {"x": ["a"] * 10_000, "y": [None] * 10_000}
     body = {"label": "x", "strokes": [stroke] * 30}
-    answer = httpx.post(f"{address}api/teach", json=body, timeout=60.0)
+    answer = httpx.post(f"{address}api/teach", json=body, timeout=PATIENCE)
     assert answer.status_code == 422 and len(answer.content) < 1000
 
 
@@ -129,7 +129,7 @@ def test_fifty_clients_at_once(address, bounded):
     stroke = {"x": movement[0].tolist(), "y": movement[1].tolist()}
 
     async def client(number):
-        async with httpx.AsyncClient(base_url=address, timeout=120.0) as http:
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE) as http:
             state = await http.get("/api/state")
             assert state.status_code == 200
             cookie = {"Cookie": f"egem={http.cookies['egem']}"}
@@ -160,7 +160,7 @@ def test_fifty_clients_at_once(address, bounded):
 
 
 def test_a_lesson_after_all_that(address):
-    with httpx.Client(base_url=address, timeout=60.0) as http:
+    with httpx.Client(base_url=address, timeout=PATIENCE) as http:
         http.get("/api/state")
         strokes = [{"x": x.tolist(), "y": y.tolist()} for x, y in symbols("zigzag", 4)]
         assert (
@@ -173,7 +173,7 @@ def test_a_lesson_after_all_that(address):
 def test_two_servers_do_not_share_a_folder(running, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp() / "running0"
     command = [*EGEM, "--port", "0", "--data-dir", folder]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert second.returncode == 1 and "--data-dir" in second.stderr
 
 
@@ -182,7 +182,7 @@ def test_a_model_is_served_to_every_browser_with_a_token(tmp_path, wave_model):
     process, address = start(tmp_path, "--token", "s3cret", str(tmp_path / "waves.safetensors"))
     try:
         assert address.endswith("/?token=s3cret")
-        with httpx.Client(follow_redirects=True, timeout=60.0) as http:
+        with httpx.Client(follow_redirects=True, timeout=PATIENCE) as http:
             assert http.get(address).status_code == 200
             state = http.get(f"{address.partition('?')[0]}api/state").json()
         assert len(state["classes"]) == 3 and not state["can_undo"]
@@ -195,7 +195,7 @@ def test_a_port_that_is_taken_is_told_with_a_remedy(running, tmp_path):
     port = str(httpx.URL(running[1]).port)
     command = [*EGEM, "--port", port]
     second = subprocess.run(
-        [*command, "--data-dir", tmp_path], capture_output=True, text=True, timeout=180
+        [*command, "--data-dir", tmp_path], capture_output=True, text=True, timeout=PATIENCE
     )
     assert second.returncode == 1 and "another --port" in second.stderr
 

@@ -9,21 +9,17 @@ from egem.web.strokes import N_POINTS, Path
 from egem.web.teaching import new_classifier
 from egem.web.trouble import Trouble
 from egem.web.verdicts import contest, verdict
-from pens import symbols
-
-PAD = 0.6, 0.2  # size and corner of where the drawings lie
+from pens import PAD, stroke_of, symbols
 
 
-def stroke_of(movement, share=1.0):
-    n = max(int(share * movement.shape[1]), 2)
-    x, y = (PAD[0] * movement + PAD[1])[:, :n].tolist()
-    return Stroke(x=x, y=y)
+def drawing_of(movement, share=1.0):
+    return Stroke.model_validate(stroke_of(movement, share))
 
 
 def model_of(names):
     cases, labels, drawings = [], [], {}
     for name in names:
-        made = [drawn(s.x, s.y, s.lifts) for s in map(stroke_of, symbols(name, 4))]
+        made = [drawn(s.x, s.y, s.lifts) for s in map(drawing_of, symbols(name, 4))]
         cases += [case for case, _ in made]
         labels += [name] * len(made)
         drawings[name] = tuple(drawing for _, drawing in made)
@@ -38,7 +34,7 @@ def two():
 
 def test_finished_drawings_are_recognised(two):
     right = [
-        verdict(two, stroke_of(movement), True).ranking[0].label == name
+        verdict(two, drawing_of(movement), True).ranking[0].label == name
         for name in ("spiral", "zigzag")
         for movement in symbols(name, 14)[4:]
     ]
@@ -46,7 +42,7 @@ def test_finished_drawings_are_recognised(two):
 
 
 def test_a_finished_verdict_is_the_library_s(two):
-    stroke = stroke_of(symbols("zigzag", 6)[5])
+    stroke = drawing_of(symbols("zigzag", 6)[5])
     found = verdict(two, stroke, True)
     case = Path.of(stroke.x, stroke.y).case()[None]
     clf = two.classifier
@@ -58,7 +54,7 @@ def test_a_finished_verdict_is_the_library_s(two):
 
 
 def test_imaginations_lie_over_the_ink_and_heat_along_it(two):
-    stroke = stroke_of(symbols("zigzag", 6)[5])
+    stroke = drawing_of(symbols("zigzag", 6)[5])
     found = verdict(two, stroke, True)
     best = found.ranking[0]
     ink, length = np.array([stroke.x, stroke.y]), Path.of(stroke.x, stroke.y).length
@@ -73,14 +69,14 @@ def test_imaginations_lie_over_the_ink_and_heat_along_it(two):
 
 def test_a_nearby_training_case_is_named_first(two):
     for case, movement in enumerate(symbols("spiral", 4)):
-        assert verdict(two, stroke_of(movement), True).near[0].case == case
+        assert verdict(two, drawing_of(movement), True).near[0].case == case
 
 
 @pytest.mark.parametrize("name", ["spiral", "zigzag"])
 def test_half_a_drawing_is_recognised_and_continued(two, name):
     right, away = [], []
     for movement in symbols(name, 10)[4:]:
-        found = verdict(two, stroke_of(movement, 0.5), False)
+        found = verdict(two, drawing_of(movement, 0.5), False)
         best = found.ranking[0]
         right.append(best.label == name)
         assert sum(r.probability for r in found.ranking) == pytest.approx(1.0)
@@ -90,7 +86,7 @@ def test_half_a_drawing_is_recognised_and_continued(two, name):
         length = Path.of(*whole.tolist()).length
         away.append(_distance(imagined, whole).mean() / length)
         behind = imagined[:, : best.ahead_from]
-        ink = np.array([*map(np.array, (stroke_of(movement, 0.5).x, stroke_of(movement, 0.5).y))])
+        ink = np.array([*map(np.array, (drawing_of(movement, 0.5).x, drawing_of(movement, 0.5).y))])
         assert _distance(behind, ink).mean() < 0.03 * length
     assert sum(right) >= 5
     assert np.median(away) < 0.05
@@ -99,7 +95,7 @@ def test_half_a_drawing_is_recognised_and_continued(two, name):
 def test_what_is_ahead_shrinks_while_the_pen_goes_on(two):
     movement = symbols("zigzag", 5)[4]
     reached = [
-        verdict(two, stroke_of(movement, share), False).ranking[0].ahead_from
+        verdict(two, drawing_of(movement, share), False).ranking[0].ahead_from
         for share in (0.3, 0.5, 0.7, 0.9)
     ]
     assert reached == sorted(reached) and reached[0] < reached[-1]
@@ -118,7 +114,7 @@ def test_each_expert_takes_the_length_that_suits_it(two):
 
 def test_size_and_place_of_a_finished_drawing_do_not_count(two):
     movement = symbols("zigzag", 5)[4]
-    usual = verdict(two, stroke_of(movement), True)
+    usual = verdict(two, drawing_of(movement), True)
     small = verdict(
         two, Stroke(x=(5 + movement[0] / 9).tolist(), y=(movement[1] / 9).tolist()), True
     )
@@ -128,26 +124,26 @@ def test_size_and_place_of_a_finished_drawing_do_not_count(two):
 
 def test_without_a_class_there_is_nothing_to_rank():
     for done in (False, True):
-        found = verdict(Model(), stroke_of(symbols("zigzag", 1)[0]), done)
+        found = verdict(Model(), drawing_of(symbols("zigzag", 1)[0]), done)
         assert found.ranking == [] and found.unknown is None and found.done is done
 
 
 def test_one_class_knows_its_own_and_rejects_others():
     one = model_of(["zigzag"])
-    known = [verdict(one, stroke_of(m), True) for m in symbols("zigzag", 12)[4:]]
-    other = [verdict(one, stroke_of(m), True) for m in symbols("spiral", 8)]
+    known = [verdict(one, drawing_of(m), True) for m in symbols("zigzag", 12)[4:]]
+    other = [verdict(one, drawing_of(m), True) for m in symbols("spiral", 8)]
     assert all(v.ranking[0].probability == 1.0 for v in known)
     assert sum(v.unknown for v in known) <= 1
     assert all(v.unknown for v in other)
-    growing = verdict(one, stroke_of(symbols("zigzag", 1)[0], 0.5), False)
+    growing = verdict(one, drawing_of(symbols("zigzag", 1)[0], 0.5), False)
     assert [r.label for r in growing.ranking] == ["zigzag"]
 
 
 def test_from_one_drawing_nothing_is_told_of_unknowns():
     path = symbols("zigzag", 1)
-    case, drawing = drawn(*stroke_of(path[0]).model_dump(include={"x", "y", "lifts"}).values())
+    case, drawing = drawn(*drawing_of(path[0]).model_dump(include={"x", "y", "lifts"}).values())
     clf = new_classifier().set_params(n_updates=100).fit(case[None], ["zigzag"])
-    found = verdict(Model(clf, {"zigzag": (drawing,)}), stroke_of(symbols("spiral", 1)[0]), True)
+    found = verdict(Model(clf, {"zigzag": (drawing,)}), drawing_of(symbols("spiral", 1)[0]), True)
     assert found.unknown is None and found.novelty == 1.0
 
 

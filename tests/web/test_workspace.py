@@ -69,7 +69,7 @@ def test_changes_follow_each_other_and_answers_do_not_wait(awake):
         goes_on = threading.Event()
 
         def slow(before):
-            goes_on.wait(10)
+            goes_on.wait()
             return named("slow")(before)
 
         mine.begin("teach", "slow", slow)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .files import check_writable, open_model, read, write
+from .files import check_writable, open_model, read_named, write
 from .options import Data, Jobs, Json, Model, Quiet, Step
 from .terminal import remark
 
@@ -31,7 +31,7 @@ def predict(
     from ..calibration import probabilities
 
     clf = open_model(model, jobs, quiet or as_json)
-    X, y = read(data, step or clf.time_step_)
+    X, y, names, _ = read_named(data, step or clf.time_step_)
     if out is not None:
         check_writable(out)
     inversion = clf.invert(X)
@@ -39,7 +39,7 @@ def predict(
     winner = inversion.scores.argmin(axis=1)
     cases = np.arange(len(winner))
     columns: dict[str, Any] = {
-        "case": cases.tolist(),
+        "case": names or cases.tolist(),
         "predicted": clf.classes_[winner].tolist(),
         "probability": [round(float(p), 4) for p in chances[cases, winner]],
         "loss": [float(f"{v:.5g}") for v in inversion.losses[cases, winner]],

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .change import typed
-from .files import check_writable, open_model, read
+from .files import check_writable, open_model, read, read_named
 from .options import Data, Jobs, Model, Quiet, Step
 from .terminal import remark
 
@@ -58,12 +58,12 @@ def complete(
     from ..longformat import write_long
 
     clf = open_model(model, jobs, quiet)
-    X, _ = read(data, step or clf.time_step_)
+    X, _, cases, channels = read_named(data, step or clf.time_step_)
     check_writable(out)
     whole = clf.complete(X, None if label is None else typed(clf, label), level)
     bands = np.concatenate([whole.values, whole.low, whole.high], axis=1)
-    n = whole.values.shape[1]
-    names = [f"{of}_{c}" for of in ("channel", "low", "high") for c in range(n)]
-    write_long(out, bands, whole.labels, names)
+    of = channels or [f"channel_{c}" for c in range(whole.values.shape[1])]
+    columns = [*of, *(f"{end}_{name}" for end in ("low", "high") for name in of)]
+    write_long(out, bands, whole.labels, columns, cases)
     if not quiet:
         remark(f"{len(bands)} cases of {bands.shape[2]} time points: {out}")

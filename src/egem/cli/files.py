@@ -7,15 +7,21 @@ from .terminal import interactive
 
 def read(data: str, step: float | None = None):
     """Read a file, or load a data set of that name; ``step`` counts for long files only."""
+    return read_named(data, step)[:2]
+
+
+def read_named(data: str, step: float | None = None):
+    """Do so, and keep what the file calls cases and channels."""
     from ..datasets import load_dataset
-    from ..readers import read_data
+    from ..longformat import Named
+    from ..readers import read_named
     from ..tables import ENDINGS
 
     path = Path(data)
     if path.suffix or path.exists():
-        return read_data(path, step=step if path.suffix.lower() in ENDINGS else None)
+        return read_named(path, step=step if path.suffix.lower() in ENDINGS else None)
     try:
-        return load_dataset(data)
+        return Named(*load_dataset(data))
     except ValueError as error:
         raise ValueError(f"{data}: there is no such file, and {error}") from error
 

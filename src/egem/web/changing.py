@@ -8,8 +8,8 @@ from starlette.status import HTTP_202_ACCEPTED
 
 from . import letters
 from .models import Model
-from .schema import REFUSALS, RenameBody, StartBody, State, TeachBody
-from .teaching import check_teachable, forgotten, renamed, taught
+from .schema import REFUSALS, ForgetBody, RenameBody, StartBody, State, TeachBody
+from .teaching import check_teachable, check_untaught, forgotten, renamed, taught, untaught
 from .trouble import Trouble
 from .visitors import Mine
 
@@ -55,6 +55,15 @@ async def teach(body: TeachBody, mine: Mine) -> State:
 async def rename(label: ClassName, body: RenameBody, mine: Mine) -> State:
     """Give a class another name."""
     await mine.change("rename", label, partial(renamed, label=label, to=body.to))
+    return await mine.state()
+
+
+@router.post("/classes/{label:path}/forget", status_code=HTTP_202_ACCEPTED)
+async def forget(label: ClassName, body: ForgetBody, mine: Mine) -> State:
+    """Teach a class anew without one of its drawings, in the background."""
+    seen = await mine.model()
+    check_untaught(seen, label, body.case)
+    mine.begin("forget", label, partial(untaught, label=label, case=body.case, seen=seen))
     return await mine.state()
 
 

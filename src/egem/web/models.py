@@ -13,7 +13,7 @@ from jaxtyping import Float
 from ..calibration import choose_metric
 from ..classifier import EGEMClassifier
 from ..validation import Case
-from .strokes import FRAME, Path, is_normal
+from .strokes import FRAME, Path, fitted, is_normal
 from .trouble import Trouble
 
 Kind = Literal["strokes", "series"]
@@ -113,6 +113,13 @@ class Model:
         """Return a label as the classifier has it: a class may be called by a number."""
         assert self.classifier is not None
         return self.classifier.classes_[self.labels.index(label)]
+
+    def drawings_of(self, label: str) -> tuple[Drawing, ...]:
+        """Return the drawings of a class; of one that was not drawn here, how its cases look."""
+        if label in self.drawings:
+            return self.drawings[label]
+        paths = [np.round(fitted(case), 5).tolist() for case in self.cases(label)]
+        return tuple(Drawing(x, y, [], USUAL_LENGTH) for x, y in paths)
 
     def cases(self, label: str) -> list[Case]:
         """Training cases of a class that the classifier keeps."""

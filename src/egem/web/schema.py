@@ -93,6 +93,14 @@ class RenameBody(Sent):
     to: Label = Field(examples=["lightning"])
 
 
+class ForgetBody(Sent):
+    """A drawing that a class is to forget."""
+
+    case: Annotated[int, Field(strict=True, ge=0)] = Field(
+        description="Number of the drawing among those of the class.", examples=[0]
+    )
+
+
 class RecogniseBody(Sent):
     """A finished drawing."""
 
@@ -166,7 +174,7 @@ class Known(BaseModel):
 class Busy(BaseModel):
     """Work under way."""
 
-    what: Literal["start", "teach", "letters", "rename", "remove", "undo", "model", "fit"]
+    what: Literal["start", "teach", "letters", "rename", "remove", "forget", "undo", "model", "fit"]
     label: str | None
     progress: float = Field(ge=0.0, le=1.0)
     seconds_left: float | None

@@ -26,8 +26,8 @@ def taught(model: Model, label: str, strokes: Sequence[Stroke]) -> Model:
     check_drawn(model)
     made = [drawn(s.x, s.y, s.lifts) for s in strokes]
     cases, drawings = np.stack([case for case, _ in made]), tuple(d for _, d in made)
-    before = model.drawings.get(label, ())
     known = label in model.labels
+    before = model.drawings_of(label) if known else ()
     _check_room(model, label, len(cases))
     clf = new_classifier() if model.classifier is None else copy(model.classifier)
     if model.classifier is None:
@@ -54,6 +54,58 @@ def check_teachable(model: Model, label: str, strokes: Sequence[Stroke]) -> None
     _check_room(model, label, len(strokes))
     for stroke in strokes:
         Path.of(stroke.x, stroke.y)
+
+
+def untaught(model: Model, label: str, case: int, seen: Model) -> Model:
+    """Teach a class anew without one of its drawings.
+
+    Parameters
+    ----------
+    model : Model
+        As it is now.
+    label : str
+        The class.
+    case : int
+        Number of the drawing.
+    seen : Model
+        The model that ``case`` was chosen from.
+
+    Raises
+    ------
+    Trouble
+        Where that is not the model any more, or there is no such drawing, or no other.
+    """
+    if model is not seen:
+        raise Trouble(409, "The model has changed meanwhile.", "Look again which drawing it is.")
+    check_untaught(model, label, case)
+    clf = copy(check_class(model, label))
+    clf.remove_cases(model.own(label), [case], refit_metric=True)
+    left = tuple(d for i, d in enumerate(model.drawings_of(label)) if i != case)
+    how = f"removing a drawing of {label}"
+    return replace(model, classifier=clf, drawings={**model.drawings, label: left}, how=how)
+
+
+def check_untaught(model: Model, label: str, case: int) -> None:
+    """Refuse at once what :func:`untaught` would refuse later.
+
+    Raises
+    ------
+    Trouble
+        Where the model is of other series, or there is no such drawing, or no other.
+    """
+    check_drawn(model)
+    check_class(model, label)
+    n = len(model.cases(label))
+    if case >= n:
+        raise Trouble(
+            404, f"Class {label!r} has no drawing {case}.", f"Its drawings are 0 to {n - 1}."
+        )
+    if n == 1:
+        raise Trouble(
+            409,
+            f"That is the only drawing of {label!r}.",
+            "Remove the class, or teach it more drawings first.",
+        )
 
 
 def renamed(model: Model, label: str, to: str) -> Model:

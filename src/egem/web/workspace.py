@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MOST_AWAKE = 64  # workspaces kept in memory though nobody asks for them
 MOST_WAITING = 8  # changes of one workspace
 
-What = Literal["start", "teach", "letters", "rename", "remove", "undo", "model", "fit"]
+What = Literal["start", "teach", "letters", "rename", "remove", "forget", "undo", "model", "fit"]
 Change = Callable[[Model], Model]
 
 

@@ -48,6 +48,7 @@ export const api = {
   start: (what) => call("POST", "/api/start", { with: what }),
   teach: (label, strokes) => call("POST", "/api/teach", { label, strokes }),
   rename: (label, to) => call("POST", `${of(label)}/rename`, { to }),
+  forget: (label, i) => call("POST", `${of(label)}/forget`, { case: i }),
   remove: (label) => call("DELETE", of(label)),
   undo: () => call("POST", "/api/undo"),
   cases: (label) => call("GET", `${of(label)}/cases`),

@@ -1,10 +1,11 @@
-// The experts there are, with the drawings they were taught with; rename, remove, add to them.
+// The experts there are, with the drawings they were taught with; rename, remove, add to them,
+// take single drawings away.
 
 import { el } from "./dom.js";
 import { api } from "./api.js";
 import { attempt, note } from "./notice.js";
 import { picture, range } from "./picture.js";
-import { heard } from "./store.js";
+import { heard, state } from "./store.js";
 import { count } from "./words.js";
 
 const SHOWN = 6; // drawings of a class
@@ -32,6 +33,7 @@ export class Classes {
   constructor(list, more) {
     this.list = list;
     this.more = more;
+    this.open = new Set(); // labels of those all drawings of which are shown, to be taken away
   }
 
   /** Show the classes of a state. */
@@ -41,12 +43,14 @@ export class Classes {
 
   #row(label, n, version, kind) {
     const thumbs = el("div", { class: "thumbs" });
-    attempt(async () => {
-      const cases = await casesOf(label, version);
-      thumbs.replaceChildren(...pictures(cases.slice(0, SHOWN), `${label}, drawing`));
-      if (cases.length > SHOWN)
-        thumbs.append(el("span", { class: "soft" }, `and ${cases.length - SHOWN} more`));
-    });
+    const fill = () =>
+      attempt(async () => {
+        const cases = await casesOf(label, version);
+        if (this.open.has(label)) return fillOpen(thumbs, label, cases);
+        thumbs.replaceChildren(...pictures(cases.slice(0, SHOWN), `${label}, drawing`));
+        if (cases.length > SHOWN)
+          thumbs.append(el("span", { class: "soft" }, `and ${cases.length - SHOWN} more`));
+      });
     const head = el("div", { class: "row" });
     const row = el("li", { "data-label": label }, head, thumbs);
     const button = (name, action, described) =>
@@ -54,7 +58,9 @@ export class Classes {
     const show = () =>
       head.replaceChildren(
         el("h3", {}, label),
-        el("span", { class: "soft" }, count(n, kind === "strokes" ? "drawing" : "case")),
+        kind === "strokes"
+          ? opener(count(n, "drawing"))
+          : el("span", { class: "soft" }, count(n, "case")),
         el(
           "div",
           { class: "row acts" },
@@ -63,7 +69,19 @@ export class Classes {
           button("Remove", () => remove(label), `Remove ${label}`),
         ),
       );
+    const opener = (words) => {
+      const open = el("button", { type: "button", class: "link opener" }, words);
+      open.addEventListener("click", () => {
+        if (!this.open.delete(label)) this.open.add(label);
+        tell();
+        fill();
+      });
+      const tell = () => open.setAttribute("aria-expanded", this.open.has(label));
+      tell();
+      return open;
+    };
     show();
+    fill();
     return row;
   }
 }
@@ -71,8 +89,39 @@ export class Classes {
 function remove(label) {
   return attempt(async () => {
     heard(await api.remove(label));
-    note(`${label} is removed.`, { name: "Undo", do: () => attempt(async () => heard(await api.undo())) });
+    undoable(`${label} is removed.`);
   });
+}
+
+/** Say what was done, and offer to undo it. */
+export function undoable(words) {
+  note(words, { name: "Undo", do: () => attempt(async () => heard(await api.undo())) });
+}
+
+/** All drawings of a class, each to be taken away; the last one goes with its class. */
+function fillOpen(thumbs, label, cases) {
+  const last = cases.length === 1;
+  const items = pictures(cases, `${label}, drawing`).map((one, i) =>
+    el(
+      "div",
+      { class: "one" },
+      one,
+      last
+        ? null
+        : el(
+            "button",
+            {
+              type: "button",
+              class: "drop-one",
+              "aria-label": `Remove drawing ${i + 1} of ${label}`,
+              onclick: () => state.busy || attempt(async () => heard(await api.forget(label, i))),
+            },
+            "×",
+          ),
+    ),
+  );
+  thumbs.replaceChildren(...items);
+  if (last) thumbs.append(el("span", { class: "soft" }, "The only one: it goes with its class."));
 }
 
 function rename(head, label, back) {

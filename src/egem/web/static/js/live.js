@@ -2,7 +2,8 @@
 
 const FIRST_WAIT = 250; // ms before the connection is made anew; doubled up to LONGEST_WAIT
 const LONGEST_WAIT = 4000;
-const PATIENCE = 5000; // ms after which a question counts as lost
+const PATIENCE = 5000; // ms after which a question counts as lost; doubled each time
+const MOST_PATIENCE = 60000;
 
 /** A line to the experts that mends itself. */
 export class Live {
@@ -10,6 +11,7 @@ export class Live {
   #waiting = null; // the newest question that was not sent
   #asked = null; // the question under way
   #wait = FIRST_WAIT;
+  #patience = PATIENCE;
   #id = 0;
 
   /**
@@ -65,13 +67,17 @@ export class Live {
     this.#asked = { ...this.#waiting, id: ++this.#id, sent: performance.now() };
     this.#waiting = null;
     this.#socket.send(JSON.stringify({ id: this.#id, stroke, done }));
-    this.#asked.timer = setTimeout(() => this.#socket.close(), PATIENCE);
+    this.#asked.timer = setTimeout(() => {
+      this.#patience = Math.min(2 * this.#patience, MOST_PATIENCE); // the server may just be slow
+      this.#socket.close();
+    }, this.#patience);
   }
 
   #receive(answer) {
     const asked = this.#asked;
     if (asked?.id !== answer.id) return;
     this.#settle();
+    this.#patience = PATIENCE;
     const ms = performance.now() - asked.sent;
     if (answer.error) this.onerror(answer.error);
     else if (!asked.dropped) {

@@ -2,7 +2,7 @@
 
 import { $, el } from "./dom.js";
 import { api } from "./api.js";
-import { Classes } from "./classes.js";
+import { Classes, undoable } from "./classes.js";
 import { Lesson, hint } from "./lesson.js";
 import { attempt, confirmed, note, say } from "./notice.js";
 import { Pad, explainPen } from "./pad.js";
@@ -122,7 +122,9 @@ export function setUp({ startLetters }) {
   function settle(now, was) {
     if (lesson.sent && (now.failure || !labels().includes(lesson.sent.label))) return lesson.failed();
     if (lesson.sent) lesson.learned();
-    if (was?.what !== "teach" || now.failure) return;
+    if (now.failure) return;
+    if (was?.what === "forget") return undoable(`A drawing of ${was.label} is removed.`);
+    if (was?.what !== "teach") return;
     const see = { name: "Recognise", do: () => (location.hash = "recognise") };
     note(`${was.label} is known now.`, $("#guide").hidden ? see : null);
   }

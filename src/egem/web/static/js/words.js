@@ -32,6 +32,7 @@ export function workWords({ what, label, seconds_left: seconds }) {
   const doing =
     {
       teach: `Teaching ${label}`,
+      forget: `Teaching ${label} without that drawing`,
       letters: "Teaching twenty letters",
       fit: "Fitting your data",
       model: "Reading the model",

@@ -1,0 +1,124 @@
+"""A newcomer's path: from cloning to a symbol of one's own, by what README says and nothing else.
+
+    python benchmarks/newcomer.py [--source .]
+
+Clones the repository into a new folder, says `make serve` there, as README does, opens the address
+that is printed in a headless Chromium, follows the guide, draws two symbols with real pointer
+events at the pace of a hand, and has further drawings recognised. Tells when, from the beginning of
+the clone, each was reached. It needs `pip install -e '.[dev]'` and Debian's `chromium`; the
+newcomer's own environment is made anew. What pip has in its cache, or in a mirror close by, is not
+downloaded again: the time for that comes on top.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from pens import Movement, onto, symbols, verdict
+
+ROOT = Path(__file__).parents[1]
+PACE = 0.03  # seconds between two points of a drawing
+THOUGHT = 1.2  # seconds between two drawings: the page takes one for complete after one
+TYPING = 120  # ms a key
+PATIENCE = 600.0  # seconds
+
+
+def main() -> None:
+    """Go the path and tell the times."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--source", default=str(ROOT), help="what to clone")
+    source = parser.parse_args().source
+    began = time.monotonic()
+
+    def tell(what: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        subprocess.run(["git", "clone", "--quiet", source, home / "egem"], check=True)
+        tell("cloned")
+        server = subprocess.Popen(
+            ["make", "serve"],
+            cwd=home / "egem",
+            env=newcomer(home),
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            address = printed_address(server)
+            tell("installed and served")
+            with sync_playwright() as p:
+                chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+                browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                page = browser.new_page(viewport={"width": 1280, "height": 800})
+                page.set_default_timeout(1000 * PATIENCE)
+                page.goto(address)
+                page.wait_for_selector("#guide:not([hidden])")
+                tell("page open")
+                for label in ("zigzag", "spiral"):
+                    lesson(page, label)
+                    tell(f"{label} is known")
+                page.wait_for_selector("#recognise:not([hidden])")
+                for label in ("spiral", "zigzag"):
+                    by_hand(page, "#recognise-pad", symbols(label, 5)[4])
+                    tell(f"another {label} is called {verdict(page)}")
+                browser.close()
+        finally:
+            os.killpg(server.pid, signal.SIGINT)  # Ctrl-C
+            server.wait(60)
+
+
+def newcomer(home: Path) -> dict[str, str]:
+    """Make the environment of somebody who has never run egem."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("EGEM_", "JAX_", "VIRTUAL_"))}
+    own |= {"XDG_CACHE_HOME": str(home / "cache"), "XDG_DATA_HOME": str(home / "data")}
+    return own | {"BROWSER": "true"}  # no window of the machine's own browser
+
+
+def printed_address(server: subprocess.Popen[str]) -> str:
+    """Read what is printed until there is an address."""
+    assert server.stdout is not None
+    for line in server.stdout:
+        if found := re.search(r"http://\S+", line):
+            return found[0]
+    raise SystemExit("`make serve` ended without an address")
+
+
+def lesson(page: Page, label: str) -> None:
+    """Draw four examples, name them, and wait until they are known."""
+    for movement in symbols(label, 4):
+        by_hand(page, "#teach-pad", movement)
+    page.click("#lesson-name")
+    page.keyboard.type(label, delay=TYPING)
+    page.click("#lesson-teach")
+    page.wait_for_selector(f'#classes > li[data-label="{label}"]', state="attached")
+
+
+def by_hand(page: Page, pad: str, movement: Movement) -> None:
+    """Draw at the pace of a hand, and rest until the page takes the drawing for complete."""
+    page.locator(pad).scroll_into_view_if_needed()
+    box = page.locator(pad).bounding_box()
+    assert box is not None
+    places = onto(movement, box)
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        time.sleep(PACE)
+        page.mouse.move(*place)
+    page.mouse.up()
+    time.sleep(THOUGHT)
+
+
+if __name__ == "__main__":
+    main()
