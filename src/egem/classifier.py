@@ -287,13 +287,18 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         save(self, path)
 
     @classmethod
-    def load(cls, path) -> Self:
-        """Read a model written by :meth:`save`; no code from the file is run.
+    def load(cls, path, *, max_bytes: int | None = None) -> Self:
+        """Read a model written by :meth:`save`, of this version or an earlier one.
+
+        No code from the file is run, and what does not fit together is refused.
 
         Parameters
         ----------
         path : path-like
             The file.
+        max_bytes : int or None, default None
+            Largest file, and most memory that the model's decoded codes may take; None is
+            ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
 
         Returns
         -------
@@ -305,11 +310,11 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         FileNotFoundError
             Where there is no such file.
         ModelFileError
-            Where it is truncated, corrupted or not a model of this package.
+            Where it is truncated, corrupted, too large or not a model of this package.
         """
         from .persistence import load
 
-        return load(cls, path)
+        return load(cls, path, max_bytes)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
