@@ -1,4 +1,4 @@
-"""Files of earlier formats load, and files that fit no model are refused whatever their checksum."""
+"""Files of earlier formats load, and what fits no model is refused whatever its checksum."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_a_file_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, mo
     size = path.stat().st_size
     for limit in ({"max_bytes": 1000}, {}):
         monkeypatch.setenv("EGEM_MAX_BYTES", "1000")
-        with pytest.raises(ModelFileError, match="over the limit of 1,000.*raise max_bytes, or"):
+        with pytest.raises(ModelFileError, match=r"over the limit of 1,000.*raise max_bytes, or"):
             EGEMClassifier.load(path, **limit)
     assert EGEMClassifier.load(path, max_bytes=10 * size).classes_.size == 3
     monkeypatch.setenv("EGEM_MAX_BYTES", "plenty")
@@ -46,7 +46,7 @@ def test_a_small_file_of_a_model_that_fills_the_memory_is_refused(tmp_path):
         header["metric"].update(name="mse", floor=1.0)
         arrays["metric/basis"] = np.zeros((2 * 10**9, 0), np.float32)
 
-    with pytest.raises(ModelFileError, match="at work it takes .* bytes, over the limit"):
+    with pytest.raises(ModelFileError, match=r"at work it takes .* bytes, over the limit"):
         EGEMClassifier.load(rewritten(tmp_path, lengthen))
 
 

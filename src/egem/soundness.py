@@ -178,7 +178,7 @@ def _check_grid(grid: Preparation) -> None:
 
 def _check_trained(trained: Trained, n_cells: int, n_channels: int) -> None:
     h, k = n_cells, len(trained.expert.w_code)
-    shapes = Expert((k, 4 * h), (4 * h,), (h, 4 * h), (4 * h,), (h, n_channels), (n_channels,))
+    shapes = (k, 4 * h), (4 * h,), (h, 4 * h), (4 * h,), (h, n_channels), (n_channels,)
     for name, array, shape in zip(Expert._fields, trained.expert, shapes, strict=True):
         _array(name, np.asarray(array), shape, "f")
     n, n_book = len(trained.codes), len(trained.book)
