@@ -1,5 +1,6 @@
 """The scikit-learn face of the method; what it does is in the modules it calls."""
 
+import logging
 from typing import Literal, Self
 
 import numpy as np
@@ -23,11 +24,14 @@ from .parameters import (
     search_of,
     seed_of,
 )
+from .phases import Phases
 from .prepare import Preparation
 from .search import PRIOR_STRENGTH
 from .spaces import Representation
 from .training import Codes
 from .validation import as_labels, check_spread
+
+log = logging.getLogger(__name__)
 
 
 class EGEMClassifier(ClassifierMixin, Growth, Imagination):
@@ -124,6 +128,8 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         Probabilities are proportional to ``invert(X).scores ** -sharpness_``.
     n_features_in_ : int
         Width of 2-D input; for other input the number of channels.
+    fit_seconds_ : dict of float
+        What the phases of the last ``fit`` took; not kept in files.
 
     References
     ----------
@@ -240,21 +246,26 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
             Where a class's expert reaches no finite loss.
         """
         check_parameters(self)
-        cases = self._cases(X, reset=True)
-        y = as_labels(y, len(cases))
-        check_spread(cases)
-        classes, index = np.unique(y, return_inverse=True)
-        kind = kind_of(self, cases)
-        preparation = preparation_of(self, cases, index, kind)
-        given, cases = cases, preparation.align(cases)
-        batch = preparation.apply(cases)
-        self._check_visible(batch)
-        recipe = recipe_of(self, kind, batch, index)
-        seed = seed_of(self.random_state)
-        batches = [batch[index == c] for c in range(len(classes))]
-        trained = self._train(batches, classes.tolist(), recipe, preparation, seed)
-        material = Material.of(cases, batch, index, kind, preparation, seed, self.n_jobs)
-        measured = fit_metric(self.metric, self.shrinkage, material)
+        phases = Phases("fit")
+        with phases("prepare"):
+            cases = self._cases(X, reset=True)
+            y = as_labels(y, len(cases))
+            check_spread(cases)
+            classes, index = np.unique(y, return_inverse=True)
+            kind = kind_of(self, cases)
+            preparation = preparation_of(self, cases, index, kind)
+            given, cases = cases, preparation.align(cases)
+            batch = preparation.apply(cases)
+            self._check_visible(batch)
+            recipe = recipe_of(self, kind, batch, index)
+            seed = seed_of(self.random_state)
+            batches = [batch[index == c] for c in range(len(classes))]
+        log.info("fit: %d classes, %d cases, %s", len(classes), len(cases), recipe)
+        with phases("train"):
+            trained = self._train(batches, classes.tolist(), recipe, preparation, seed)
+        with phases("measure"):
+            material = Material.of(cases, batch, index, kind, preparation, seed, self.n_jobs)
+            measured = fit_metric(self.metric, self.shrinkage, material)
         self.classes_ = classes
         self.kind_ = kind
         self.recipe_ = recipe
@@ -264,6 +275,8 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         self.ensemble_ = Ensemble(
             classes, tuple(trained), preparation, measured.residual, search_of(self), seed
         )
+        self.fit_seconds_ = phases.seconds
+        phases.log(log)
         return self
 
     def save(self, path) -> None:
