@@ -93,8 +93,8 @@ def seeds(kind: str) -> list[tuple[str, bytes]]:
 class Examiner:
     """Reads files and tells what became of them; raises :class:`Finding`."""
 
-    def __init__(self, folder: str):
-        self.folder = folder
+    def __init__(self, folder: str, classify: bool = True):
+        self.folder, self.classify = folder, classify
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.slowest, self.seen = 0.0, ""
@@ -144,7 +144,11 @@ class Examiner:
             if not isinstance(error, fine) or str(path) not in text or len(text) > 20_000:
                 raise Finding(f"{type(error).__name__}: {text:.500}") from error
             return text.replace(str(path), "")
-        if _shapes(model) in self.shapes and model.ensemble_.search.n_iterations <= 50:
+        if (
+            self.classify
+            and _shapes(model) in self.shapes
+            and model.ensemble_.search.n_iterations <= 50
+        ):
             self._classify(model)
         return "accepted"
 
@@ -253,11 +257,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="only with --plain")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plain", action="store_true", help="not guided by coverage")
+    parser.add_argument("--load-only", action="store_true", help="classify nothing")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         with tempfile.TemporaryDirectory() as folder:
-            examine = Examiner(folder)
+            examine = Examiner(folder, not options.load_only)
             if atheris and not options.plain:
                 guided(options.kind, options.runs, options.seed, examine, options.worker)
             done = plain(options.kind, options.runs, options.seed, options.seconds, examine)
