@@ -158,7 +158,7 @@ class Examiner:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
-                model.set_params(n_jobs=1).predict(X)
+                model.set_params(n_jobs=1, verbose=False).predict(X)
                 self.outcomes["classified"] += 1
             except (ValueError, ArithmeticError) as error:
                 self.outcomes[f"accepted, then {type(error).__name__}"] += 1

@@ -102,6 +102,7 @@ def told(section, **entries):
         told("preparation", n_steps=0),
         told("preparation", block=0),
         told("preparation", n_steps=2.5),
+        told("joint", spaces=[]),
         told("metric", floor=0.0),
         told("metric", noise=float("nan")),
         told("metric", name="pickle"),

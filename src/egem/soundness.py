@@ -25,7 +25,7 @@ from .sizes import check_size
 from .spaces import Space
 from .training import Recipe, Trained
 
-LARGEST = 2**31  # of what is counted: time points, steps, seeds
+LARGEST = 2**31 - 1  # of what is counted: time points, steps, seeds
 MOST_ITERATIONS = 100_000
 KINDS: tuple[str, ...] = get_args(Kind)
 SPACES = ("raw", "features", "columns", "own")
@@ -67,6 +67,9 @@ def check_hulls(
     ValueError
         Saying what is wrong.
     """
+    names = [space.name for space in metric.spaces]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"its spaces are {', '.join(names) or 'none'}")
     _number("imagined", metric.imagined, 0.0)
     _whole("whole steps", metric.whole.n_steps, 0, LARGEST)
     _number("missing", metric.whole.missing, 0.0)
