@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-slow lint format bench paper docs docs-serve pictures clean
+.PHONY: help demo serve test test-slow invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,20 @@ test: $(VENV)/dev  ## the test suite, without the long checks
 
 test-slow: $(VENV)/dev  ## the long checks
 	$(BIN)/pytest -m slow
+
+invariances: $(VENV)/dev  ## what must change nothing, 1,000 examples of each
+	$(BIN)/pytest tests/test_invariances.py --hypothesis-profile=thorough --hypothesis-show-statistics
+
+fuzz: $(VENV)/dev  ## 200,000 wrong models and 50,000 wrong data files; guided by coverage with atheris
+	$(BIN)/python benchmarks/fuzz.py models --runs 200000
+	$(BIN)/python benchmarks/fuzz.py data --runs 50000
+
+torture: $(VENV)/dev  ## kill 300 processes that save and 30 that fit
+	$(BIN)/python benchmarks/torture.py save --times 300
+	$(BIN)/python benchmarks/torture.py fit --times 30
+
+release-check: $(VENV)/dev  ## wheel and sdist, built and installed in clean environments; licences
+	$(BIN)/python benchmarks/release.py
 
 lint: $(VENV)/dev  ## style and types
 	$(BIN)/ruff check .

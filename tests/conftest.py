@@ -9,7 +9,8 @@ from egem import EGEMClassifier, few_shot_split, load_dataset
 from helpers import QUICK, make_waves
 
 settings.register_profile("egem", deadline=None, max_examples=25, derandomize=True)
-settings.load_profile("egem")
+settings.register_profile("thorough", deadline=None, max_examples=1000, derandomize=True)
+settings.load_profile("egem")  # `make invariances` asks for the other
 
 
 @pytest.fixture

@@ -305,3 +305,11 @@ def test_bench_passes_on_what_the_benchmark_says(monkeypatch, tmp_path):
     monkeypatch.setattr("egem.cli.bench.SCRIPT", script)
     assert egem("bench", "--part", "start", "-o", str(tmp_path), "--quiet").exit_code == 0
     assert egem("bench", "--part", "growth", "-o", str(tmp_path)).exit_code == 1
+
+
+def test_the_log_goes_to_stderr_where_it_is_asked_for():
+    model = str(Path(__file__).parent / "fixtures" / "format-1.safetensors")
+    quiet, told = egem("info", model), egem("--log-level", "info", "info", model)
+    assert quiet.stderr == "" and told.stdout == quiet.stdout
+    assert "INFO egem.persistence: read" in told.stderr
+    assert egem("--log-level", "loud", "info").exit_code == 2

@@ -7,9 +7,13 @@
 """
 
 import importlib
+import logging
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+# What there is to tell goes to the standard library's logging, and nowhere unless asked for.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Names load on first use, so that `import egem` costs next to nothing beyond JAX.
 _HOME = {

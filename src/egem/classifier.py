@@ -1,5 +1,6 @@
 """The scikit-learn face of the method; what it does is in the modules it calls."""
 
+import logging
 from typing import Literal, Self
 
 import numpy as np
@@ -23,11 +24,14 @@ from .parameters import (
     search_of,
     seed_of,
 )
+from .phases import Phases
 from .prepare import Preparation
 from .search import PRIOR_STRENGTH
 from .spaces import Representation
 from .training import Codes
 from .validation import as_labels, check_spread
+
+log = logging.getLogger(__name__)
 
 
 class EGEMClassifier(ClassifierMixin, Growth, Imagination):
@@ -125,6 +129,8 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         Probabilities are proportional to ``invert(X).scores ** -sharpness_``.
     n_features_in_ : int
         Width of 2-D input; for other input the number of channels.
+    fit_seconds_ : dict of float
+        What the phases of the last ``fit`` took; not kept in files.
 
     References
     ----------
@@ -241,21 +247,26 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
             Where a class's expert reaches no finite loss.
         """
         check_parameters(self)
-        cases = self._cases(X, reset=True)
-        y = as_labels(y, len(cases))
-        check_spread(cases)
-        classes, index = np.unique(y, return_inverse=True)
-        kind = kind_of(self, cases)
-        preparation = preparation_of(self, cases, index, kind)
-        given, cases = cases, preparation.align(cases)
-        batch = preparation.apply(cases)
-        self._check_visible(batch)
-        recipe = recipe_of(self, kind, batch, index)
-        seed = seed_of(self.random_state)
-        batches = [batch[index == c] for c in range(len(classes))]
-        trained = self._train(batches, classes.tolist(), recipe, preparation, seed)
-        material = Material.of(cases, batch, index, kind, preparation, seed, self.n_jobs)
-        measured = fit_metric(self.metric, self.shrinkage, material)
+        phases = Phases("fit")
+        with phases("prepare"):
+            cases = self._cases(X, reset=True)
+            y = as_labels(y, len(cases))
+            check_spread(cases)
+            classes, index = np.unique(y, return_inverse=True)
+            kind = kind_of(self, cases)
+            preparation = preparation_of(self, cases, index, kind)
+            given, cases = cases, preparation.align(cases)
+            batch = preparation.apply(cases)
+            self._check_visible(batch)
+            recipe = recipe_of(self, kind, batch, index)
+            seed = seed_of(self.random_state)
+            batches = [batch[index == c] for c in range(len(classes))]
+        log.info("fit: %d classes, %d cases, %s", len(classes), len(cases), recipe)
+        with phases("train"):
+            trained = self._train(batches, classes.tolist(), recipe, preparation, seed)
+        with phases("measure"):
+            material = Material.of(cases, batch, index, kind, preparation, seed, self.n_jobs)
+            measured = fit_metric(self.metric, self.shrinkage, material)
         self.classes_ = classes
         self.kind_ = kind
         self.recipe_ = recipe
@@ -265,6 +276,8 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         self.ensemble_ = Ensemble(
             classes, tuple(trained), preparation, measured.residual, search_of(self), seed
         )
+        self.fit_seconds_ = phases.seconds
+        phases.log(log)
         return self
 
     def save(self, path) -> None:
@@ -288,13 +301,18 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         save(self, path)
 
     @classmethod
-    def load(cls, path) -> Self:
-        """Read a model written by :meth:`save`; no code from the file is run.
+    def load(cls, path, *, max_bytes: int | None = None) -> Self:
+        """Read a model written by :meth:`save`, of this version or an earlier one.
+
+        No code from the file is run, and what does not fit together is refused.
 
         Parameters
         ----------
         path : path-like
             The file.
+        max_bytes : int or None, default None
+            Largest file, and most memory that the model's decoded codes may take; None is
+            ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
 
         Returns
         -------
@@ -306,11 +324,11 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         FileNotFoundError
             Where there is no such file.
         ModelFileError
-            Where it is truncated, corrupted or not a model of this package.
+            Where it is truncated, corrupted, too large or not a model of this package.
         """
         from .persistence import load
 
-        return load(cls, path)
+        return load(cls, path, max_bytes)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

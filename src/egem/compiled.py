@@ -6,6 +6,7 @@ MB; the programs used longest ago make room.
 """
 
 import hashlib
+import logging
 import os
 import platform
 from functools import cache
@@ -35,6 +36,7 @@ def keep_compiled() -> Path | None:
     jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", QUICKEST)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    logging.getLogger(__name__).debug("compiled programs are kept in %s", folder)
     return folder
 
 

@@ -19,6 +19,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from .durable import whole_file
+
 INK = "#1a1a1a"
 QUIET = "#5f5f5f"
 FAINT = "#cfcfcf"
@@ -106,7 +108,9 @@ def sheet(width: float, height: float, title: str, subtitle: str = "") -> Sheet:
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure to a file; its ending says the format (png, svg, pdf)."""
-    figure.savefig(path, dpi=DPI)
+    path = Path(path)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=DPI, format=path.suffix[1:])
 
 
 def as_png(figure: Figure) -> bytes:

@@ -91,7 +91,6 @@ class Ensemble(Cached):
         bar: Advance,
         wanted: Wanted = Wanted.ALL,
         evidence: Evidence | None = None,
-        first: int = 0,
         among: Bool[np.ndarray, "n e"] | None = None,
         n_iterations: int | None = None,
     ) -> Inversion:
@@ -109,8 +108,6 @@ class Ensemble(Cached):
             What is to be found out; experts that do not matter for it search for a few steps only.
         evidence : Evidence, optional
             What else counts in the decision.
-        first : int, default 0
-            Number of the first case among all of the user's, for messages.
         among : array of bool (n, e), optional
             Which pairs of a case and an expert are wanted; the paper's Adam works on all.
         n_iterations : int or None, default None
@@ -119,11 +116,6 @@ class Ensemble(Cached):
         Returns
         -------
         Inversion
-
-        Raises
-        ------
-        FloatingPointError
-            Where a loss is not finite; names the class.
         """
         if self.search.method == "adam":
             found = settle(self.arena, batch, n_jobs, bar, self._keys(batch))
@@ -132,22 +124,16 @@ class Ensemble(Cached):
             if n_iterations is not None:
                 arena = arena._replace(search=self.search._replace(n_iterations=n_iterations))
             found = compete(arena, batch, n_jobs, bar, wanted, evidence, among)
-        wrong = ~(found.losses < NOWHERE)
-        lost = np.argwhere(wrong if among is None else wrong & among)
-        if len(lost):
-            raise FloatingPointError(
-                f"the expert of class {self.classes[lost[0, 1]].item()!r} found no finite loss for "
-                f"case {first + lost[0, 0]} of X; look at that case for extreme values."
-            )
         return Inversion(
             self.classes,
-            found.losses,
+            np.where(found.losses < NOWHERE, found.losses, np.float32(np.inf)),
             found.priors,
             found.codes,
             found.n_steps,
             found.converged,
             self.imagine,
             evidence,
+            _among=among,
         )
 
     def imagine(

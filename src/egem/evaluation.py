@@ -87,6 +87,7 @@ def evaluate(clf: "EGEMClassifier", X, y) -> Evaluation:
     Evaluation
     """
     inversion = clf.invert(X)
+    inversion.check_decided()
     y = as_labels(y, len(inversion.losses)).astype(str)
     classes = clf.classes_.astype(str)
     order = np.argsort(classes)

@@ -160,6 +160,7 @@ class Imagination(Recognition):
         cases = self._cases(X, reset=False)
         if inversion is None:
             inversion = self.invert(X)
+            inversion.check_decided()
         elif inversion.losses.shape != (len(cases), len(self.classes_)):
             raise ValueError(
                 f"inversion tells of {inversion.losses.shape[0]} cases and "
@@ -177,6 +178,7 @@ class Imagination(Recognition):
         check_is_fitted(self)
         e = None if label is None else class_index(self.classes_, label)
         inversion = self.invert(X)
+        inversion.check_decided()
         winner = inversion.scores.argmin(axis=1)
         return inversion, winner if e is None else np.full(len(winner), e)
 

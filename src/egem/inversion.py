@@ -1,23 +1,42 @@
 """What every expert made of every case, and how that decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
+from .phases import summed
+
+
+class State(StrEnum):
+    """How the search of one expert for the code of one case ended."""
+
+    CONVERGED = "converged"
+    UNFINISHED = "unfinished"
+    NOT_FINITE = "not finite"
+    LEFT_OUT = "left out"
+
+
+_REMEDIES = {
+    State.UNFINISHED: "was still falling when its steps were used up; raise n_iterations",
+    State.NOT_FINITE: "found no finite loss, and cannot win; look at the case for extreme values, "
+    "and at the class's training cases",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
-    """What every expert made of every case.
+    """What every expert made of every case, how its search ended and how long all of it took.
 
     Attributes
     ----------
     classes : array (n_classes,)
         Class labels, the order of the second axis everywhere.
     losses : array (n_cases, n_classes)
-        Remaining loss in the metric, per observed value.
+        Remaining loss in the metric, per observed value; inf where none is finite.
     priors : array (n_cases, n_classes)
         Price of the code, in the same units; ``losses + priors`` is what the search minimised and
         what decides.
@@ -28,6 +47,9 @@ class Inversion:
     converged : array of bool (n_cases, n_classes)
         True where the last step changed the score by less than 0.1 %; False where the search was
         still falling when its steps were used up (raise ``n_iterations``).
+    stats : mapping
+        Seconds of each phase: ``"prepare"``, ``"spaces"`` (comparisons in further spaces),
+        ``"search"``, compilation included where it was the first of its shape.
     """
 
     classes: Shaped[np.ndarray, " n_classes"]
@@ -38,6 +60,8 @@ class Inversion:
     converged: Bool[np.ndarray, "n_cases n_classes"]
     _decode: Callable[[int, np.ndarray], np.ndarray] = field(repr=False)
     evidence: "Evidence | None" = field(default=None, repr=False)
+    stats: Mapping[str, float] = field(default_factory=dict, repr=False)
+    _among: Bool[np.ndarray, "n_cases n_classes"] | None = field(default=None, repr=False)
 
     @staticmethod
     def joined(parts: "list[Inversion]") -> "Inversion":
@@ -54,7 +78,48 @@ class Inversion:
             np.concatenate([part.converged for part in parts]),
             parts[0]._decode,
             Evidence.joined(evidence) if evidence else None,
+            summed([part.stats for part in parts]),
         )
+
+    @property
+    def states(self) -> Shaped[np.ndarray, "n_cases n_classes"]:
+        """How each search ended, (n_cases, n_classes): a :class:`State` as text."""
+        found = np.where(self.converged, State.CONVERGED, State.UNFINISHED)
+        found = np.where(np.isfinite(self.losses), found, State.NOT_FINITE)
+        return found if self._among is None else np.where(self._among, found, State.LEFT_OUT)
+
+    @property
+    def undecided(self) -> Int[np.ndarray, " n"]:
+        """Cases for which no expert found a finite loss: there is no nearest class."""
+        lost = ~np.isfinite(self.losses).any(axis=1)
+        return np.flatnonzero(lost if self._among is None else lost & self._among.any(axis=1))
+
+    @property
+    def troubles(self) -> list[str]:
+        """One sentence for each kind of trouble, with what to do about it; none as a rule."""
+        states, told = self.states, []
+        for state, remedy in _REMEDIES.items():
+            cases, experts = np.nonzero(states == state)
+            if len(cases):
+                label = self.classes[experts[0]].item()
+                told.append(
+                    f"{len(cases)} of {states.size} searches (first: class {label!r}, case "
+                    f"{cases[0]}): each {remedy}."
+                )
+        if len(self.undecided):
+            told.append(_undecided(self.undecided))
+        return told
+
+    def check_decided(self, first: int = 0) -> None:
+        """Refuse cases without a nearest class; ``first`` is the number of the first case.
+
+        Raises
+        ------
+        FloatingPointError
+            Naming the first such case, and what to do.
+        """
+        if len(self.undecided):
+            raise FloatingPointError(_undecided(self.undecided + first))
 
     @property
     def scores(self) -> Float32[np.ndarray, "n_cases n_classes"]:
@@ -63,7 +128,8 @@ class Inversion:
         Losses and priors together, or, where the metric compares in further spaces, the weighted
         geometric mean of that and of the losses there.
         """
-        return decisive(self.losses + self.priors, self.evidence)
+        scores = decisive(self.losses + self.priors, self.evidence)
+        return np.where(np.isfinite(self.losses), scores, np.float32(np.inf))
 
     @property
     def log_scores(self) -> Float[np.ndarray, "n_cases n_classes"]:
@@ -94,6 +160,13 @@ class Inversion:
         """
         e = class_index(self.classes, label)
         return self._decode(e, self.codes[:, e])
+
+
+def _undecided(cases: Int[np.ndarray, " n"]) -> str:
+    return (
+        f"no expert found a finite loss for {len(cases)} cases, first case {cases[0]} of X; look "
+        "at it for extreme values, leave it out, or scale it as the training cases were."
+    )
 
 
 class Evidence(NamedTuple):

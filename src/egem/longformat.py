@@ -11,6 +11,7 @@ from jaxtyping import Int
 
 from .grid import lay, merge_simultaneous
 from .sequences import Labels, Sequences, precision, stack
+from .sizes import most_bytes
 from .tables import ENDINGS, Table, read_table, write_table
 from .timesteps import Rows, choose_step, sort_rows, spacing
 
@@ -36,7 +37,9 @@ class Named(NamedTuple):
     channels: list[str] | None = None
 
 
-def read_long(path: Path, step: float | None, start: float | str | None, stacklevel: int) -> Named:
+def read_long(
+    path: Path, step: float | None, start: float | str | None, max_bytes: int, stacklevel: int
+) -> Named:
     """Read a long `.csv` or `.parquet`; :func:`egem.read_data` says how.
 
     Raises
@@ -51,7 +54,7 @@ def read_long(path: Path, step: float | None, start: float | str | None, stackle
     UserWarning
         Where times are uneven and a step was chosen; ``stacklevel`` says to whom.
     """
-    table = read_table(path)
+    table = read_table(path, max_bytes)
     rows, labels, begin, channels = _rows(table, start)
     cases = [
         name if isinstance(name, int | float | str) else str(name) for name in rows.names.tolist()
@@ -120,7 +123,7 @@ def time_step(path: str | Path) -> float:
         raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"{path}: only long files, .csv and .parquet, hold times.")
-    rows, *_ = _rows(read_table(path), None)
+    rows, *_ = _rows(read_table(path, most_bytes(None)), None)
     with _errors_naming(path):
         return choose_step(rows)
 

@@ -7,6 +7,7 @@ environment asks for one: `scan`, `plain`, `avx2` or `avx512`.
 """
 
 import ctypes
+import logging
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -45,7 +46,8 @@ def _load() -> Kernel | None:
             handler = jax.ffi.pycapsule(getattr(library, f"Egem{name}"))
             jax.ffi.register_ffi_target(f"egem_{name.lower()}", handler, platform="cpu")
         return Kernel(library.egem_kernel_name().decode(), library.egem_kernel_lanes(), library)
-    except Exception:  # made for another machine or another JAX: the scan serves as well
+    except Exception as error:  # made for another machine or JAX: the scan serves as well
+        logging.getLogger(__name__).warning("%s cannot be used: %s", LIBRARY, error)
         return None
 
 

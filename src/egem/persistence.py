@@ -7,6 +7,7 @@ before anything is built from them.
 import errno
 import hashlib
 import json
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,17 @@ from .joint import JointMetric
 from .joint_files import pack_joint, unpack_joint
 from .kept import Kept
 from .metric import Metric
+from .parameters import check_parameters
 from .prepare import Preparation
+from .sizes import TooLarge, check_size, most_bytes
+from .soundness import (
+    check_ensemble,
+    check_facts,
+    check_held_out,
+    check_hulls,
+    check_kept,
+    check_recipe,
+)
 from .training import Recipe, Trained
 
 if TYPE_CHECKING:
@@ -37,6 +48,8 @@ FORMAT = 3
 _KEY = "egem"
 _FITTED = "as fitted"  # stands for a metric or preparation handed to the constructor
 _CODE_FIELDS = ("codes", "code_mean", "code_precision", "book")
+
+log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 
@@ -71,31 +84,63 @@ def save(classifier: "EGEMClassifier", path: str | os.PathLike) -> None:
             "that you may write to",
             str(target),
         ) from error
+    log.info("wrote %s: %d classes, %d bytes", target, len(classifier.classes_), len(content))
 
 
-def load(cls: type["EGEMClassifier"], path: str | os.PathLike) -> Any:
+def load(cls: type["EGEMClassifier"], path: str | os.PathLike, max_bytes: int | None = None) -> Any:
     """Read a classifier written by :func:`save`.
+
+    Parameters
+    ----------
+    cls : type
+        What to make of it.
+    path : path-like
+        The file.
+    max_bytes : int or None, default None
+        Largest file, and most memory that the decoded books of a model may take; None is what
+        ``EGEM_MAX_BYTES`` in the environment says, or 2 GiB.
 
     Raises
     ------
     FileNotFoundError
         Where there is no such file.
     ModelFileError
-        Where it is truncated, corrupted, foreign, or of a later format.
+        Where it is truncated, corrupted, foreign, too large, or of a later format.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such model file; check its name and folder.")
+    limit, size = most_bytes(max_bytes), path.stat().st_size
     try:
+        check_size("it holds", size, limit)
         arrays, header = _read(path)
-        return _unpack(cls, arrays, header)
+        classifier = _unpack(cls, arrays, header)
+        _check(classifier, limit)
     except ModelFileError:
         raise
+    except TooLarge as error:
+        raise ModelFileError(f"{path}: {error}.") from error
     except Exception as error:  # whatever a damaged file brings about is one trouble to the user
         raise ModelFileError(
             f"{path}: this is not a whole egem model ({type(error).__name__}: {error}); it may be "
             "truncated, corrupted or of another program. Save the model anew."
         ) from error
+    log.info("read %s: %d classes, %d bytes", path, len(classifier.classes_), size)
+    return classifier
+
+
+def _check(classifier: "EGEMClassifier", max_bytes: int) -> None:
+    """Refuse what no fitted classifier could have written."""
+    c, ensemble = classifier, classifier.ensemble_
+    check_ensemble(ensemble, max_bytes)
+    if isinstance(c.metric_, JointMetric):
+        check_hulls(c.metric_, c.hulls_, ensemble.n_values, max_bytes)
+    check_recipe(c.recipe_, ensemble)
+    check_held_out(c.held_out_, len(c.classes_))
+    check_kept(c.cases_, ensemble.preparation.n_channels, ensemble)
+    names = list(getattr(c, "feature_names_in_", ()))
+    check_facts(c.sharpness_, c.time_step_, c.n_features_in_, names, c.kind_)
+    check_parameters(c)
 
 
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -235,7 +280,8 @@ def _pack_cases(kept: Kept) -> Arrays:
 
 def _unpack_cases(arrays: Arrays) -> Kept:
     values, lengths = arrays["cases/values"].astype(np.float64), arrays["cases/lengths"]
-    if lengths.sum() != values.shape[1]:
+    whole = lengths.dtype.kind in "iu" and (lengths > 0).all()
+    if not whole or lengths.sum() != values.shape[1]:
         raise ValueError("the lengths of its cases do not add up")
     cases = np.split(values, np.cumsum(lengths)[:-1], axis=1) if len(lengths) else []
     return Kept(tuple(cases), arrays["cases/classes"], arrays["cases/rows"])

@@ -3,6 +3,7 @@
 Nothing here unpickles. Every error names the file, the trouble and the remedy.
 """
 
+import math
 import re
 import zipfile
 import zlib
@@ -12,11 +13,16 @@ import numpy as np
 
 from .longformat import Named, read_long
 from .sequences import Labels, Sequences, precision, stack
+from .sizes import check_size, most_bytes
 from .tables import ENDINGS, needs
 
 
 def read_data(
-    path: str | Path, *, step: float | None = None, start: float | str | None = None
+    path: str | Path,
+    *,
+    step: float | None = None,
+    start: float | str | None = None,
+    max_bytes: int | None = None,
 ) -> tuple[Sequences, Labels | None]:
     r"""Read sequences, and labels where there are any, from a file.
 
@@ -54,6 +60,8 @@ def read_data(
     start : float, str or None, default None
         Time of the first point of every case, a time stamp where the times are. None is each
         case's own first time.
+    max_bytes : int or None, default None
+        Largest file, unpacked; None is ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
 
     Returns
     -------
@@ -68,9 +76,9 @@ def read_data(
     FileNotFoundError
         Where there is no such file.
     ValueError
-        Where the ending is unknown or the content cannot be used; where a case is so long, or the
-        step so short, that next to all of the grid would be empty; where ``step`` or ``start`` are
-        given for a file without times.
+        Where the ending is unknown or the content cannot be used, or is too large; where a case is
+        so long, or the step so short, that next to all of the grid would be empty; where ``step``
+        or ``start`` are given for a file without times.
     ImportError
         Where `.ts` or `.parquet` needs an extra that is not installed.
 
@@ -93,13 +101,14 @@ def read_data(
     [[[1.0, 2.0, nan, 3.0]], [[4.0, 5.0, nan, 6.0]]]
     >>> folder.cleanup()
     """
-    return read_named(path, step, start, stacklevel=3)[:2]
+    return read_named(path, step, start, max_bytes, stacklevel=3)[:2]
 
 
 def read_named(
     path: str | Path,
     step: float | None = None,
     start: float | str | None = None,
+    max_bytes: int | None = None,
     stacklevel: int = 2,
 ) -> Named:
     """Do as :func:`read_data`, and keep what the file calls cases and channels.
@@ -110,19 +119,28 @@ def read_named(
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
     ending = path.suffix.lower()
-    if ending in ENDINGS:
-        return read_long(path, step, start, stacklevel)
-    if ending not in (".npz", ".ts"):
+    if ending not in (*ENDINGS, ".npz", ".ts"):
         raise ValueError(
             f"{path}: files ending in {ending!r} are not known; give .npz, .ts, or a long .csv or "
             ".parquet."
         )
-    if step is not None or start is not None:
+    if ending not in ENDINGS and (step is not None or start is not None):
         raise ValueError(
             f"{path}: {ending} files are read without times, so step and start mean nothing; leave "
             "them out, or give a long .csv or .parquet."
         )
-    return Named(*(_read_npz(path) if ending == ".npz" else read_ts(path)))
+    limit = most_bytes(max_bytes)
+    try:
+        check_size("it holds", path.stat().st_size, limit)
+        if ending in ENDINGS:
+            return read_long(path, step, start, limit, stacklevel)
+        return Named(*(_read_npz(path, limit) if ending == ".npz" else read_ts(path)))
+    except (ImportError, Warning):  # warnings may be errors
+        raise
+    except Exception as error:  # whatever a damaged file brings about is one trouble to the user
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        raise ValueError(f"{path}: cannot be read as {ending} ({error}).") from error
 
 
 def read_ts(path: Path) -> tuple[Sequences, Labels | None]:
@@ -162,15 +180,16 @@ def read_ts(path: Path) -> tuple[Sequences, Labels | None]:
     return stack(X), np.array(labels)
 
 
-def load_arrays(path: Path, *required: str) -> dict[str, np.ndarray]:
+def load_arrays(path: Path, *required: str, max_bytes: int | None = None) -> dict[str, np.ndarray]:
     """Load the arrays of an `.npz` file, never unpickling.
 
     Raises
     ------
     ValueError
-        Where the file is damaged, holds objects, or lacks a required array.
+        Where the file is damaged, holds objects, unpacks to too much, or lacks a required array.
     """
     try:
+        _check_unpacked(path, most_bytes(max_bytes))
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it is one bare array")
@@ -190,8 +209,33 @@ def load_arrays(path: Path, *required: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_npz(path: Path) -> tuple[Sequences, Labels | None]:
-    arrays = load_arrays(path, "X")
+def _check_unpacked(path: Path, limit: int) -> None:
+    """Refuse arrays that are larger than what a file holds of them, or than the limit together.
+
+    A few bytes can ask for any amount of memory, by their header or by how well zeros compress.
+    """
+    with zipfile.ZipFile(path) as archive:
+        check_size("unpacked it holds", sum(each.file_size for each in archive.infolist()), limit)
+        for each in archive.infolist():
+            with archive.open(each) as member:
+                version = np.lib.format.read_magic(member)
+                if version not in _NPY_HEADERS:
+                    raise ValueError(f"array format {version} is not known")
+                shape, _, dtype = _NPY_HEADERS[version](member)
+            if dtype.hasobject:
+                raise ValueError("it holds objects")
+            if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > each.file_size:
+                raise ValueError(f"{each.filename} says it is of shape {shape}, but holds less")
+
+
+_NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def _read_npz(path: Path, limit: int) -> tuple[Sequences, Labels | None]:
+    arrays = load_arrays(path, "X", max_bytes=limit)
     X, y, lengths = arrays["X"], arrays.get("y"), arrays.get("lengths")
     if X.dtype.kind not in "fiub":
         raise ValueError(f"{path}: X holds {X.dtype}; store real numbers.")

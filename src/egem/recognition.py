@@ -1,7 +1,9 @@
 """What a fitted classifier says of new cases: classes, probabilities, sets, and unknowns."""
 
+import logging
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,10 +17,13 @@ from .heldout import HeldOut, conformal_sets, p_values
 from .inversion import Evidence, Inversion
 from .metric import Metric
 from .parameters import check_channels
+from .phases import Phases
 from .prepare import Batch
 from .spaces import Representation
 from .tiles import Advance, Progress, plain_products, run
 from .validation import Case, as_labels
+
+log = logging.getLogger(__name__)
 
 PAIRS_AT_ONCE = 2**17  # of a case and an expert, that are worked on together
 CASES_AT_ONCE = 64, 4096  # but no fewer and no more cases than these
@@ -40,7 +45,8 @@ class Recognition(Fitted):
         Returns
         -------
         Inversion
-            Codes, losses, priors, steps, convergence and reconstructions.
+            Codes, losses, priors, steps, convergence, reconstructions, and the time it took. Its
+            ``states`` and ``troubles`` tell of searches that found nothing or did not end.
 
         Raises
         ------
@@ -49,7 +55,10 @@ class Recognition(Fitted):
         ValueError
             For input that does not fit the training cases.
         """
-        return self._invert(X, Wanted.ALL)
+        inversion = self._invert(X, Wanted.ALL)
+        for trouble in inversion.troubles:
+            log.info("invert: %s", trouble)
+        return inversion
 
     def glance(
         self, X, among=None, n_iterations: int | None = None, spaces: bool = True
@@ -126,7 +135,7 @@ class Recognition(Fitted):
             Where ``reject`` is out of range, or the label of unknown cases is that of a class.
         """
         if reject is None:
-            winners = [i.scores.argmin(axis=1) for i in self._inverted(X, Wanted.WINNER)]
+            winners = [i.scores.argmin(axis=1) for i in self._decided(X, Wanted.WINNER)]
             return self.classes_[np.concatenate(winners)]
         check_share("reject", reject)
         check_is_fitted(self)
@@ -137,7 +146,7 @@ class Recognition(Fitted):
                 f"unknown={unknown!r} is a class of this model; name another label for rejected "
                 "cases."
             )
-        inversion = self._invert(X, Wanted.NEAREST)
+        inversion = Inversion.joined(list(self._decided(X, Wanted.NEAREST)))
         chosen = self.classes_[inversion.scores.argmin(axis=1)]
         known = p_values(inversion.strangeness, self.held_out_.strangeness) > reject
         return np.where(known, chosen, np.asarray(unknown))
@@ -159,7 +168,9 @@ class Recognition(Fitted):
         array (n_cases, n_classes)
             Columns in the order of ``classes_``.
         """
-        return probabilities(self.invert(X).scores, self.sharpness_)
+        inversion = self.invert(X)
+        inversion.check_decided()
+        return probabilities(inversion.scores, self.sharpness_)
 
     def predict_set(
         self,
@@ -194,6 +205,7 @@ class Recognition(Fitted):
         """
         check_share("alpha", alpha)
         inversion = self.invert(X)
+        inversion.check_decided()
         return conformal_sets(inversion.log_scores, self.held_out_, self.sharpness_, alpha)
 
     def novelty(self, X) -> Float[np.ndarray, " n_cases"]:
@@ -212,7 +224,7 @@ class Recognition(Fitted):
         array (n_cases,)
             In (0, 1]; 1 throughout where nothing could be held out, with one case a class.
         """
-        strangeness = self._invert(X, Wanted.NEAREST).strangeness
+        strangeness = Inversion.joined(list(self._decided(X, Wanted.NEAREST))).strangeness
         return p_values(strangeness, self.held_out_.strangeness)
 
     def calibrate(self, X, y) -> Self:
@@ -242,6 +254,7 @@ class Recognition(Fitted):
         """
         check_is_fitted(self)
         inversion = self.invert(X)
+        inversion.check_decided()
         y = as_labels(y, len(inversion.losses))
         foreign = ~np.isin(y, self.classes_)
         if foreign.any():
@@ -274,6 +287,14 @@ class Recognition(Fitted):
     def _invert(self, X, wanted: Wanted) -> Inversion:
         return Inversion.joined(list(self._inverted(X, wanted)))
 
+    def _decided(self, X, wanted: Wanted) -> Iterator[Inversion]:
+        """Invert some cases at a time, each of which needs a nearest class."""
+        first = 0
+        for part in self._inverted(X, wanted):
+            part.check_decided(first)
+            first += len(part.losses)
+            yield part
+
     def _inverted(self, X, wanted: Wanted) -> Iterator[Inversion]:
         """Invert some cases at a time: what is made of them on the way takes memory."""
         check_is_fitted(self)
@@ -297,12 +318,18 @@ class Recognition(Fitted):
         **how: Any,
     ) -> Inversion:
         """Invert cases that were checked, the first of them number ``first`` of the user's."""
+        phases = Phases(f"invert {len(cases)} cases")
         with plain_products():
-            aligned = self.preparation_.align(cases)
-            batch = self.preparation_.apply(aligned, first=first)
-            self._check_visible(batch, first)
-            evidence = self._evidence(aligned, batch) if spaces else None
-            return self.ensemble_.invert(batch, n_jobs, bar, evidence=evidence, first=first, **how)
+            with phases("prepare"):
+                aligned = self.preparation_.align(cases)
+                batch = self.preparation_.apply(aligned, first=first)
+                self._check_visible(batch, first)
+            with phases("spaces"):
+                evidence = self._evidence(aligned, batch) if spaces else None
+            with phases("search"):
+                found = self.ensemble_.invert(batch, n_jobs, bar, evidence=evidence, **how)
+        phases.log(log, logging.DEBUG)
+        return replace(found, stats=phases.seconds)
 
     def _warn_of_longer(self, cases: list[Case]) -> None:
         longest = self.preparation_.n_timepoints

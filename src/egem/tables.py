@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from .durable import whole_file
+from .sizes import TooLarge, check_size
+
 if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".csv", ".parquet")
+_FURTHEST = 1e100  # squares of times must be finite
 _WHOLE = 2**53  # floats tell whole numbers apart up to here
 
 
@@ -94,6 +98,12 @@ class Table(NamedTuple):
             raise ValueError(
                 f"{self.path}: column {name!r} is empty or infinite in row {row}; fill it."
             )
+        if len(times.time) and not np.abs(times.time).max() < _FURTHEST:
+            row = int(np.argmax(np.abs(times.time))) + self.first_row
+            raise ValueError(
+                f"{self.path}: column {name!r} holds a time beyond {_FURTHEST:g} in row {row}; "
+                "correct it, or give another unit."
+            )
         return times
 
     def _start(self, start: Any) -> float | None:
@@ -135,8 +145,8 @@ class Table(NamedTuple):
         return f"{self.path}: column {name!r}, row {index + self.first_row} holds {value!r}"
 
 
-def read_table(path: Path) -> Table:
-    """Read a `.csv` or `.parquet`.
+def read_table(path: Path, max_bytes: int) -> Table:
+    """Read a `.csv` or `.parquet`, the latter of no more than ``max_bytes`` when unpacked.
 
     Raises
     ------
@@ -146,12 +156,12 @@ def read_table(path: Path) -> Table:
         Where `.parquet` needs an extra that is not installed.
     """
     is_csv = path.suffix.lower() == ".csv"
-    frame = _read_csv(path) if is_csv else _read_parquet(path)
+    frame = _read_csv(path) if is_csv else _read_parquet(path, max_bytes)
     return Table(path, dict(frame.items()), len(frame), 2 if is_csv else 1)
 
 
 def write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Write columns as `.csv` or `.parquet`.
+    """Write columns as `.csv` or `.parquet`, whole or not at all.
 
     Raises
     ------
@@ -165,10 +175,12 @@ def write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
     frame = pd.DataFrame(columns)
     match path.suffix.lower():
         case ".csv":
-            frame.to_csv(path, index=False)
+            with whole_file(path) as file:
+                frame.to_csv(file, index=False)
         case ".parquet":
             try:
-                frame.to_parquet(path, index=False)
+                with whole_file(path) as file:
+                    frame.to_parquet(file, index=False)
             except ImportError as error:
                 raise ImportError(needs(path, "pyarrow")) from error
         case ending:
@@ -184,13 +196,14 @@ def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        names = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
+        # Line ends are made one kind first: of "\n\r " pandas (3.0) makes rows without end.
+        with path.open(encoding="utf-8-sig") as text:
+            names = pd.read_csv(text, nrows=0).columns
         values = [name for name in names if name not in ("case", "label")]
-        with warnings.catch_warnings():
+        with path.open(encoding="utf-8-sig") as text, warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
             return pd.read_csv(
-                path,
-                encoding="utf-8-sig",
+                text,
                 dtype={"case": str, "label": str},
                 keep_default_na=False,  # a case or a label may well be called NA
                 na_values={name: ["", "NA", "NaN", "nan"] for name in values},
@@ -205,16 +218,27 @@ def _read_csv(path: Path) -> "pd.DataFrame":
         ) from error
 
 
-def _read_parquet(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
+def _read_parquet(path: Path, max_bytes: int) -> "pd.DataFrame":
     try:
-        frame = pd.read_parquet(path, engine="pyarrow")
+        import pyarrow
+        from pyarrow import parquet
     except ImportError as error:
         raise ImportError(needs(path, "pyarrow")) from error
-    except (OSError, ValueError) as error:  # pyarrow's errors are among these
+    try:
+        with parquet.ParquetFile(path) as file:
+            about = file.metadata
+            groups = [about.row_group(i) for i in range(about.num_row_groups)]
+            unpacked = sum(group.total_byte_size for group in groups)
+            # Repeated values take next to no room in a file, and 8 bytes each in memory.
+            size = max(unpacked, 8 * about.num_rows * max(about.num_columns, 1))
+            check_size("unpacked it holds", size, max_bytes)
+            # What pandas has written about its index is not needed: a named one is a column.
+            frame = file.read().to_pandas(ignore_metadata=True)
+            return frame[[c for c in frame.columns if not str(c).startswith("__index_level_")]]
+    except TooLarge:
+        raise
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise ValueError(f"{path}: cannot be read as .parquet ({error}).") from error
-    return frame if frame.index.names == [None] else frame.reset_index()
 
 
 def _floats(column: "pd.Series") -> tuple[Float[np.ndarray, " n_rows"], int | None]:

@@ -4,6 +4,7 @@ An expert sees nothing but its own class. Experts are trained side by side in ti
 what one becomes depends on its cases, its label and the seed, never on its neighbours.
 """
 
+import logging
 import zlib
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,8 @@ from .folds import evenly
 from .linear import svd
 from .prepare import Batch
 from .tiles import Advance, bucket, run, stack, tiled
+
+log = logging.getLogger(__name__)
 
 Codes = Literal["auto", "one-hot", "learned"]
 
@@ -254,6 +257,7 @@ def train(
         left = [i for i in left if i not in done]
         if not left:
             return [done[i] for i in range(len(labels))]
+        log.warning("no finite loss from start %d: %s", attempt + 1, [labels[i] for i in left])
     raise TrainingDiverged(
         f"The expert of class {labels[left[0]]!r} did not reach a finite loss from {ATTEMPTS} "
         f"starting points; lower learning_rate (now {recipe.learning_rate:g}) or look at that "

@@ -10,6 +10,7 @@ import typer
 from .. import __version__
 from . import bench, change, classify, demo, evaluate, explain, info, reproduce, serve, train
 from .guard import guarded, show_tracebacks
+from .terminal import LogLevel, show_log
 
 app = typer.Typer(
     name="egem",
@@ -34,8 +35,14 @@ def _options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option("--log-level", help="Tell on stderr what goes on, from this level up."),
+    ] = None,
 ) -> None:
     show_tracebacks(debug)
+    if log_level is not None:
+        show_log(log_level)
 
 
 for _work in (  # the help lists them in this order

@@ -35,6 +35,7 @@ def predict(
     if out is not None:
         check_writable(out)
     inversion = clf.invert(X)
+    inversion.check_decided()
     chances = probabilities(inversion.scores, clf.sharpness_)
     winner = inversion.scores.argmin(axis=1)
     cases = np.arange(len(winner))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..durable import write_whole
 from .files import check_writable, open_model, read
 from .options import Data, Jobs, Json, Model, Quiet, Step
 from .terminal import print_json
@@ -34,7 +35,7 @@ def evaluate(
         check_writable(out)
     found = judge(clf, X, y)
     if out is not None:
-        out.write_text(evaluation_page(found, data), "utf-8")
+        write_whole(out, evaluation_page(found, data))
     if as_json:
         print_json(found.as_dict())
     elif not quiet:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..durable import write_whole
 from .change import typed
 from .files import check_writable, open_model, read, read_named
 from .options import Data, Jobs, Model, Quiet, Step
@@ -35,7 +36,7 @@ def explain(
     beyond = [i for i in cases or () if i >= len(X)]
     if beyond:
         raise ValueError(f"--case {beyond[0]}: {data} holds cases 0 to {len(X) - 1}.")
-    out.write_text(explanation_page(clf, X, y, cases or None, most, data), "utf-8")
+    write_whole(out, explanation_page(clf, X, y, cases or None, most, data))
     if not quiet:
         print(out)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..durable import write_whole
 from .terminal import interactive
 
 
@@ -51,4 +52,4 @@ def write(text: str, out: Path | None) -> None:
     if out is None:
         print(text)
     else:
-        out.write_text(text + "\n")
+        write_whole(out, text + "\n")

@@ -59,7 +59,8 @@ def fit(
     clf.time_step_ = step
     clf.save(out)
     if as_json:
-        print_json({"model": str(out), "seconds": seconds, "n_cases": len(y)} | describe(clf))
+        took = {"seconds": seconds, "phases": clf.fit_seconds_}
+        print_json({"model": str(out), **took, "n_cases": len(y)} | describe(clf))
     elif not quiet:
         print(
             f"{len(clf.classes_)} experts learned {len(y)} cases in {seconds:.1f} s: {out}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..durable import whole_file, write_whole
 from ..heatmap import loss_heatmap
 from ..pages import Block, Picture, Table, as_html, as_markdown
 from . import charts, pictures
@@ -42,10 +43,11 @@ def write_report(out: str | Path) -> tuple[Path, Path]:
     figures.mkdir(exist_ok=True)
     for block in blocks:
         if isinstance(block, Picture):
-            (figures / block.file).write_bytes(block.data)
+            with whole_file(figures / block.file) as file:
+                file.write(block.data)
     page, text = out / "report.html", out / "report.md"
-    page.write_text(as_html(blocks), encoding="utf-8")
-    text.write_text(as_markdown(blocks), encoding="utf-8")
+    write_whole(page, as_html(blocks))
+    write_whole(text, as_markdown(blocks))
     return page, text
 
 

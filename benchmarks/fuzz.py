@@ -1,0 +1,289 @@
+"""Read files that are wrong, and see that each is refused by one clear error and nothing else.
+
+    python benchmarks/fuzz.py models --runs 200000
+    python benchmarks/fuzz.py data --runs 50000
+
+A finding is another exception than ModelFileError or ValueError, a text that does not name the
+file, more than 5 seconds of computing, more than 1 GiB of memory, an end of the process, or code
+that was run (anything that starts a process, opens a connection, unpickles, or writes elsewhere).
+Models that are accepted, and are of the shapes they were, classify a case.
+
+With atheris (`pip install atheris`) the search is guided by the coverage of egem's own code;
+without it, or with `--plain`, by the refusals: a mutant whose refusal is new is mutated further.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+try:
+    import atheris
+except ImportError:
+    atheris = None
+
+if atheris and __name__ == "__main__" and "--plain" not in sys.argv and "--worker" in sys.argv:
+    with atheris.instrument_imports(include=["egem"]):
+        import egem.longformat
+        import egem.persistence
+        import egem.readers
+        import egem.soundness
+import numpy as np
+
+import egem
+from egem import EGEMClassifier, ModelFileError, read_data
+from mutants import STRUCTURED, mutant
+
+FRESH = 0.5  # share of mutants that are made of a sound file, not of another mutant
+MOST_SECONDS, MOST_BYTES = 5.0, 2**30
+ROOT = Path(__file__).resolve().parents[1]
+FIXTURES = ROOT / "tests" / "fixtures"
+BAD_EVENTS = {
+    *("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.Popen"),
+    *("pickle.find_class", "socket.connect", "os.remove", "os.rename", "os.mkdir"),
+}
+
+
+class Finding(AssertionError):
+    """A file did what none may do."""
+
+
+def seeds(kind: str) -> list[tuple[str, bytes]]:
+    """Return sound files, ending and content, to begin with."""
+    if kind == "models":
+        return [("safetensors", p.read_bytes()) for p in sorted(FIXTURES.glob("*.safetensors"))]
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(2, n)).round(3) for n in (5, 6, 7)]
+    made: list[tuple[str, bytes]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for ending in ("csv", "parquet"):
+            path = Path(folder, f"even.{ending}")
+            egem.write_long(path, X, ["a", "b", "a"])
+            made.append((ending, path.read_bytes()))
+        for name, arrays in (
+            ("a", {"X": np.ones((3, 2, 4)), "y": np.array(["a", "b", "a"]), "lengths": [2, 4, 3]}),
+            ("b", {"X": np.ones((3, 4), np.float32), "y": np.arange(3)}),
+        ):
+            path = Path(folder, f"{name}.npz")
+            (np.savez if name == "a" else np.savez_compressed)(path, **arrays)  # type: ignore[arg-type]
+            made.append(("npz", path.read_bytes()))
+    stamps = "case,time,label,x,y\n" + "".join(
+        f"{c},2024-01-31T23:{m:02}:07,{c},{m / 7},\n" for c in "ab" for m in (1, 2, 4, 9)
+    )
+    made.append(("csv", stamps.encode()))
+    made.append(("csv", b"time,case,x\n0,a,1\n0.5,a,2\n3,a,4\n1,b,2\n1,b,3\n2,b,9\n"))
+    head = "@problemName waves\n@timeStamps false\n@missing true\n@univariate {}\n{}"
+    head += "@equalLength {}\n@seriesLength 4\n@classLabel true a b\n@data\n"
+    made.append(("ts", (head.format("true", "", "true") + "1,2,3,4:a\n2,?,4,5:b\n").encode()))
+    several = head.format("false", "@dimensions 2\n", "false")
+    made.append(("ts", (several + "1,2,3:4,5,6:a\n1,2:3,4:b\n").encode()))
+    return made
+
+
+class Examiner:
+    """Reads files and tells what became of them; raises :class:`Finding`."""
+
+    def __init__(self, folder: str, classify: bool = True):
+        self.folder, self.classify = folder, classify
+        self.outcomes: collections.Counter[str] = collections.Counter()
+        self.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self.slowest, self.seen = 0.0, ""
+        self.shapes = {_shapes(EGEMClassifier.load(p)) for p in FIXTURES.glob("*.safetensors")}
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, args: tuple) -> None:
+        if event in BAD_EVENTS:
+            self.seen = f"{event} {args!r:.200}"
+        written = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
+        if written and not str(args[0]).startswith(self.folder):
+            self.seen = f"open {args!r:.200}"
+
+    def __call__(self, ending: str, data: bytes) -> str:
+        """Read a file; returns what was said of it."""
+        path = Path(self.folder, f"file.{ending}")
+        path.write_bytes(data)
+        self.seen, begun = "", time.perf_counter()
+        outcome = self._read(path)
+        seconds = time.perf_counter() - begun
+        if self.seen:
+            raise Finding(f"code was run: {self.seen}")
+        if seconds > MOST_SECONDS / 2:  # or the machine is busy: count what this process computes
+            begun = time.process_time()
+            self._read(path)
+            seconds = time.process_time() - begun
+            if seconds > MOST_SECONDS:
+                raise Finding(f"took {seconds:.1f} s: {outcome}")
+        self.slowest = max(self.slowest, seconds)
+        self.peak = max(self.peak, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        if self.peak * 1024 > MOST_BYTES:
+            raise Finding(f"{self.peak / 2**20:.2f} GiB of memory: {outcome}")
+        self.outcomes["accepted" if outcome.startswith("accepted") else "refused"] += 1
+        return outcome
+
+    def _read(self, path: Path) -> str:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                if path.suffix != ".safetensors":
+                    read_data(path)
+                    return "accepted"
+                model = EGEMClassifier.load(path)
+        except Exception as error:
+            fine = ModelFileError if path.suffix == ".safetensors" else ValueError
+            text = str(error)
+            if not isinstance(error, fine) or str(path) not in text or len(text) > 20_000:
+                raise Finding(f"{type(error).__name__}: {text:.500}") from error
+            return text.replace(str(path), "")
+        if (
+            self.classify
+            and _shapes(model) in self.shapes
+            and model.ensemble_.search.n_iterations <= 50
+        ):
+            self._classify(model)
+        return "accepted"
+
+    def _classify(self, model: EGEMClassifier) -> None:
+        """Let an accepted model work: what it says means nothing, but it must come back."""
+        X = np.stack([np.linspace(4, 6, 16), 100 * np.cos(np.linspace(0, 6, 16))])[None]
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            try:
+                model.set_params(n_jobs=1, verbose=False).predict(X)
+                self.outcomes["classified"] += 1
+            except (ValueError, ArithmeticError) as error:
+                self.outcomes[f"accepted, then {type(error).__name__}"] += 1
+
+
+def _shapes(model: EGEMClassifier) -> Any:
+    """What programs are compiled for: others would take seconds, and are none of the file's."""
+    ensemble = model.ensemble_
+    trained = [tuple(np.shape(a) for a in (*t.expert, t.book)) for t in ensemble.trained]
+    return tuple(trained), ensemble.metric.basis.shape, ensemble.preparation[2:]
+
+
+def plain(kind: str, runs: int, seed: int, seconds: float, examine: Examiner) -> int:
+    """Mutate, read, and keep mutants whose refusal is new; returns how many were read."""
+    rng = random.Random(seed)
+    sound = seeds(kind)
+    corpus, known, begun = list(sound), {"accepted"}, time.monotonic()
+    for run in range(runs):
+        if time.monotonic() - begun > seconds:
+            return run
+        ending, data = rng.choice(sound if rng.random() < FRESH else corpus)
+        data = mutant(data, ending, rng.getrandbits(63))
+        try:
+            outcome = examine(ending, data)
+        except Finding:
+            keep(ending, data)
+            raise
+        kind_of_refusal = re.sub(r"[^A-Za-z ]+|'.*'", "", outcome)[:160]
+        if kind_of_refusal not in known and len(corpus) < 3000:
+            known.add(kind_of_refusal)
+            corpus.append((ending, data))
+    return runs
+
+
+def keep(ending: str, data: bytes) -> None:
+    """Leave a file that did wrong in the current folder."""
+    Path(f"finding.{ending}").write_bytes(data)
+
+
+def guided(kind: str, runs: int, seed: int, examine: Examiner, told: Path) -> None:
+    """The same with libFuzzer, which keeps mutants that reach new code; does not return."""
+    assert atheris is not None
+    corpus = Path(examine.folder, "corpus")
+    corpus.mkdir()
+    sound = seeds(kind)
+    for i, (ending, data) in enumerate(sound):
+        (corpus / str(i)).write_bytes(ending.encode() + b"\n" + data)
+    done = 0
+
+    def change(data: bytes, max_size: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        ending, _, content = data.partition(b"\n")
+        name = ending.decode("latin1")
+        if rng.random() < FRESH or name not in STRUCTURED:
+            name, content = rng.choice(sound)
+        made = mutant(content, name, rng.getrandbits(63))
+        return name.encode() + b"\n" + made[: max_size - 20]
+
+    def one(data: bytes) -> None:
+        nonlocal done
+        ending, _, content = data.partition(b"\n")
+        name = ending.decode("latin1")
+        if name not in STRUCTURED:
+            return  # libFuzzer's own first try
+        try:
+            examine(name, content)
+        except Finding:
+            keep(name, content)
+            raise
+        done += 1
+        if done % 100 == 0 or done >= runs:
+            told.write_text(json.dumps(report(examine, done)))
+
+    options = [f"-runs={runs + len(sound) + 2}", f"-seed={seed}", "-max_len=400000"]
+    options += [
+        "-timeout=60",
+        "-rss_limit_mb=1024",
+        "-len_control=0",
+        "-mutate_depth=1",
+    ]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=change)
+    atheris.Fuzz()
+
+
+def report(examine: Examiner, done: int) -> dict[str, Any]:
+    """What came of the files so far."""
+    facts = {"slowest_s": round(examine.slowest, 2), "peak_MiB": round(examine.peak / 1024)}
+    return {"files": done} | dict(examine.outcomes) | facts
+
+
+def main() -> None:
+    """Let a process of its own read the files, and tell what it found."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("kind", choices=("models", "data"))
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="only with --plain")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--plain", action="store_true", help="not guided by coverage")
+    parser.add_argument("--load-only", action="store_true", help="classify nothing")
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        with tempfile.TemporaryDirectory() as folder:
+            examine = Examiner(folder, not options.load_only)
+            if atheris and not options.plain:
+                guided(options.kind, options.runs, options.seed, examine, options.worker)
+            done = plain(options.kind, options.runs, options.seed, options.seconds, examine)
+            options.worker.write_text(json.dumps(report(examine, done)))
+        return
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        told = Path(folder, "told.json")
+        begun = time.monotonic()
+        command = [sys.executable, *sys.argv, "--worker", str(told)]
+        code = subprocess.run(
+            command, env=os.environ | {"TMPDIR": folder, "EGEM_COMPILED": "off"}
+        ).returncode
+        facts = json.loads(told.read_text()) if told.exists() else {}
+    facts |= {
+        "seconds": round(time.monotonic() - begun),
+        "guided": bool(atheris) and not options.plain,
+    }
+    print(json.dumps({"kind": options.kind, "exit": code} | facts))
+    sys.exit(code != 0)
+
+
+if __name__ == "__main__":
+    main()
