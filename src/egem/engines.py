@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 from joblib.parallel import get_active_backend
 
@@ -119,7 +119,7 @@ class _Dask(Engine):
         return self._executor.submit(work, *args)
 
     def share(self, value: Any) -> Any:
-        return self._client.scatter(value, broadcast=True, hash=False)
+        return self._client.scatter([value], broadcast=True, hash=False)[0]
 
     def check(self) -> None:
         try:
@@ -173,7 +173,9 @@ class _Ray(Engine):
         asking.start()
         asking.join(PING)
         if not any(node["Alive"] for node in nodes):
-            raise ClusterLost("the head of the Ray cluster does not answer any more; start it again.")
+            raise ClusterLost(
+                "the head of the Ray cluster does not answer any more; start it again."
+            )
 
     def close(self) -> None:
         for ref in list(self._refs.values()):
@@ -221,7 +223,7 @@ def active(n_jobs: int | None) -> Engine | None:
     ValueError
         For a backend that egem cannot use.
     """
-    backend, configured = get_active_backend(prefer="threads")
+    backend, configured = cast(tuple[Any, int | None], get_active_backend(prefer="threads"))
     if getattr(backend, "supports_sharedmem", False):
         return None
     n_jobs = configured if n_jobs is None else n_jobs

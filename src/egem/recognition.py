@@ -1,8 +1,10 @@
 """What a fitted classifier says of new cases: classes, probabilities, sets, and unknowns."""
 
 import warnings
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import replace
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
@@ -10,18 +12,25 @@ from sklearn.utils.validation import check_is_fitted
 
 from .calibration import probabilities, sharpest
 from .contest import Wanted
+from .engines import active
 from .fitted import Fitted
-from .heldout import HeldOut, conformal_sets, p_values
+from .heldout import HeldOut, conformal_sets, nothing_held_out, p_values
 from .inversion import Evidence, Inversion
+from .judging import Judging, Shard, judge, portable, winners, without_codes
+from .kept import Kept
 from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch
+from .shards import spread
 from .spaces import Representation
 from .tiles import Advance, Progress, plain_products, run
 from .validation import Case, as_labels
 
+Taken = TypeVar("Taken")
+
 PAIRS_AT_ONCE = 2**17  # of a case and an expert, that are worked on together
 CASES_AT_ONCE = 64, 4096  # but no fewer and no more cases than these
+SHARDS_A_WORKER = 3  # or more, where cases are many
 CASES_OF_A_TILE = 256  # whose features a thread works out
 SHARPNESSES = tuple(np.geomspace(0.1, 1000.0, 161))
 
@@ -126,8 +135,7 @@ class Recognition(Fitted):
             Where ``reject`` is out of range, or the label of unknown cases is that of a class.
         """
         if reject is None:
-            winners = [i.scores.argmin(axis=1) for i in self._inverted(X, Wanted.WINNER)]
-            return self.classes_[np.concatenate(winners)]
+            return self.classes_[np.concatenate(list(self._taken(X, Wanted.WINNER, winners)))]
         check_share("reject", reject)
         check_is_fitted(self)
         if unknown is None:
@@ -137,7 +145,7 @@ class Recognition(Fitted):
                 f"unknown={unknown!r} is a class of this model; name another label for rejected "
                 "cases."
             )
-        inversion = self._invert(X, Wanted.NEAREST)
+        inversion = self._invert(X, Wanted.NEAREST, without_codes)
         chosen = self.classes_[inversion.scores.argmin(axis=1)]
         known = p_values(inversion.strangeness, self.held_out_.strangeness) > reject
         return np.where(known, chosen, np.asarray(unknown))
@@ -159,7 +167,7 @@ class Recognition(Fitted):
         array (n_cases, n_classes)
             Columns in the order of ``classes_``.
         """
-        return probabilities(self.invert(X).scores, self.sharpness_)
+        return probabilities(self._invert(X, Wanted.ALL, without_codes).scores, self.sharpness_)
 
     def predict_set(
         self,
@@ -193,7 +201,7 @@ class Recognition(Fitted):
             Where alpha is out of range.
         """
         check_share("alpha", alpha)
-        inversion = self.invert(X)
+        inversion = self._invert(X, Wanted.ALL, without_codes)
         return conformal_sets(inversion.log_scores, self.held_out_, self.sharpness_, alpha)
 
     def novelty(self, X) -> Float[np.ndarray, " n_cases"]:
@@ -212,7 +220,7 @@ class Recognition(Fitted):
         array (n_cases,)
             In (0, 1]; 1 throughout where nothing could be held out, with one case a class.
         """
-        strangeness = self._invert(X, Wanted.NEAREST).strangeness
+        strangeness = self._invert(X, Wanted.NEAREST, without_codes).strangeness
         return p_values(strangeness, self.held_out_.strangeness)
 
     def calibrate(self, X, y) -> Self:
@@ -241,7 +249,7 @@ class Recognition(Fitted):
             Where a label is no class, or the input does not fit the training cases.
         """
         check_is_fitted(self)
-        inversion = self.invert(X)
+        inversion = self._invert(X, Wanted.ALL, without_codes)
         y = as_labels(y, len(inversion.losses))
         foreign = ~np.isin(y, self.classes_)
         if foreign.any():
@@ -269,23 +277,41 @@ class Recognition(Fitted):
         array (n_cases, n_classes)
             The data term, in the metric, per observed value; the prior on codes is not in it.
         """
-        return self.invert(X).losses
+        return self._invert(X, Wanted.ALL, without_codes).losses
 
-    def _invert(self, X, wanted: Wanted) -> Inversion:
-        return Inversion.joined(list(self._inverted(X, wanted)))
+    def _invert(
+        self, X, wanted: Wanted, take: Callable[[Inversion], Inversion] = portable
+    ) -> Inversion:
+        joined = Inversion.joined(list(self._taken(X, wanted, take)))
+        return replace(joined, _decode=self.ensemble_.imagine)
 
-    def _inverted(self, X, wanted: Wanted) -> Iterator[Inversion]:
-        """Invert some cases at a time: what is made of them on the way takes memory."""
+    def _taken(self, X, wanted: Wanted, take: Callable[[Inversion], Taken]) -> Iterator[Taken]:
+        """Invert some cases at a time, and take of it what is asked for: all takes much memory."""
         check_is_fitted(self)
         cases = self._cases(X, reset=False)
         check_channels(cases, self.preparation_.n_channels, "this model")
         self._warn_of_longer(cases)
-        some = np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE)
+        some = int(np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE))
+        engine = active(self.n_jobs)
         with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
+            if engine is not None:
+                most = -(-len(cases) // (SHARDS_A_WORKER * engine.n_workers))
+                some = min(some, max(most, CASES_AT_ONCE[0]))
+                starts = range(0, len(cases), some)
+                shards = [Shard(at, cases[at : at + some]) for at in starts]
+                shared = Judging(self._travelling()._searched, wanted, take)
+                yield from spread(engine, judge, shards, bar.advance, Shard.numbers, shared=shared)
+                return
             for first in range(0, len(cases), some):
-                yield self._searched(
-                    cases[first : first + some], self.n_jobs, bar.advance, first, wanted=wanted
-                )
+                part = cases[first : first + some]
+                yield take(self._searched(part, self.n_jobs, bar.advance, first, wanted=wanted))
+
+    def _travelling(self) -> "Recognition":
+        """Leave out what a worker does not need to judge cases."""
+        light = copy(self)
+        light.held_out_ = nothing_held_out(len(self.classes_))
+        light.cases_ = Kept((), np.zeros(0, int), np.zeros(0, int))
+        return light
 
     def _searched(
         self,
@@ -301,7 +327,7 @@ class Recognition(Fitted):
             aligned = self.preparation_.align(cases)
             batch = self.preparation_.apply(aligned, first=first)
             self._check_visible(batch, first)
-            evidence = self._evidence(aligned, batch) if spaces else None
+            evidence = self._evidence(aligned, batch, n_jobs) if spaces else None
             return self.ensemble_.invert(batch, n_jobs, bar, evidence=evidence, first=first, **how)
 
     def _warn_of_longer(self, cases: list[Case]) -> None:
@@ -316,7 +342,7 @@ class Recognition(Fitted):
                 stacklevel=5,
             )
 
-    def _evidence(self, cases: list[Case], batch: Batch) -> Evidence | None:
+    def _evidence(self, cases: list[Case], batch: Batch, n_jobs: int | None) -> Evidence | None:
         if isinstance(self.metric_, Metric):
             return None
         metric = self.metric_
@@ -331,7 +357,7 @@ class Recognition(Fitted):
             ]
 
         tiles = np.array_split(np.arange(len(cases)), n_tiles)
-        losses = zip(*run(work, tiles, self.n_jobs, lambda _: None), strict=True)
+        losses = zip(*run(work, tiles, n_jobs, lambda _: None), strict=True)
         return metric.evidence([np.concatenate(of_space) for of_space in losses], batch.mask)
 
 

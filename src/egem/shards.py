@@ -8,7 +8,6 @@ fails as well, the others are finished before an error names the classes or case
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from functools import partial
 from typing import Any, TypeVar
 
 from .compiled import keep_compiled
@@ -28,20 +27,19 @@ class WorkerDied(RuntimeError):
 
 
 def dispatch(
-    work: Callable[..., Result],
+    work: Callable[[Task, Advance], Result],
     tasks: Sequence[Task],
     n_jobs: int | None,
     bar: Advance,
     finished: Callable[[int, Result], None],
     names: Callable[[Task], Sequence],
-    shared: Any = None,
 ) -> list[Result]:
-    """Run ``work(task, advance)`` for every task where joblib was told to; results in order.
+    """Run ``work(task, advance)`` for every task, on threads or where joblib was told to.
 
     Parameters
     ----------
     work : callable
-        A function of a module; where ``shared`` is given, ``work(shared, task, advance)``.
+        A function of a module.
     tasks : sequence
         The tasks.
     n_jobs : int or None
@@ -51,14 +49,12 @@ def dispatch(
     finished : callable
         Called with each task's position and result, as they come, from whichever thread.
     names : callable
-        Tells what a task is about: classes, or numbers of cases.
-    shared : optional
-        What all tasks need, brought to each worker once.
+        Tells what a task is about.
 
     Returns
     -------
     list
-        One result a task.
+        One result a task, in their order.
 
     Raises
     ------
@@ -68,24 +64,41 @@ def dispatch(
         Where the engine does not answer any more.
     """
     engine = active(n_jobs) if tasks else None
-    if engine is None:
-        whole = work if shared is None else partial(work, shared)
+    if engine is not None:
+        return spread(engine, work, tasks, bar, names, finished)
 
-        def here(at: int, advance: Advance) -> Result:
-            result = whole(tasks[at], advance)
-            finished(at, result)
-            return result
+    def here(at: int, advance: Advance) -> Result:
+        result = work(tasks[at], advance)
+        finished(at, result)
+        return result
 
-        return run(here, range(len(tasks)), n_jobs, bar)
+    return run(here, range(len(tasks)), n_jobs, bar)
+
+
+def spread(
+    engine: Engine,
+    work: Callable[..., Result],
+    tasks: Sequence[Task],
+    bar: Advance,
+    names: Callable[[Task], Sequence],
+    finished: Callable[[int, Result], None] | None = None,
+    shared: Any = None,
+) -> list[Result]:
+    """Do what :func:`dispatch` does, on an engine.
+
+    Where ``shared`` is given, which is what all tasks need and goes to each worker once, it is
+    ``work(shared, task, advance)`` that is run.
+    """
     results: dict[int, Result] = {}
 
     def came(at: int, result: Result) -> None:
         results[at] = result
-        finished(at, result)
+        if finished is not None:
+            finished(at, result)
         bar(float(len(names(tasks[at]))))
 
     try:
-        lost = _spread(engine, work, tasks, shared, came)
+        lost = _fly(engine, work, tasks, shared, came)
     finally:
         engine.close()
     if lost:
@@ -93,7 +106,7 @@ def dispatch(
     return [results[at] for at in range(len(tasks))]
 
 
-def _spread(
+def _fly(
     engine: Engine, work: Callable, tasks: Sequence, shared: Any, came: Callable[[int, Any], None]
 ) -> list[int]:
     """Run tasks on an engine; returns those whose workers died again and again.

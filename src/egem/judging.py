@@ -1,0 +1,68 @@
+"""Shards of cases that a worker judges, and what of its findings travels back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from .contest import Wanted
+from .inversion import Inversion
+from .tiles import Advance
+from .validation import Case
+
+
+def portable(inversion: Inversion) -> Inversion:
+    """Leave behind the experts: they do not travel from worker to worker."""
+    return replace(inversion, _decode=_nobody)
+
+
+def without_codes(inversion: Inversion) -> Inversion:
+    """Leave behind the codes, most of what an inversion holds, as well."""
+    return replace(portable(inversion), codes=inversion.codes[:, :, :0])
+
+
+def winners(inversion: Inversion) -> Int[np.ndarray, " n_cases"]:
+    """Leave only which class comes nearest."""
+    return inversion.scores.argmin(axis=1)
+
+
+def _nobody(e: int, codes: np.ndarray) -> np.ndarray:
+    raise RuntimeError("the experts are elsewhere")
+
+
+class Shard(NamedTuple):
+    """Some cases, the first of them number ``first`` of the user's."""
+
+    first: int
+    cases: list[Case]
+
+    def numbers(self) -> range:
+        """Their numbers."""
+        return range(self.first, self.first + len(self.cases))
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What all shards need.
+
+    Attributes
+    ----------
+    search : callable
+        Inverts cases: the method of a classifier, which goes along.
+    wanted : Wanted
+        What is to be found out.
+    take : callable
+        What of it travels back.
+    """
+
+    search: Callable[..., Inversion]
+    wanted: Wanted
+    take: Callable[[Inversion], Any]
+
+
+def judge(judging: Judging, shard: Shard, advance: Advance) -> Any:
+    """Invert the cases of a shard, on one thread."""
+    found = judging.search(shard.cases, 1, advance, shard.first, wanted=judging.wanted)
+    return judging.take(found)
