@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Float32, Int
 
+from .calibration import probabilities
 from .contest import Wanted
 from .inversion import Inversion
 from .tiles import Advance
@@ -26,6 +27,32 @@ def without_codes(inversion: Inversion) -> Inversion:
 def winners(inversion: Inversion) -> Int[np.ndarray, " n_cases"]:
     """Leave only which class comes nearest."""
     return inversion.scores.argmin(axis=1)
+
+
+class Verdicts(NamedTuple):
+    """What decides of each case, and no more.
+
+    Attributes
+    ----------
+    winners : array of int (n_cases,)
+        Position of the nearest class.
+    probabilities : array (n_cases,)
+        Of that class.
+    losses : array (n_cases,)
+        Of its expert.
+    """
+
+    winners: Int[np.ndarray, " n_cases"]
+    probabilities: Float[np.ndarray, " n_cases"]
+    losses: Float32[np.ndarray, " n_cases"]
+
+
+def verdicts(inversion: Inversion, sharpness: float) -> Verdicts:
+    """Leave only what decides."""
+    of = winners(inversion)
+    cases = np.arange(len(of))
+    chances = probabilities(inversion.scores, sharpness)
+    return Verdicts(of, chances[cases, of], inversion.losses[cases, of])
 
 
 def _nobody(e: int, codes: np.ndarray) -> np.ndarray:

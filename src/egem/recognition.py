@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from .engines import active
 from .fitted import Fitted
 from .heldout import HeldOut, conformal_sets, nothing_held_out, p_values
 from .inversion import Evidence, Inversion
-from .judging import Judging, Shard, judge, portable, winners, without_codes
+from .judging import Judging, Shard, Verdicts, judge, portable, verdicts, winners, without_codes
 from .kept import Kept
 from .metric import Metric
 from .parameters import check_channels
@@ -168,6 +169,25 @@ class Recognition(Fitted):
             Columns in the order of ``classes_``.
         """
         return probabilities(self._invert(X, Wanted.ALL, without_codes).scores, self.sharpness_)
+
+    def verdicts(self, X) -> Verdicts:
+        """Return what decides of each case, and no more: for many cases and classes.
+
+        Agrees with :meth:`predict_proba`, of which the arrays of all pairs would not fit in memory.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        Verdicts
+            ``winners`` (positions in ``classes_``), their ``probabilities`` and ``losses``.
+        """
+        take = partial(verdicts, sharpness=self.sharpness_)
+        parts = zip(*self._taken(X, Wanted.ALL, take), strict=True)
+        return Verdicts(*map(np.concatenate, parts))
 
     def predict_set(
         self,
