@@ -96,7 +96,12 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         Training cases of a class that stay in the model, an even selection of more: to teach it
         further, to measure it anew, to show them beside others.
     n_jobs : int or None, default None
-        Threads; None takes one for each core.
+        Threads; None takes one for each core. Within ``joblib.parallel_config(backend="loky")``,
+        or ``"dask"`` or ``"ray"``, it is the most workers that train experts and judge cases at
+        once, None all there are; results stay the same.
+    checkpoint : str or None, default None
+        Folder in which experts are kept as they finish. The same fit, begun again, finds them
+        there. Remove it once the model is saved.
     random_state : int, RandomState or None, default None
         An int makes everything repeatable, bit for bit on one machine.
     verbose : bool, default False
@@ -171,6 +176,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         prior_strength: float = PRIOR_STRENGTH,
         keep_cases: int = 1000,
         n_jobs: int | None = None,
+        checkpoint: str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ):
@@ -192,6 +198,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         self.prior_strength = prior_strength
         self.keep_cases = keep_cases
         self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -245,6 +252,10 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
             For input that cannot be used; the message names the argument and the remedy.
         TrainingDiverged
             Where a class's expert reaches no finite loss.
+        WorkerDied
+            Where, on other processes, workers died twice of the same classes; names them.
+        ClusterLost
+            Where a cluster's scheduler does not answer any more.
         """
         check_parameters(self)
         phases = Phases("fit")

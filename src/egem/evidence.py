@@ -65,6 +65,7 @@ def weigh(
     classes: Int[np.ndarray, " n"],
     imagination: Imagination | None,
     bends: Mapping[str, Bends | None] | None = None,
+    n_jobs: int | None = 1,
 ) -> Weighed:
     """Estimate each space's measure, and weigh the spaces against each other.
 
@@ -78,6 +79,8 @@ def weigh(
         What experts are shown, where their own losses count as well; there must be a raw space.
     bends : mapping of str to Bends, optional
         Bent copies of all training cases in each space, where there are so few that these help.
+    n_jobs : int or None, default 1
+        Threads, None for one a core; or workers, see :mod:`egem.shards`.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def weigh(
             )
         if imagination is not None:
             losses[IMAGINED] = of_experts(
-                described["raw"], classes, held, imagination, losses["raw"]
+                described["raw"], classes, held, imagination, losses["raw"], n_jobs
             )
         fitted = fit_weights(
             [losses[name] for name in names], truth, np.array(list(weights.values()))
@@ -174,9 +177,11 @@ def of_experts(
     held: Holding,
     imagination: Imagination,
     in_raw: Float[np.ndarray, "n_held n_classes"],
+    n_jobs: int | None = 1,
 ) -> Float[np.ndarray, "n_held n_classes"]:
     """Guess the log losses that experts taught without the held-out cases would have."""
-    shown = nearest_shown(raw[held.some], classes[held.some], held.folds, imagination)
+    some = held.some
+    shown = nearest_shown(raw[some], classes[some], held.folds, imagination, n_jobs)
     return 0.5 * (shown + in_raw)
 
 

@@ -7,6 +7,9 @@ from jaxtyping import Bool, Int
 
 MOST_FOLDS = 5
 MOST_CASES = 3000  # that are looked at; of more, an even selection
+# Pairs of a held-out case and a class, each of which is measured in dozens of ways: with thousands
+# of classes fewer cases are held out, but no fewer than a few hundred.
+MOST_PAIRS, FEWEST_HELD = 2**20, 256
 
 
 class Holding(NamedTuple):
@@ -30,11 +33,31 @@ class Holding(NamedTuple):
 
 
 def holding(classes: Int[np.ndarray, " n"]) -> Holding:
-    """Select cases evenly, all where that would lose a class, and lay out the folds."""
+    """Select cases evenly, all where that would lose a class, and lay out the folds.
+
+    Of many classes not all cases are held out in their turn, but an even selection.
+    """
     some = evenly(len(classes), MOST_CASES)
     if len(np.unique(classes[some])) < len(np.unique(classes)):
         some = np.arange(len(classes))
-    return Holding(some, held_out(classes[some]))
+    most = max(MOST_PAIRS // len(np.unique(classes)), FEWEST_HELD)
+    return Holding(some, _thinned(held_out(classes[some]), most))
+
+
+def _thinned(folds: list[Bool[np.ndarray, " m"]], most: int) -> list[Bool[np.ndarray, " m"]]:
+    n_held = sum(int(fold.sum()) for fold in folds)
+    if n_held <= most:
+        return folds
+    kept = np.zeros(n_held, bool)
+    kept[evenly(n_held, most)] = True
+    thin, first = [], 0
+    for fold in folds:
+        held = np.flatnonzero(fold)
+        mine = np.zeros_like(fold)
+        mine[held[kept[first : first + len(held)]]] = True
+        thin.append(mine)
+        first += len(held)
+    return [fold for fold in thin if fold.any()]
 
 
 def held_out(classes: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:

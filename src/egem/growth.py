@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 from sklearn.utils.validation import check_is_fitted
 
+from .checkpoint import Folder
 from .fitted import Fitted
 from .folds import holding
 from .inversion import class_index
@@ -32,6 +33,7 @@ class Growth(Fitted):
     metric: Any
     shrinkage: float | None
     keep_cases: int
+    checkpoint: str | None
 
     def add_class(self, X, label, *, refit_metric: bool = False) -> Self:
         """Teach one more class; the other experts stay as they are, bit for bit.
@@ -341,8 +343,9 @@ class Growth(Fitted):
     ) -> list[Trained]:
         title = f"training {len(labels)} expert{'s' * (len(labels) > 1)}"
         steps = preparation.steps_used
+        shelf = None if self.checkpoint is None else Folder(self.checkpoint)
         with Progress(title, len(labels), self.verbose) as bar:
-            return train(batches, labels, recipe, steps, seed, self.n_jobs, bar.advance)
+            return train(batches, labels, recipe, steps, seed, self.n_jobs, bar.advance, shelf)
 
     def _material(self, kept: Kept) -> Material:
         """Lay the kept cases out to be measured, in an order that does not depend on the user's."""

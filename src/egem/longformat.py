@@ -54,7 +54,22 @@ def read_long(
     UserWarning
         Where times are uneven and a step was chosen; ``stacklevel`` says to whom.
     """
-    table = read_table(path, max_bytes)
+    return sequences_of(read_table(path, max_bytes), step, start, stacklevel + 1)
+
+
+def sequences_of(
+    table: Table, step: float | None, start: float | str | None, stacklevel: int | None
+) -> Named:
+    """Turn a long table into cases, as :func:`read_long` does.
+
+    Where it is a part of a larger one, ``stacklevel`` is None and no step is chosen.
+
+    Raises
+    ------
+    ValueError
+        Where the content cannot be used.
+    """
+    path = table.path
     rows, labels, begin, channels = _rows(table, start)
     cases = [
         name if isinstance(name, int | float | str) else str(name) for name in rows.names.tolist()
@@ -66,6 +81,11 @@ def read_long(
         even = spacing(rows).even
         if even.all() and begin is None:
             return Named(stack(rows.split()), labels, cases, channels)
+        if stacklevel is None:
+            raise ValueError(
+                f"the times of case {rows.names[np.argmin(even)]} are unevenly spaced, and a file "
+                "read in parts needs one step for all of them; give --step."
+            )
         step = choose_step(rows)
         laid = lay(rows, step, begin)
     if not even.all():

@@ -160,6 +160,7 @@ def fit_metric(
         m.classes,
         shown if "raw" in by_name else None,
         dict(zip(by_name, bends, strict=True)),
+        m.n_jobs,
     )
     joint = JointMetric(chosen, weighed.spaces, found, weighed.imagined, Whole.of(m.batch.mask))
     return _joined(joint, m, described, weighed.log_losses, weighed.of_experts)
@@ -205,7 +206,7 @@ def measure(metric: Metric | JointMetric, material: Material, fitted_here: bool 
     if metric.imagined:
         raw = [space.name for space in metric.spaces].index("raw")
         shown = Imagination(m.kind, m.preparation.steps_used, metric.residual.shrinkage)
-        experts = of_experts(described[raw], m.classes, held, shown, losses[raw])
+        experts = of_experts(described[raw], m.classes, held, shown, losses[raw], m.n_jobs)
     return _joined(metric, m, described, losses, experts)
 
 

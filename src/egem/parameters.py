@@ -1,5 +1,6 @@
 """The classifier's constructor arguments: checked, and turned into what each part asks for."""
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -97,6 +98,8 @@ def check_parameters(p: "EGEMClassifier") -> None:
             raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}.")
     if p.n_jobs is not None and (not isinstance(p.n_jobs, int | np.integer) or p.n_jobs == 0):
         raise ValueError(f"n_jobs must be a whole number of threads, -1 or None, not {p.n_jobs!r}.")
+    if p.checkpoint is not None and not isinstance(p.checkpoint, str | os.PathLike):
+        raise ValueError(f"checkpoint must be a folder's path or None, not {p.checkpoint!r}.")
     if p.shrinkage is not None and not 0 < p.shrinkage <= 1:
         raise ValueError(f"shrinkage must lie in (0, 1], not {p.shrinkage!r}.")
     if not 0 < p.learning_rate < np.inf:

@@ -193,7 +193,8 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
     header = {
         "format": FORMAT,
         "version": __version__,
-        "parameters": {k: _plain(v, ensemble.seed) for k, v in classifier.get_params().items()},
+        "parameters": {k: _plain(v, ensemble.seed) for k, v in classifier.get_params().items()}
+        | {"checkpoint": None},  # a folder of the machine it was fitted on
         "classes": _labels_to_json(ensemble.classes),
         "experts": [{"loss": t.loss, "n_bends": t.n_bends} for t in ensemble.trained],
         "metric": {k: getattr(metric, k) for k in ("name", "floor", "noise", "shrinkage")},

@@ -2,9 +2,11 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
@@ -12,21 +14,28 @@ from sklearn.utils.validation import check_is_fitted
 
 from .calibration import probabilities, sharpest
 from .contest import Wanted
+from .engines import active
 from .fitted import Fitted
-from .heldout import HeldOut, conformal_sets, p_values
+from .heldout import HeldOut, conformal_sets, nothing_held_out, p_values
 from .inversion import Evidence, Inversion
+from .judging import Judging, Shard, Verdicts, judge, portable, verdicts, winners, without_codes
+from .kept import Kept
 from .metric import Metric
 from .parameters import check_channels
 from .phases import Phases
 from .prepare import Batch
+from .shards import spread
 from .spaces import Representation
 from .tiles import Advance, Progress, plain_products, run
 from .validation import Case, as_labels
 
 log = logging.getLogger(__name__)
 
+Taken = TypeVar("Taken")
+
 PAIRS_AT_ONCE = 2**17  # of a case and an expert, that are worked on together
 CASES_AT_ONCE = 64, 4096  # but no fewer and no more cases than these
+SHARDS_A_WORKER = 3  # or more, where cases are many
 CASES_OF_A_TILE = 256  # whose features a thread works out
 SHARPNESSES = tuple(np.geomspace(0.1, 1000.0, 161))
 
@@ -135,8 +144,7 @@ class Recognition(Fitted):
             Where ``reject`` is out of range, or the label of unknown cases is that of a class.
         """
         if reject is None:
-            winners = [i.scores.argmin(axis=1) for i in self._decided(X, Wanted.WINNER)]
-            return self.classes_[np.concatenate(winners)]
+            return self.classes_[np.concatenate(list(self._taken(X, Wanted.WINNER, winners)))]
         check_share("reject", reject)
         check_is_fitted(self)
         if unknown is None:
@@ -146,7 +154,7 @@ class Recognition(Fitted):
                 f"unknown={unknown!r} is a class of this model; name another label for rejected "
                 "cases."
             )
-        inversion = Inversion.joined(list(self._decided(X, Wanted.NEAREST)))
+        inversion = self._invert(X, Wanted.NEAREST, without_codes, decided=True)
         chosen = self.classes_[inversion.scores.argmin(axis=1)]
         known = p_values(inversion.strangeness, self.held_out_.strangeness) > reject
         return np.where(known, chosen, np.asarray(unknown))
@@ -168,9 +176,27 @@ class Recognition(Fitted):
         array (n_cases, n_classes)
             Columns in the order of ``classes_``.
         """
-        inversion = self.invert(X)
-        inversion.check_decided()
+        inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
         return probabilities(inversion.scores, self.sharpness_)
+
+    def verdicts(self, X) -> Verdicts:
+        """Return what decides of each case, and no more: for many cases and classes.
+
+        Agrees with :meth:`predict_proba`, of which the arrays of all pairs would not fit in memory.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`invert`.
+
+        Returns
+        -------
+        Verdicts
+            ``winners`` (positions in ``classes_``), their ``probabilities`` and ``losses``.
+        """
+        take = partial(verdicts, sharpness=self.sharpness_)
+        parts = zip(*self._taken(X, Wanted.ALL, take), strict=True)
+        return Verdicts(*map(np.concatenate, parts))
 
     def predict_set(
         self,
@@ -204,8 +230,7 @@ class Recognition(Fitted):
             Where alpha is out of range.
         """
         check_share("alpha", alpha)
-        inversion = self.invert(X)
-        inversion.check_decided()
+        inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
         return conformal_sets(inversion.log_scores, self.held_out_, self.sharpness_, alpha)
 
     def novelty(self, X) -> Float[np.ndarray, " n_cases"]:
@@ -224,7 +249,8 @@ class Recognition(Fitted):
         array (n_cases,)
             In (0, 1]; 1 throughout where nothing could be held out, with one case a class.
         """
-        strangeness = Inversion.joined(list(self._decided(X, Wanted.NEAREST))).strangeness
+        inversion = self._invert(X, Wanted.NEAREST, without_codes, decided=True)
+        strangeness = inversion.strangeness
         return p_values(strangeness, self.held_out_.strangeness)
 
     def calibrate(self, X, y) -> Self:
@@ -253,8 +279,7 @@ class Recognition(Fitted):
             Where a label is no class, or the input does not fit the training cases.
         """
         check_is_fitted(self)
-        inversion = self.invert(X)
-        inversion.check_decided()
+        inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
         y = as_labels(y, len(inversion.losses))
         foreign = ~np.isin(y, self.classes_)
         if foreign.any():
@@ -282,31 +307,51 @@ class Recognition(Fitted):
         array (n_cases, n_classes)
             The data term, in the metric, per observed value; the prior on codes is not in it.
         """
-        return self.invert(X).losses
+        return self._invert(X, Wanted.ALL, without_codes).losses
 
-    def _invert(self, X, wanted: Wanted) -> Inversion:
-        return Inversion.joined(list(self._inverted(X, wanted)))
+    def _invert(
+        self,
+        X,
+        wanted: Wanted,
+        take: Callable[[Inversion], Inversion] = portable,
+        decided: bool = False,
+    ) -> Inversion:
+        joined = Inversion.joined(list(self._taken(X, wanted, take, decided)))
+        return replace(joined, _decode=self.ensemble_.imagine)
 
-    def _decided(self, X, wanted: Wanted) -> Iterator[Inversion]:
-        """Invert some cases at a time, each of which needs a nearest class."""
-        first = 0
-        for part in self._inverted(X, wanted):
-            part.check_decided(first)
-            first += len(part.losses)
-            yield part
+    def _taken(
+        self, X, wanted: Wanted, take: Callable[[Inversion], Taken], decided: bool = True
+    ) -> Iterator[Taken]:
+        """Invert some cases at a time, and take of it what is asked for: all takes much memory.
 
-    def _inverted(self, X, wanted: Wanted) -> Iterator[Inversion]:
-        """Invert some cases at a time: what is made of them on the way takes memory."""
+        Where it has to be ``decided``, a case without a nearest class is an error.
+        """
         check_is_fitted(self)
         cases = self._cases(X, reset=False)
         check_channels(cases, self.preparation_.n_channels, "this model")
         self._warn_of_longer(cases)
-        some = np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE)
+        judging = Judging(self._searched, wanted, take, decided)
+        some = int(np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE))
+        engine = active(self.n_jobs)
         with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
+            if engine is not None:
+                most = -(-len(cases) // (SHARDS_A_WORKER * engine.n_workers))
+                some = min(some, max(most, CASES_AT_ONCE[0]))
+                starts = range(0, len(cases), some)
+                shards = [Shard(at, cases[at : at + some]) for at in starts]
+                shared = judging._replace(search=self._travelling()._searched)
+                yield from spread(engine, judge, shards, bar.advance, Shard.numbers, shared=shared)
+                return
             for first in range(0, len(cases), some):
-                yield self._searched(
-                    cases[first : first + some], self.n_jobs, bar.advance, first, wanted=wanted
-                )
+                shard = Shard(first, cases[first : first + some])
+                yield judge(judging, shard, bar.advance, self.n_jobs)
+
+    def _travelling(self) -> "Recognition":
+        """Leave out what a worker does not need to judge cases."""
+        light = copy(self)
+        light.held_out_ = nothing_held_out(len(self.classes_))
+        light.cases_ = Kept((), np.zeros(0, int), np.zeros(0, int))
+        return light
 
     def _searched(
         self,
@@ -325,7 +370,7 @@ class Recognition(Fitted):
                 batch = self.preparation_.apply(aligned, first=first)
                 self._check_visible(batch, first)
             with phases("spaces"):
-                evidence = self._evidence(aligned, batch) if spaces else None
+                evidence = self._evidence(aligned, batch, n_jobs) if spaces else None
             with phases("search"):
                 found = self.ensemble_.invert(batch, n_jobs, bar, evidence=evidence, **how)
         phases.log(log, logging.DEBUG)
@@ -343,7 +388,7 @@ class Recognition(Fitted):
                 stacklevel=5,
             )
 
-    def _evidence(self, cases: list[Case], batch: Batch) -> Evidence | None:
+    def _evidence(self, cases: list[Case], batch: Batch, n_jobs: int | None) -> Evidence | None:
         if isinstance(self.metric_, Metric):
             return None
         metric = self.metric_
@@ -358,7 +403,7 @@ class Recognition(Fitted):
             ]
 
         tiles = np.array_split(np.arange(len(cases)), n_tiles)
-        losses = zip(*run(work, tiles, self.n_jobs, lambda _: None), strict=True)
+        losses = zip(*run(work, tiles, n_jobs, lambda _: None), strict=True)
         return metric.evidence([np.concatenate(of_space) for of_space in losses], batch.mask)
 
 

@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from .augment import Kind, make_pool
-from .metric import bind, class_scatter, inner, squared, whitened
+from .metric import Metric, bind, class_scatter, inner, squared, whitened
 from .prepare import Batch
-from .tiles import bucket
+from .shards import dispatch
+from .tiles import Advance, bucket, plain_products
 
 FEWEST_SHOWN = 256
+CLASSES_AT_ONCE = 32  # that a thread or worker looks at
 
 
 class Imagination(NamedTuple):
@@ -38,11 +40,22 @@ class Imagination(NamedTuple):
     shrinkage: float
 
 
+class _Showing(NamedTuple):
+    """Some classes, what held-out cases are compared with them, and how."""
+
+    first: int  # position of the first class
+    batches: list[Batch]
+    out: Batch
+    metric: Metric
+    imagination: Imagination
+
+
 def nearest_shown(
     batch: Batch,
     classes: Int[np.ndarray, " n"],
     folds: list[Bool[np.ndarray, " n"]],
     imagination: Imagination,
+    n_jobs: int | None = 1,
 ) -> Float[np.ndarray, "n_held n_classes"]:
     """Return log losses of held-out cases against the nearest of what each class's expert is shown.
 
@@ -56,36 +69,63 @@ def nearest_shown(
         Cases held out together.
     imagination : Imagination
         What experts are shown.
+    n_jobs : int or None, default 1
+        Threads, None for one a core; or workers, see :mod:`egem.shards`.
 
     Returns
     -------
     array (n_held, n_classes)
         Held-out cases in the order of the folds.
     """
-    parts = []
+    showings: list[_Showing] = []
+    per_fold = 0
     for held in folds:
         rest, its_classes, out = batch[~held], classes[~held], batch[held]
         scatter = class_scatter(rest, its_classes)
         metric = whitened(scatter, batch.values[0].size, imagination.shrinkage)
-        weights = bind(metric, out.mask)
-        targets, seen = (a.reshape(out.n_cases, -1) for a in (out.values, out.mask))
-        losses = np.zeros((out.n_cases, len(np.unique(classes))))
-        for j, c in enumerate(np.unique(classes)):
-            size = bucket(2 * int((its_classes == c).sum()), FEWEST_SHOWN)
-            rng = np.random.default_rng(j)
-            pool = make_pool(
-                rest[its_classes == c], imagination.kind, size, imagination.steps_used, rng
+        # A class's cases in their order, all classes in one pass.
+        by_class = np.argsort(its_classes, kind="stable")
+        ends = np.flatnonzero(np.diff(its_classes[by_class])) + 1
+        members = np.split(by_class, ends)
+        starts = range(0, len(members), CLASSES_AT_ONCE)
+        per_fold = len(starts)
+        showings += [
+            _Showing(
+                j, [rest[of] for of in members[j : j + CLASSES_AT_ONCE]], out, metric, imagination
             )
-            shown = pool.values.reshape(size, -1)
-            for pattern in np.unique(weights.pattern):
-                of = np.flatnonzero(weights.pattern == pattern)
-                factor = weights.factors[pattern]
-                visible = np.where(seen[of[0]], shown, np.float32(0))
-                apart = (
-                    np.asarray(squared(metric, factor, targets[of]), np.float64)[:, None]
-                    + np.asarray(squared(metric, factor, visible), np.float64)
-                    - 2.0 * np.asarray(inner(metric, factor, targets[of], visible), np.float64)
-                )
-                losses[of, j] = apart.min(axis=1) / weights.n_observed[of]
-        parts.append(losses)
+            for j in starts
+        ]
+    with plain_products():
+        found = dispatch(_nearest, showings, n_jobs, lambda _: None, lambda *_: None, _names)
+    parts = [
+        np.concatenate(found[i : i + per_fold], axis=1) for i in range(0, len(found), per_fold)
+    ]
     return np.log(np.maximum(np.concatenate(parts), 1e-6))
+
+
+def _names(showing: _Showing) -> range:
+    return range(showing.first, showing.first + len(showing.batches))
+
+
+def _nearest(showing: _Showing, advance: Advance) -> Float[np.ndarray, "n n_some"]:
+    """Return the losses of held-out cases against some classes."""
+    metric, imagination, out = showing.metric, showing.imagination, showing.out
+    weights = bind(metric, out.mask)
+    targets, seen = (a.reshape(out.n_cases, -1) for a in (out.values, out.mask))
+    losses = np.zeros((out.n_cases, len(showing.batches)))
+    for j, cases in enumerate(showing.batches):
+        size = bucket(2 * cases.n_cases, FEWEST_SHOWN)
+        rng = np.random.default_rng(showing.first + j)
+        pool = make_pool(cases, imagination.kind, size, imagination.steps_used, rng)
+        shown = pool.values.reshape(size, -1)
+        for pattern in np.unique(weights.pattern):
+            of = np.flatnonzero(weights.pattern == pattern)
+            factor = weights.factors[pattern]
+            visible = np.where(seen[of[0]], shown, np.float32(0))
+            apart = (
+                np.asarray(squared(metric, factor, targets[of]), np.float64)[:, None]
+                + np.asarray(squared(metric, factor, visible), np.float64)
+                - 2.0 * np.asarray(inner(metric, factor, targets[of], visible), np.float64)
+            )
+            losses[of, j] = apart.min(axis=1) / weights.n_observed[of]
+    return losses

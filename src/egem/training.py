@@ -8,7 +8,7 @@ import logging
 import zlib
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,8 @@ from .decoder import Expert, decode, init_default, init_published
 from .folds import evenly
 from .linear import svd
 from .prepare import Batch
-from .tiles import Advance, bucket, run, stack, tiled
+from .shards import dispatch
+from .tiles import Advance, bucket, stack, tiled
 
 log = logging.getLogger(__name__)
 
@@ -145,10 +146,47 @@ class Trained(NamedTuple):
     n_bends: int
 
 
+class Shelf(Protocol):
+    """Keeps tiles of experts as they finish; see :mod:`egem.checkpoint`."""
+
+    def find(self, lessons: "list[Lesson]") -> "dict[int, list[Trained | None]]":
+        """Return what is kept of some lessons, by their positions."""
+        ...
+
+    def put(self, lesson: "Lesson", experts: "list[Trained | None]") -> None:
+        """Keep what came of a lesson."""
+        ...
+
+
 class _State(NamedTuple):
     expert: Expert
     table: Float[AnyArray, "n_rows case_size"]
     adam: Any
+
+
+class Lesson(NamedTuple):
+    """What a tile of experts is taught: all that a worker elsewhere needs to know.
+
+    Attributes
+    ----------
+    labels : list
+        The classes.
+    batches : list of Batch
+        Their cases.
+    recipe : Recipe
+        How they are trained.
+    steps_used : int
+        Steps of the grid that carry data.
+    seed, attempt : int
+        What random numbers derive from, beside the label.
+    """
+
+    labels: list
+    batches: list[Batch]
+    recipe: Recipe
+    steps_used: int
+    seed: int
+    attempt: int
 
 
 class _Task(NamedTuple):
@@ -172,13 +210,17 @@ def canonical_order(batch: Batch) -> np.ndarray:
     return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
 
 
+def _one_hot(n_cases: int, recipe: Recipe) -> bool:
+    return recipe.codes == "one-hot" or (recipe.codes == "auto" and n_cases <= MOST_ONE_HOT)
+
+
 def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"], bool]:
     """Return first codes of a class's cases and whether they are to be learned.
 
     Learned codes start from the standardised principal component scores of the cases.
     """
     n, size = batch.n_cases, recipe.code_size
-    if recipe.codes == "one-hot" or (recipe.codes == "auto" and n <= MOST_ONE_HOT):
+    if _one_hot(n, recipe):
         return np.eye(n, bucket(n, 4) if recipe.pad_codes else n, dtype=np.float32), False
     flat = batch.values.reshape(n, -1).astype(np.float64)
     flat -= flat.mean(axis=0)
@@ -190,6 +232,20 @@ def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"]
     return codes, True
 
 
+def _n_pairs(n_cases: int, recipe: Recipe) -> int:
+    """How many pairs are drawn ahead for a class."""
+    if recipe.kind == "none" and not recipe.blend:
+        return n_cases
+    return max(min(bucket(2 * n_cases, 512), MOST_PAIRS), n_cases)
+
+
+def _company(n_cases: int, recipe: Recipe) -> tuple[int, ...]:
+    """Shapes of what an expert is trained on; those of the same shapes can share a tile."""
+    padded = bucket(n_cases, 4) if recipe.pad_codes else n_cases
+    width = padded if _one_hot(n_cases, recipe) else recipe.code_size
+    return bucket(n_cases, 4), width, bucket(_n_pairs(n_cases, recipe), 4)
+
+
 def train(
     batches: list[Batch],
     labels: list,
@@ -198,6 +254,7 @@ def train(
     seed: int,
     n_jobs: int | None,
     bar: Advance,
+    shelf: Shelf | None = None,
 ) -> list[Trained]:
     """Train one expert for each class.
 
@@ -214,9 +271,11 @@ def train(
     seed : int
         Seed.
     n_jobs : int or None
-        Threads, None for one a core.
+        Threads, None for one a core; or workers, see :mod:`egem.shards`.
     bar : callable
         Receives progress, in experts.
+    shelf : Shelf, optional
+        Where tiles of experts are kept as they finish, and found again.
 
     Returns
     -------
@@ -231,29 +290,24 @@ def train(
     done: dict[int, Trained] = {}
     left = list(range(len(labels)))
     for attempt in range(ATTEMPTS):
-        tasks = {i: _task(batches[i], labels[i], recipe, steps_used, seed, attempt) for i in left}
-        groups: dict[tuple, list[int]] = {}
-        for i, task in tasks.items():
-            groups.setdefault((task.table.shape, task.pool.values.shape), []).append(i)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for i in left:
+            groups.setdefault(_company(batches[i].n_cases, recipe), []).append(i)
         tiles = [
             np.array(members)[index]
             for members in groups.values()
             for index in _tiles_of(len(members))
         ]
-
-        def work(tile, advance, tasks=tasks):
-            state, losses = _train_tile(
-                stack([tasks[i] for i in tile]), recipe, lambda a: advance(a * len(set(tile)))
+        lessons = [
+            Lesson(
+                [labels[i] for i in tile],
+                [batches[i] for i in tile],
+                *(recipe, steps_used, seed, attempt),
             )
-            return {
-                i: (jax.tree.map(lambda a, e=e: a[e], state), float(losses[e]))
-                for e, i in enumerate(tile)
-            }
-
-        for result in run(work, tiles, n_jobs, bar):
-            for i, (state, loss) in result.items():
-                if np.isfinite(loss):
-                    done[i] = _finished(state, loss, batches[i], tasks[i])
+            for tile in tiles
+        ]
+        for tile, experts in zip(tiles, _taught(lessons, n_jobs, bar, shelf), strict=True):
+            done |= {i: it for i, it in zip(tile, experts, strict=True) if it is not None}
         left = [i for i in left if i not in done]
         if not left:
             return [done[i] for i in range(len(labels))]
@@ -263,6 +317,40 @@ def train(
         f"starting points; lower learning_rate (now {recipe.learning_rate:g}) or look at that "
         "class's cases for extreme values."
     )
+
+
+def _taught(
+    lessons: list[Lesson], n_jobs: int | None, bar: Advance, shelf: Shelf | None
+) -> list[list[Trained | None]]:
+    """Train tiles of experts that are not on the shelf yet."""
+    found = {} if shelf is None else shelf.find(lessons)
+    bar(float(sum(len(lessons[i].labels) for i in found)))
+    rest = [i for i in range(len(lessons)) if i not in found]
+
+    def finished(at: int, experts: list[Trained | None]) -> None:
+        if shelf is not None:
+            shelf.put(lessons[rest[at]], experts)
+
+    asked = [lessons[i] for i in rest]
+    experts = dispatch(teach, asked, n_jobs, bar, finished, lambda lesson: lesson.labels)
+    found |= dict(zip(rest, experts, strict=True))
+    return [found[i] for i in range(len(lessons))]
+
+
+def teach(lesson: Lesson, advance: Advance) -> list[Trained | None]:
+    """Train a tile of experts; None where one's loss is not finite."""
+    tasks = [
+        _task(*each, lesson.recipe, lesson.steps_used, lesson.seed, lesson.attempt)
+        for each in zip(lesson.batches, lesson.labels, strict=True)
+    ]
+    n = len(tasks)
+    state, losses = _train_tile(stack(tasks), lesson.recipe, lambda a: advance(a * n))
+    return [
+        _finished(jax.tree.map(lambda a, e=e: a[e], state), float(losses[e]), batch, tasks[e])
+        if np.isfinite(losses[e])
+        else None
+        for e, batch in enumerate(lesson.batches)
+    ]
 
 
 def _tiles_of(n: int) -> list[np.ndarray]:
@@ -279,9 +367,7 @@ def _task(batch: Batch, label, recipe: Recipe, steps_used: int, seed: int, attem
     entropy = [*label_key(seed, label), attempt]
     batch = batch[canonical_order(batch)]
     table, learned = case_codes(batch, recipe)
-    n = batch.n_cases
-    plain = recipe.kind == "none" and not recipe.blend
-    size = n if plain else max(min(bucket(2 * n, 512), MOST_PAIRS), n)
+    size = _n_pairs(batch.n_cases, recipe)
     rng = np.random.default_rng(entropy)
     pool = make_pool(batch, recipe.kind, size, steps_used, rng, recipe.blend)
     n_rows = bucket(len(table), 4)

@@ -26,3 +26,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no r
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Threads; default one a core.")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Work on a Dask cluster: its scheduler's address, like tcp://host:8786.",
+    ),
+]

@@ -8,7 +8,7 @@ import typer
 
 from .facts import describe
 from .files import check_writable, read, take
-from .options import Data, Jobs, Json, Quiet, Seed, Step
+from .options import Cluster, Data, Jobs, Json, Quiet, Seed, Step
 from .terminal import interactive, print_json
 
 
@@ -29,11 +29,20 @@ def fit(
     step: Step = None,
     seed: Seed = 0,
     jobs: Jobs = None,
+    cluster: Cluster = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps experts as they finish; a fit that was interrupted, begun "
+            "again, carries on from it."
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train one expert for each class of labelled sequences, and write the model."""
     from ..classifier import EGEMClassifier
+    from ..cluster import working_on
     from ..splits import few_shot_split
 
     X, y = read(data, step)
@@ -52,9 +61,12 @@ def fit(
         n_cells=cells,
         n_updates=updates,
         n_jobs=jobs,
+        checkpoint=None if checkpoint is None else str(checkpoint),
         random_state=seed,
         verbose=interactive(quiet or as_json),
-    ).fit(X, y)
+    )
+    with working_on(cluster):
+        clf.fit(X, y)
     seconds = time.perf_counter() - start
     clf.time_step_ = step
     clf.save(out)
