@@ -97,7 +97,7 @@ def test_a_drawing_is_taken_away_and_brought_back(taught):
     ink = card.locator(".thumbs path")
     ink.nth(3).wait_for()
     before = [path.get_attribute("d") for path in ink.all()]
-    opener = card.get_by_role("button", name="4 drawings", exact=True)
+    opener = card.get_by_role("button", name="4 drawings")
     opener.focus()
     taught.keyboard.press("Enter")
     taught.click('button[aria-label="Remove drawing 2 of spiral"]')

@@ -80,9 +80,10 @@ def untaught(model: Model, label: str, case: int, seen: Model) -> Model:
     check_untaught(model, label, case)
     clf = copy(check_class(model, label))
     clf.remove_cases(model.own(label), [case], refit_metric=True)
-    left = tuple(d for i, d in enumerate(model.drawings_of(label)) if i != case)
-    how = f"removing a drawing of {label}"
-    return replace(model, classifier=clf, drawings={**model.drawings, label: left}, how=how)
+    drawings = dict(model.drawings)
+    if label in drawings:
+        drawings[label] = tuple(d for i, d in enumerate(drawings[label]) if i != case)
+    return replace(model, classifier=clf, drawings=drawings, how=f"removing a drawing of {label}")
 
 
 def check_untaught(model: Model, label: str, case: int) -> None:

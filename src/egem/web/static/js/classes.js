@@ -46,6 +46,7 @@ export class Classes {
     const fill = () =>
       attempt(async () => {
         const cases = await casesOf(label, version);
+        thumbs.classList.toggle("open", this.open.has(label));
         if (this.open.has(label)) return fillOpen(thumbs, label, cases);
         thumbs.replaceChildren(...pictures(cases.slice(0, SHOWN), `${label}, drawing`));
         if (cases.length > SHOWN)
