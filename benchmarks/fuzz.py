@@ -251,7 +251,7 @@ def report(examine: Examiner, done: int) -> dict[str, Any]:
 
 def main() -> None:
     """Let a process of its own read the files, and tell what it found."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Read files that are wrong.")
     parser.add_argument("kind", choices=("models", "data"))
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="only with --plain")
