@@ -14,6 +14,7 @@ without it, or with `--plain`, by the refusals: a mutant whose refusal is new is
 
 import argparse
 import collections
+import importlib
 import json
 import os
 import random
@@ -24,13 +25,11 @@ import sys
 import tempfile
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-try:
-    import atheris
-except ImportError:
-    atheris = None
+atheris: Any = importlib.import_module("atheris") if find_spec("atheris") else None
 
 if atheris and __name__ == "__main__" and "--plain" not in sys.argv and "--worker" in sys.argv:
     with atheris.instrument_imports(include=["egem"]):
@@ -38,11 +37,11 @@ if atheris and __name__ == "__main__" and "--plain" not in sys.argv and "--worke
         import egem.persistence
         import egem.readers
         import egem.soundness
-import numpy as np
+import numpy as np  # noqa: E402
 
-import egem
-from egem import EGEMClassifier, ModelFileError, read_data
-from mutants import STRUCTURED, mutant
+import egem  # noqa: E402
+from egem import EGEMClassifier, ModelFileError, read_data  # noqa: E402
+from mutants import STRUCTURED, mutant  # noqa: E402
 
 FRESH = 0.5  # share of mutants that are made of a sound file, not of another mutant
 MOST_SECONDS, MOST_BYTES = 5.0, 2**30
@@ -200,7 +199,6 @@ def keep(ending: str, data: bytes) -> None:
 
 def guided(kind: str, runs: int, seed: int, examine: Examiner, told: Path) -> None:
     """The same with libFuzzer, which keeps mutants that reach new code; does not return."""
-    assert atheris is not None
     corpus = Path(examine.folder, "corpus")
     corpus.mkdir()
     sound = seeds(kind)
@@ -234,7 +232,7 @@ def guided(kind: str, runs: int, seed: int, examine: Examiner, told: Path) -> No
 
     options = [f"-runs={runs + len(sound) + 2}", f"-seed={seed}", "-max_len=400000"]
     options += [
-        "-timeout=60",
+        "-timeout=300",
         "-rss_limit_mb=1024",
         "-len_control=0",
         "-mutate_depth=1",
@@ -251,7 +249,7 @@ def report(examine: Examiner, done: int) -> dict[str, Any]:
 
 def main() -> None:
     """Let a process of its own read the files, and tell what it found."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Read files that are wrong.")
     parser.add_argument("kind", choices=("models", "data"))
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="only with --plain")

@@ -124,7 +124,7 @@ def kill_fits(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
 
 def main() -> None:
     """Kill as often as asked, and tell."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Kill processes that write.")
     parser.add_argument("part", choices=("save", "fit"))
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)

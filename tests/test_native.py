@@ -178,3 +178,10 @@ def test_extreme_weights_give_bounded_states():
     y = decode(expert, codes[0], 9)
     bound = jnp.abs(expert.w_out).sum() + jnp.abs(expert.b_out).max()
     assert jnp.isfinite(y).all() and (jnp.abs(y) <= bound).all()
+
+
+@pytest.mark.skipif(native.KERNEL is None, reason="there is no native code")
+def test_a_library_made_for_a_later_jax_is_left_alone(monkeypatch, caplog):
+    monkeypatch.setattr(native, "_ffi_version", lambda: 1)
+    assert native._load() is None
+    assert "cannot be used: made for version" in caplog.text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import egem
+import licences
 
 
 def test_every_public_name_is_there():
@@ -55,3 +56,34 @@ def test_nothing_but_the_commands_knows_the_server():
         if re.search(r"^\s*(from|import) .*\bweb\b", file.read_text("utf-8"), re.MULTILINE)
     ]
     assert set(knows) == {"cli"}
+
+
+def test_the_version_is_told_in_one_place_and_cited():
+    root = Path(__file__).parents[1]
+    assert 'dynamic = ["version"]' in (root / "pyproject.toml").read_text("utf-8")
+    cited = re.search(r"^version: (.*)$", (root / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
+    assert cited and cited[1] == egem.__version__
+
+
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        ("MIT", True),
+        ("Apache-2.0 OR GPL-3.0-only", True),
+        ("BSD-3-Clause AND GPL-2.0-or-later", False),
+        ("GNU Lesser General Public License v3 (LGPLv3)", False),
+        ("MPL-2.0", False),
+        ("unknown", False),
+    ],
+)
+def test_licences_are_told_apart(said, allowed):
+    assert licences.fine(said) is allowed
+
+
+def test_all_that_egem_brings_may_be_used_by_anybody():
+    wrong = [name for name in licences.closure("egem", ["web", "data"]) if not _fine(name)]
+    assert wrong == []
+
+
+def _fine(name):
+    return licences.fine(licences.licence(name)) or name in licences.EXCUSED

@@ -8,7 +8,7 @@
 
 import importlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from .training import TrainingDiverged as TrainingDiverged
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'egem' has no attribute {name!r}")
     return getattr(importlib.import_module(f"egem.{_HOME[name]}"), name)

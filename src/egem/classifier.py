@@ -1,10 +1,13 @@
 """The scikit-learn face of the method; what it does is in the modules it calls."""
 
 import logging
-from typing import Literal, Self
+import os
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from .augment import Kind
@@ -207,7 +210,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         cls,
         dataset: Literal["characters", "mnist"],
         noise: tuple[float, float] = (0.0, 0.0),
-        **parameters,
+        **parameters: Any,
     ) -> Self:
         """Return the published setting: architecture, training, loss and 50 Adam iterations.
 
@@ -231,7 +234,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         """
         return cls(**(published_parameters(dataset, noise) | parameters))
 
-    def fit(self, X, y) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train one expert for each class and estimate the metric.
 
         Parameters
@@ -291,7 +294,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         phases.log(log)
         return self
 
-    def save(self, path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to one safetensors file, whole or not at all.
 
         Parameters
@@ -312,7 +315,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         save(self, path)
 
     @classmethod
-    def load(cls, path, *, max_bytes: int | None = None) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Self:
         """Read a model written by :meth:`save`, of this version or an earlier one.
 
         No code from the file is run, and what does not fit together is refused.
@@ -341,7 +344,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
 
         return load(cls, path, max_bytes)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.three_d_array = True

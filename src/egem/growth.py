@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Int
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .checkpoint import Folder
@@ -35,7 +36,7 @@ class Growth(Fitted):
     keep_cases: int
     checkpoint: str | None
 
-    def add_class(self, X, label, *, refit_metric: bool = False) -> Self:
+    def add_class(self, X: ArrayLike, label: Any, *, refit_metric: bool = False) -> Self:
         """Teach one more class; the other experts stay as they are, bit for bit.
 
         Parameters
@@ -68,7 +69,7 @@ class Growth(Fitted):
         kept = self.cases_.with_class(at, cases, self.keep_cases)
         return self._settle(classes, mine, kept, refit_metric)
 
-    def update_class(self, X, label, *, refit_metric: bool = False) -> Self:
+    def update_class(self, X: ArrayLike, label: Any, *, refit_metric: bool = False) -> Self:
         """Teach a class with more cases: its expert is trained anew on old and new ones.
 
         Parameters
@@ -132,7 +133,7 @@ class Growth(Fitted):
             )
         return self._taught_anew(at, left, refit_metric)
 
-    def remove_class(self, label) -> Self:
+    def remove_class(self, label: Any) -> Self:
         """Forget a class.
 
         Parameters
@@ -159,7 +160,7 @@ class Growth(Fitted):
         mine = [t for e, t in enumerate(self.ensemble_.trained) if e != at]
         return self._settle(np.delete(self.classes_, at), mine, self.cases_.without(at))
 
-    def rename_class(self, label, new) -> Self:
+    def rename_class(self, label: Any, new: Any) -> Self:
         """Give a class another name; nothing else changes.
 
         Parameters

@@ -1,7 +1,10 @@
 """What a fitted classifier imagines: reconstructions, completions, new members of a class."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Float32, Int
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .calibration import probabilities
@@ -15,7 +18,9 @@ from .recognition import Recognition, check_share
 class Imagination(Recognition):
     """The methods of :class:`egem.EGEMClassifier` that show what its experts imagine."""
 
-    def reconstruct(self, X, label=None) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+    def reconstruct(
+        self, X: ArrayLike, label: Any = None
+    ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
         """Return what an expert imagines for each case.
 
         Parameters
@@ -41,7 +46,7 @@ class Imagination(Recognition):
             out[whose == e] = self.ensemble_.imagine(e, inversion.codes[whose == e, e])
         return out
 
-    def complete(self, X, label=None, level: float = 0.9) -> Completion:
+    def complete(self, X: ArrayLike, label: Any = None, level: float = 0.9) -> Completion:
         """Fill gaps and continue prefixes, with a band that says how sure that is.
 
         Unlike :meth:`reconstruct`, this keeps the values that are there, and lets them draw the
@@ -118,7 +123,7 @@ class Imagination(Recognition):
 
     def explain(
         self,
-        X,
+        X: ArrayLike,
         n_experts: int = 3,
         n_near: int = 4,
         *,
@@ -183,7 +188,7 @@ class Imagination(Recognition):
         return inversion, winner if e is None else np.full(len(winner), e)
 
     def sample(
-        self, label, n: int = 1, random_state: int | None = None
+        self, label: Any, n: int = 1, random_state: int | None = None
     ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
         """Imagine new members of a class.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
@@ -150,7 +150,9 @@ class Inversion:
         """What each expert imagined for each case, in the user's units; decoded at every call."""
         return np.stack([self._decode(e, self.codes[:, e]) for e in range(len(self.classes))], 1)
 
-    def reconstructions_of(self, label) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+    def reconstructions_of(
+        self, label: Any
+    ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
         """What one class's expert imagined for each case, in the user's units.
 
         Raises
@@ -195,7 +197,7 @@ class Evidence(NamedTuple):
             np.concatenate([part.doubted for part in parts]),
         )
 
-    def __getitem__(self, index) -> "Evidence":  # type: ignore[override]
+    def __getitem__(self, index: Any) -> "Evidence":  # type: ignore[override]
         return Evidence(self.log_losses[index], self.share, self.doubted[index])
 
 
@@ -214,7 +216,7 @@ def floored_log(losses: Float32[np.ndarray, "n_cases n_classes"]) -> Float[np.nd
     return np.log(np.maximum(losses, 1e-12, dtype=np.float64))
 
 
-def class_index(classes: Shaped[np.ndarray, " n_classes"], label) -> int:
+def class_index(classes: Shaped[np.ndarray, " n_classes"], label: Any) -> int:
     """Find a label's position, or say clearly that there is none."""
     found = np.flatnonzero(classes == label)
     if not len(found):

@@ -9,6 +9,7 @@ environment asks for one: `scan`, `plain`, `avx2` or `avx512`.
 import ctypes
 import logging
 import os
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,9 @@ def _load() -> Kernel | None:
         return None
     try:
         library = ctypes.CDLL(str(LIBRARY))
+        made, served = library.egem_ffi_version(), _ffi_version()
+        if made > served:  # JAX would only notice, and fail for good, at its first computation
+            raise RuntimeError(f"made for version {made} of JAX's interface, this one has {served}")
         library.egem_kernel_name.restype = ctypes.c_char_p
         library.egem_shares.restype = None
         for name in ("Roll", "Record", "Pull", "Push", "Normal"):
@@ -49,6 +53,14 @@ def _load() -> Kernel | None:
     except Exception as error:  # made for another machine or JAX: the scan serves as well
         logging.getLogger(__name__).warning("%s cannot be used: %s", LIBRARY, error)
         return None
+
+
+def _ffi_version() -> int:
+    """Version of the interface to native code that the installed JAX has."""
+    text = (Path(jax.ffi.include_dir()) / "xla/ffi/api/c_api.h").read_text("utf-8")
+    numbers = [re.search(rf"#define XLA_FFI_API_{part} (\d+)", text) for part in ("MAJOR", "MINOR")]
+    major, minor = (int(found[1]) if found else 0 for found in numbers)
+    return 1000 * major + minor
 
 
 KERNEL = _load()

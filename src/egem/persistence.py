@@ -58,7 +58,7 @@ class ModelFileError(ValueError):
     """A file is not a model of this package, or not a whole one."""
 
 
-def save(classifier: "EGEMClassifier", path: str | os.PathLike) -> None:
+def save(classifier: "EGEMClassifier", path: str | os.PathLike[str]) -> None:
     """Write a fitted classifier: to a temporary file beside ``path``, flushed, then renamed.
 
     Raises
@@ -87,7 +87,9 @@ def save(classifier: "EGEMClassifier", path: str | os.PathLike) -> None:
     log.info("wrote %s: %d classes, %d bytes", target, len(classifier.classes_), len(content))
 
 
-def load(cls: type["EGEMClassifier"], path: str | os.PathLike, max_bytes: int | None = None) -> Any:
+def load(
+    cls: type["EGEMClassifier"], path: str | os.PathLike[str], max_bytes: int | None = None
+) -> Any:
     """Read a classifier written by :func:`save`.
 
     Parameters

@@ -3,7 +3,7 @@
 Values are standardised, sequences are laid on one grid of steps, and what is missing is masked.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
@@ -19,7 +19,7 @@ class Batch(NamedTuple):
     values: Float32[np.ndarray, "n_cases n_steps n_channels"]
     mask: Bool[np.ndarray, "n_cases n_steps n_channels"]
 
-    def __getitem__(self, index) -> "Batch":  # type: ignore[override]
+    def __getitem__(self, index: Any) -> "Batch":  # type: ignore[override]
         return Batch(self.values[index], self.mask[index])
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .calibration import probabilities, sharpest
@@ -43,7 +44,7 @@ SHARPNESSES = tuple(np.geomspace(0.1, 1000.0, 161))
 class Recognition(Fitted):
     """The methods of :class:`egem.EGEMClassifier` that judge cases."""
 
-    def invert(self, X) -> Inversion:
+    def invert(self, X: ArrayLike) -> Inversion:
         """Let every expert search for the code of every case.
 
         Parameters
@@ -70,7 +71,11 @@ class Recognition(Fitted):
         return inversion
 
     def glance(
-        self, X, among=None, n_iterations: int | None = None, spaces: bool = True
+        self,
+        X: ArrayLike,
+        among: ArrayLike | None = None,
+        n_iterations: int | None = None,
+        spaces: bool = True,
     ) -> Inversion:
         """Do what :meth:`invert` does, quicker for few cases, while somebody waits.
 
@@ -115,7 +120,7 @@ class Recognition(Fitted):
 
     def predict(
         self,
-        X,
+        X: ArrayLike,
         reject: float | None = None,
         unknown: Any = None,
     ) -> Shaped[np.ndarray, " n_cases"]:
@@ -159,7 +164,7 @@ class Recognition(Fitted):
         known = p_values(inversion.strangeness, self.held_out_.strangeness) > reject
         return np.where(known, chosen, np.asarray(unknown))
 
-    def predict_proba(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
+    def predict_proba(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases n_classes"]:
         """Return class probabilities, proportional to ``invert(X).scores ** -sharpness_``.
 
         The sharpness is chosen by leaving training cases out, or by :meth:`calibrate`.
@@ -200,7 +205,7 @@ class Recognition(Fitted):
 
     def predict_set(
         self,
-        X,
+        X: ArrayLike,
         alpha: float = 0.1,
     ) -> Bool[np.ndarray, "n_cases n_classes"]:
         """Return for each case the classes that cannot be excluded: conformal sets.
@@ -233,7 +238,7 @@ class Recognition(Fitted):
         inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
         return conformal_sets(inversion.log_scores, self.held_out_, self.sharpness_, alpha)
 
-    def novelty(self, X) -> Float[np.ndarray, " n_cases"]:
+    def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
         """Return a p-value for each case being of a known class; low means unknown.
 
         It is the share of held-out training cases (or of those given to :meth:`calibrate`) that
@@ -253,7 +258,7 @@ class Recognition(Fitted):
         strangeness = inversion.strangeness
         return p_values(strangeness, self.held_out_.strangeness)
 
-    def calibrate(self, X, y) -> Self:
+    def calibrate(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Set probabilities, sets and novelty by cases that the experts have not seen.
 
         What :meth:`fit` learns of them by leaving training cases out is replaced by what the
@@ -294,7 +299,7 @@ class Recognition(Fitted):
         self.held_out_ = held
         return self
 
-    def losses(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
+    def losses(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases n_classes"]:
         """Return each expert's remaining loss for each case.
 
         Parameters

@@ -148,6 +148,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemNormal, egem::normal,
 
 #define EGEM_EXPORT extern "C" __attribute__((visibility("default")))
 EGEM_EXPORT const char* egem_kernel_name() { return egem::kernel().name; }
+EGEM_EXPORT int egem_ffi_version() { return 1000 * XLA_FFI_API_MAJOR + XLA_FFI_API_MINOR; }
 EGEM_EXPORT int egem_kernel_lanes() { return egem::kernel().lanes; }
 EGEM_EXPORT void egem_shares(int64_t cases, int64_t channels, int64_t length, int64_t dilations,
                              int64_t kernels, const float* values, const int32_t* lengths,
