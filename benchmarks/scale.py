@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
@@ -113,7 +113,7 @@ def run(part: str, workers: int, classes: int, cases: int, updates: int) -> dict
 
         start = spent()
         with overheard(listen):
-            clf = EGEMClassifier(**make).fit(X, y)
+            clf = EGEMClassifier(n_updates=updates, random_state=0, n_jobs=n_jobs).fit(X, y)
         fitted = spent()
         predicted = clf.predict(X_test)
         fit, predict = fitted - start, spent() - fitted
