@@ -93,12 +93,8 @@ def run(part: str, workers: int, classes: int, cases: int, updates: int) -> dict
     X, y = trajectories(classes, 4 * classes)
     X_test, y_test = trajectories(classes, cases, seed=1)
     with cluster(workers) as client:
-        make: dict[str, Any] = {
-            "n_updates": updates,
-            "random_state": 0,
-            "n_jobs": None if workers else 1,
-        }
-        warm = EGEMClassifier(**make | {"n_updates": 100})
+        n_jobs = None if workers else 1
+        warm = EGEMClassifier(n_updates=100, random_state=0, n_jobs=n_jobs)
         some = y < 8 * max(workers, 1)
         warm.fit(X[some], y[some]).predict(X_test[:64])
         trained = [0.0]
