@@ -1,7 +1,8 @@
 """Many classes and many cases, on clusters of this machine's processes.
 
-    python benchmarks/scale.py               # all parts, then docs/scale-figures.md from the csv
-    python benchmarks/scale.py --parts weak  # weak scaling alone, again; needs an idle machine
+    python benchmarks/scale.py                 # all parts, then the tables of docs/scale.md
+    python benchmarks/scale.py --parts weak    # weak scaling alone, again; needs an idle machine
+    python benchmarks/scale.py --parts report  # the tables alone
 
 Every part adds rows to ``docs/scale.csv``: seconds and memory of one run each. The report fits a
 model of cost to all of them.
@@ -14,19 +15,25 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import nnls
 
 from egem import EGEMClassifier
+from egem.folds import FEWEST_HELD, MOST_PAIRS
+from egem.tiles import overheard
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FIELDS = ("part", "workers", "classes", "cases", "updates", "fit", "train", "predict")
-FIELDS += ("accuracy", "gb_client", "gb_worker", "mb_model", "load", "when")
+FIELDS += ("cpu_fit_client", "cpu_fit_workers", "cpu_predict_client")
+FIELDS += ("cpu_predict_workers", "accuracy", "gb_client", "gb_worker", "mb_model", "load", "when")
 PARTS = ("big", "weak", "growing", "cases")
 N_TIMEPOINTS, N_CHANNELS, N_WAVES = 32, 2, 5
+BEGIN, END = "<!-- begin: benchmarks/scale.py -->", "<!-- end: benchmarks/scale.py -->"
 SPREAD = 0.3  # of members about their class, relative to that of classes
 
 
@@ -63,7 +70,7 @@ def cluster(n_workers: int) -> Iterator:
         yield None
         return
     with (
-        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None) as local,
+        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0") as local,
         Client(local) as client,
         parallel_config(backend="dask", client=client),
     ):
@@ -75,35 +82,50 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
+def used() -> float:
+    """Return the processor seconds that this process has used."""
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    return spent.ru_utime + spent.ru_stime
+
+
 def run(part: str, workers: int, classes: int, cases: int, updates: int) -> dict:
     """Fit on 4 cases a class and classify others, warm: programs are compiled before."""
     X, y = trajectories(classes, 4 * classes)
     X_test, y_test = trajectories(classes, cases, seed=1)
     with cluster(workers) as client:
-        make = {"n_updates": updates, "random_state": 0, "n_jobs": None if workers else 1}
-        warm = EGEMClassifier(**make | {"n_updates": 100})
+        n_jobs = None if workers else 1
+        warm = EGEMClassifier(n_updates=100, random_state=0, n_jobs=n_jobs)
         some = y < 8 * max(workers, 1)
         warm.fit(X[some], y[some]).predict(X_test[:64])
-        trained: list[float] = []
+        trained = [0.0]
 
-        class Timed(EGEMClassifier):
-            def _train(self, *args):
-                start = time.perf_counter()
-                experts = super()._train(*args)
-                trained.append(time.perf_counter() - start)
-                return experts
+        def listen(title: str, share: float) -> None:
+            if title.startswith("training"):
+                trained[0] = time.perf_counter()
 
-        start = time.perf_counter()
-        clf = Timed(**make).fit(X, y)
-        fitted = time.perf_counter()
+        def spent() -> np.ndarray:
+            workers = client.run(used).values() if client else [0.0]
+            return np.array([time.perf_counter(), used(), sum(workers)])
+
+        start = spent()
+        with overheard(listen):
+            clf = EGEMClassifier(n_updates=updates, random_state=0, n_jobs=n_jobs).fit(X, y)
+        fitted = spent()
         predicted = clf.predict(X_test)
-        end = time.perf_counter()
+        fit, predict = fitted - start, spent() - fitted
         peaks = client.run(peak).values() if client else [0.0]
     file = Path("scale.safetensors")
     clf.save(file)
     row = {
         **{"part": part, "workers": workers, "classes": classes, "cases": cases},
-        **{"updates": updates, "fit": fitted - start, "train": trained[0], "predict": end - fitted},
+        **{
+            "updates": updates,
+            "fit": fit[0],
+            "train": trained[0] - start[0],
+            "predict": predict[0],
+        },
+        **{"cpu_fit_client": fit[1], "cpu_fit_workers": fit[2]},
+        **{"cpu_predict_client": predict[1], "cpu_predict_workers": predict[2]},
         **{"accuracy": float((predicted == y_test).mean()), "gb_client": peak()},
         **{"gb_worker": max(peaks), "mb_model": file.stat().st_size / 1e6},
         **{"load": os.getloadavg()[0], "when": time.strftime("%Y-%m-%d %H:%M")},
@@ -127,10 +149,151 @@ def plan(parts: list[str], repeats: int) -> Iterator[tuple]:
             yield from ((part, 2, 100, cases, 300) for cases in (1000, 4000, 16_000))
 
 
+class Cost(NamedTuple):
+    """What something costs: a sum of terms, each a measured factor times what is worked on."""
+
+    name: str
+    unit: str
+    field: Callable[[dict], float]
+    terms: dict[str, Callable[[float, float], float]]  # of classes and cases
+
+
+def held_out_pairs(classes: float, cases: float) -> float:
+    """Return the pairs of a held-out case and a class in a fit on 4 cases a class."""
+    return min(4 * classes, max(MOST_PAIRS / classes, FEWEST_HELD)) * classes
+
+
+COSTS = (
+    Cost(
+        "fit",
+        "processor seconds",
+        lambda row: row["cpu_fit_client"] + row["cpu_fit_workers"],
+        {
+            "once": lambda c, n: 1.0,
+            "a class": lambda c, n: c,
+            "a held-out case and class": held_out_pairs,
+        },
+    ),
+    Cost(
+        "predict",
+        "processor seconds",
+        lambda row: row["cpu_predict_client"] + row["cpu_predict_workers"],
+        {
+            "once": lambda c, n: 1.0,
+            "a case": lambda c, n: n,
+            "a case and class": lambda c, n: n * c,
+        },
+    ),
+    Cost(
+        "memory of the client",
+        "GB",
+        lambda row: row["gb_client"],
+        {
+            "once": lambda c, n: 1.0,
+            "a class": lambda c, n: c,
+            "a held-out case and class": held_out_pairs,
+        },
+    ),
+    Cost(
+        "memory of a worker",
+        "GB",
+        lambda row: row["gb_worker"],
+        {"once": lambda c, n: 1.0, "a class": lambda c, n: c},
+    ),
+    Cost(
+        "model file",
+        "MB",
+        lambda row: row["mb_model"],
+        {
+            "once": lambda c, n: 1.0,
+            "a class": lambda c, n: c,
+            "a held-out case and class": held_out_pairs,
+        },
+    ),
+)
+
+
+def fitted(cost: Cost, rows: list[dict]) -> np.ndarray:
+    """Fit a cost's factors, none negative, by relative errors."""
+    terms = [[of(r["classes"], r["cases"]) for of in cost.terms.values()] for r in rows]
+    told = np.array([cost.field(r) for r in rows])
+    design = np.array(terms) / told[:, None]
+    size = design.max(axis=0)
+    return nnls(design / size, np.ones(len(rows)))[0] / size
+
+
+def foretold(cost: Cost, factors: np.ndarray, classes: float, cases: float) -> float:
+    """Return what a problem would cost."""
+    return float(factors @ [of(classes, cases) for of in cost.terms.values()])
+
+
+def report(rows: list[dict]) -> str:
+    """Write runs, weak scaling, the model of cost with its error, and what it foretells."""
+    show = ("part", "workers", "classes", "cases", "updates", "fit", "train", "predict")
+    show += ("accuracy", "gb_client", "gb_worker", "mb_model", "load")
+    lines = ["| " + " | ".join(show) + " |", "|" + "---|" * len(show)]
+    lines += [
+        "| " + " | ".join(f"{r[k]:g}" if k != "part" else r[k] for k in show) + " |" for r in rows
+    ]
+    lines += ["", *weak_scaling([r for r in rows if r["part"] == "weak"]), ""]
+    alike = [r for r in rows if r["part"] == "growing"]
+    lines += [
+        "| cost | factors | error, each run left out: median, worst | 10^5 classes | "
+        "10^5 classes, 10^9 cases |",
+        "|---|---|---|---|---|",
+    ]
+    for cost in COSTS:
+        factors = fitted(cost, alike)
+        errors = []
+        for i, row in enumerate(alike):
+            others = fitted(cost, alike[:i] + alike[i + 1 :])
+            told = foretold(cost, others, row["classes"], row["cases"])
+            errors.append(abs(told / cost.field(row) - 1))
+        parts = ", ".join(
+            f"{f:.2g} {name}" for f, name in zip(factors, cost.terms, strict=True) if f
+        )
+        ahead = [foretold(cost, factors, 1e5, n) for n in (1000, 1e9)]
+        lines.append(
+            f"| {cost.name}, {cost.unit} | {parts} | {np.median(errors):.0%}, {max(errors):.0%} | "
+            f"{ahead[0]:.3g} | {ahead[1]:.3g} |"
+        )
+    return "\n".join(lines)
+
+
+def weak_scaling(rows: list[dict]) -> list[str]:
+    """Compare one worker with two that have twice the classes and cases."""
+
+    def medians(workers: int) -> np.ndarray:
+        return np.median(
+            [[r[k] for k in ("train", "predict")] for r in rows if r["workers"] == workers], 0
+        )
+
+    if not {1, 2} <= {r["workers"] for r in rows}:
+        return ["Weak scaling was not measured: `python benchmarks/scale.py --parts weak`."]
+    train, predict = medians(1) / medians(2)
+    loads = [r["load"] for r in rows]
+    return [
+        f"Weak scaling from 1 to 2 workers, medians: training {train:.0%}, predict {predict:.0%} "
+        f"(load of the machine meanwhile: {min(loads):.1f} to {max(loads):.1f})."
+    ]
+
+
+def write_report(file: Path) -> None:
+    """Put the report of a csv into its place in docs/scale.md."""
+    with file.open(newline="") as lines:
+        rows = [
+            {k: v if k in ("part", "when") else float(v) for k, v in row.items()}
+            for row in csv.DictReader(lines)
+        ]
+    page = DOCS / "scale.md"
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n\n{report(rows)}\n\n{END}{rest.split(END)[1]}")
+
+
 def main() -> None:
     """Run parts, each run in a process of its own, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS, "report"], default=list(PARTS))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--csv", type=Path, default=DOCS / "scale.csv")
     parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
@@ -149,6 +312,7 @@ def main() -> None:
     for each in plan(given.parts, given.repeats):
         one = [sys.executable, __file__, "--csv", str(given.csv), "--one", *map(str, each)]
         subprocess.run(one, check=True)
+    write_report(given.csv)
 
 
 if __name__ == "__main__":

@@ -210,6 +210,17 @@ def resolve(shared: Any) -> Any:
         return _found[shared.key]
 
 
+def _within_dask() -> bool:
+    """Tell whether this is a task of Dask's itself, of a search for parameters perhaps."""
+    from distributed import get_worker
+
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
+
+
 def active(n_jobs: int | None) -> Engine | None:
     """Return the engine that joblib was told to use, or None where work stays in this process.
 
@@ -230,6 +241,8 @@ def active(n_jobs: int | None) -> Engine | None:
     most = None if n_jobs is None or n_jobs < 0 else int(n_jobs)
     name = type(backend).__name__
     if name == "DaskDistributedBackend":
+        if _within_dask():  # what waits for other tasks there keeps them from being run
+            return None
         return _Dask(backend.client, most)
     if name == "RayBackend":
         return _Ray(most)
