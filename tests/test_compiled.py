@@ -20,10 +20,19 @@ print(hits.count("/jax/compilation_cache/cache_hits"))
 """
 
 
-def run(**environment):
+ANY_PROGRAM = """
+import jax
+from egem.compiled import keep_compiled
+keep_compiled()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+print(jax.jit(lambda x: 2 * x)(3))
+"""
+
+
+def run(script=SCRIPT, **environment):
     own = {k: v for k, v in os.environ.items() if not k.startswith(("EGEM_COMPILED", "JAX_"))}
     out = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT],
+        [sys.executable, "-W", "error", "-c", script],
         env={**own, **environment},
         capture_output=True,
         text=True,
@@ -41,6 +50,8 @@ def test_programs_are_compiled_once(tmp_path):
     kept = len(files(tmp_path))  # how many depends on the machine: those that compiled slowly
     assert kept
     assert run(EGEM_COMPILED=str(tmp_path)) >= kept
+    run(ANY_PROGRAM, EGEM_COMPILED=str(tmp_path))
+    assert len(files(tmp_path)) > kept
 
 
 @pytest.mark.parametrize("why", ["off", "theirs", "nowhere"])
@@ -53,5 +64,5 @@ def test_nothing_is_kept_where_that_is_not_wanted_or_not_possible(tmp_path, why)
         },
         "nowhere": {"EGEM_COMPILED": "/proc/nowhere"},
     }
-    run(**environment[why])
+    assert run(ANY_PROGRAM, **environment[why]) == 6
     assert not list((tmp_path / "own").rglob("*-cache"))

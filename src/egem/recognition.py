@@ -149,7 +149,8 @@ class Recognition(Fitted):
             Where ``reject`` is out of range, or the label of unknown cases is that of a class.
         """
         if reject is None:
-            return self.classes_[np.concatenate(list(self._taken(X, Wanted.WINNER, winners)))]
+            found = np.concatenate(list(self._taken(X, Wanted.WINNER, winners)))
+            return self.classes_[found]
         check_share("reject", reject)
         check_is_fitted(self)
         if unknown is None:
