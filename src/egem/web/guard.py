@@ -172,6 +172,7 @@ class Guard:
         if not announced.isdigit() or int(announced) > most:
             return await _refusal(_too_much(most))(scope, receive, send)
         if int(announced) > SMALL and self._in_flight + int(announced) > MOST_IN_FLIGHT:
+            await _drop(receive, most)
             return await _refusal(_busy())(scope, receive, send)
         counted = 0
 
@@ -184,6 +185,8 @@ class Guard:
             if counted > most:
                 raise _too_much(most)
             if counted > SMALL and self._in_flight > MOST_IN_FLIGHT:
+                if message.get("more_body"):
+                    await _drop(receive, most)
                 raise _busy()
             return message
 
@@ -192,6 +195,15 @@ class Guard:
         finally:
             self._in_flight -= counted
         return None
+
+
+async def _drop(receive: Receive, most: int) -> None:
+    """Read a body and forget it: who is still sending when the line closes sees no answer."""
+    n, more = 0, True
+    while more and n <= most:
+        message = await receive()
+        n += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 def _refusal(trouble: Trouble) -> Response:
