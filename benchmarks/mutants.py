@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from egem import persistence
+from egem.durable import checksum
 
 ODD: tuple[Any, ...] = (
     *(0, -1, 1, 2, 7, 255, 2**31, 2**63, 10**30, -(2**40), 0.5, 1e308, -1e-300),
@@ -95,7 +95,7 @@ _NAMES = {np.dtype(t): name for name, t in _TYPES.items()}
 def written(meta: Any, arrays: dict[str, np.ndarray]) -> bytes:
     """Write a model's header and arrays with the checksum they ought to have."""
     if isinstance(meta, dict):
-        meta = meta | {"checksum": persistence._checksum(arrays, meta)}
+        meta = meta | {"checksum": checksum(arrays, meta)}
     header: dict[str, Any] = {"__metadata__": {"egem": json.dumps(meta)}}
     content = b""
     for name, array in arrays.items():

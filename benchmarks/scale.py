@@ -163,16 +163,17 @@ def held_out_pairs(classes: float, cases: float) -> float:
     return min(4 * classes, max(MOST_PAIRS / classes, FEWEST_HELD)) * classes
 
 
+OF_FITTING: dict[str, Callable[[float, float], float]] = {
+    "once": lambda c, n: 1.0,
+    "a class": lambda c, n: c,
+    "a held-out case and class": held_out_pairs,
+}
 COSTS = (
     Cost(
         "fit",
         "processor seconds",
         lambda row: row["cpu_fit_client"] + row["cpu_fit_workers"],
-        {
-            "once": lambda c, n: 1.0,
-            "a class": lambda c, n: c,
-            "a held-out case and class": held_out_pairs,
-        },
+        OF_FITTING,
     ),
     Cost(
         "predict",
@@ -188,11 +189,7 @@ COSTS = (
         "memory of the client",
         "GB",
         lambda row: row["gb_client"],
-        {
-            "once": lambda c, n: 1.0,
-            "a class": lambda c, n: c,
-            "a held-out case and class": held_out_pairs,
-        },
+        OF_FITTING,
     ),
     Cost(
         "memory of a worker",
@@ -204,11 +201,7 @@ COSTS = (
         "model file",
         "MB",
         lambda row: row["mb_model"],
-        {
-            "once": lambda c, n: 1.0,
-            "a class": lambda c, n: c,
-            "a held-out case and class": held_out_pairs,
-        },
+        OF_FITTING,
     ),
 )
 

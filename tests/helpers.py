@@ -1,6 +1,12 @@
 """Data and settings that tests share."""
 
+import json
+
 import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from egem.durable import checksum
 
 QUICK = {"n_cells": 8, "n_updates": 100, "random_state": 0}
 
@@ -17,3 +23,16 @@ def make_waves(n_a_class, seed=0, labels=("down", "still", "up")):
             X.append(np.stack([ramp, wave]) + rng.normal(size=(2, len(t))) * [[0.02], [2.0]])
             y.append(label)
     return X, np.array(y)
+
+
+def rewritten(source, folder, change):
+    """Change a model's file, and make its checksum right again."""
+    path = folder / "rewritten.safetensors"
+    with safe_open(source, framework="numpy") as file:
+        header = json.loads(file.metadata()["egem"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header.pop("checksum")
+    change(header, arrays)
+    header["checksum"] = checksum(arrays, header)
+    save_file(arrays, path, metadata={"egem": json.dumps(header)})
+    return path

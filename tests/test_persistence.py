@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from egem import EGEMClassifier, ModelFileError, persistence
 from egem.persistence import load, save
-from helpers import QUICK, make_waves
+from helpers import QUICK, make_waves, rewritten
 
 
 @pytest.fixture(scope="session")
@@ -188,16 +187,9 @@ def test_foreign_files_are_refused(tmp_path):
 
 def rewrite(content, folder, change):
     """A file whose header was changed and whose checksum is right again."""
-    source, path = folder / "source", folder / "rewritten"
+    source = folder / "source"
     source.write_bytes(content)
-    with safe_open(source, framework="numpy") as file:
-        header = json.loads(file.metadata()["egem"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    header.pop("checksum")
-    change(header, arrays)
-    header["checksum"] = persistence._checksum(arrays, header)
-    save_file(arrays, path, metadata={"egem": json.dumps(header)})
-    return path
+    return rewritten(source, folder, change)
 
 
 def test_a_rewritten_file_loads(content, tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .decoder import Expert
-from .durable import whole_file
+from .durable import checksum, whole_file
 from .training import Lesson, Trained
 
 FORMAT = 1
@@ -70,9 +70,10 @@ class Folder:
             if trained is not None:
                 parts = trained.expert._asdict() | {k: getattr(trained, k) for k in _ARRAYS}
                 arrays |= {f"{e}/{k}": np.ascontiguousarray(a) for k, a in parts.items()}
-        header = json.dumps({"experts": about, "labels": [str(c) for c in lesson.labels]})
+        header = {"experts": about, "labels": [str(c) for c in lesson.labels]}
+        told = {_KEY: json.dumps(header), "checksum": checksum(arrays, header)}
         with whole_file(self._path / _name(lesson)) as file:
-            file.write(save(arrays, metadata={_KEY: header, "checksum": _checksum(arrays)}))
+            file.write(save(arrays, metadata=told))
 
 
 def _name(lesson: Lesson) -> str:
@@ -87,13 +88,6 @@ def _name(lesson: Lesson) -> str:
     return f"{digest.hexdigest()[:40]}.safetensors"
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode() + arrays[name].tobytes())
-    return digest.hexdigest()
-
-
 def _read(path: Path) -> list[Trained | None] | None:
     from safetensors import safe_open
 
@@ -101,7 +95,8 @@ def _read(path: Path) -> list[Trained | None] | None:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = file.metadata()
-        if metadata["checksum"] != _checksum(arrays):
+        header = json.loads(metadata[_KEY])
+        if metadata["checksum"] != checksum(arrays, header):
             return None
         return [
             None
@@ -111,7 +106,7 @@ def _read(path: Path) -> list[Trained | None] | None:
                 **{name: arrays[f"{e}/{name}"] for name in _ARRAYS},
                 **its,
             )
-            for e, its in enumerate(json.loads(metadata[_KEY])["experts"])
+            for e, its in enumerate(header["experts"])
         ]
     except Exception:  # whatever a damaged file brings about: the experts are trained again
         return None

@@ -5,7 +5,6 @@ before anything is built from them.
 """
 
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from jaxtyping import Shaped
 from . import __version__
 from .contest import Search
 from .decoder import Expert
-from .durable import whole_file
+from .durable import checksum, whole_file
 from .ensemble import Ensemble
 from .heldout import HeldOut, nothing_held_out
 from .joint import JointMetric
@@ -69,7 +68,7 @@ def save(classifier: "EGEMClassifier", path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save as to_bytes
 
     arrays, header = _pack(classifier)
-    header["checksum"] = _checksum(arrays, header)
+    header["checksum"] = checksum(arrays, header)
     content = to_bytes(arrays, metadata={_KEY: json.dumps(header)})
     target = Path(path)
     try:
@@ -159,17 +158,9 @@ def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
                 f"this egem ({__version__}) reads formats up to {FORMAT}. Update egem."
             )
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if header.pop("checksum") != _checksum(arrays, header):
+    if header.pop("checksum") != checksum(arrays, header):
         raise ValueError("its checksum does not match its content")
     return arrays, header
-
-
-def _checksum(arrays: Arrays, header: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
 
 
 def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:

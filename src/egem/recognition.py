@@ -256,8 +256,7 @@ class Recognition(Fitted):
             In (0, 1]; 1 throughout where nothing could be held out, with one case a class.
         """
         inversion = self._invert(X, Wanted.NEAREST, without_codes, decided=True)
-        strangeness = inversion.strangeness
-        return p_values(strangeness, self.held_out_.strangeness)
+        return p_values(inversion.strangeness, self.held_out_.strangeness)
 
     def calibrate(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Set probabilities, sets and novelty by cases that the experts have not seen.

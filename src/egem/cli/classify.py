@@ -12,6 +12,7 @@ from .options import Cluster, Data, Jobs, Json, Model, Quiet, Step
 from .terminal import remark
 
 if TYPE_CHECKING:
+    from ..judging import Verdicts
     from ..longformat import Named
 
 PARQUET = ".parquet"
@@ -50,7 +51,8 @@ def predict(
         else:
             import pandas as pd
 
-            columns = _columns(clf, read_named(data, step), 0)
+            named = read_named(data, step)
+            columns = _columns(clf, named, clf.verdicts(named.X))
             shown = pd.DataFrame(_rounded(columns))
             write(shown.to_csv(index=False).rstrip("\n"), out)
             n_right, n_labelled = _right(columns)
@@ -58,22 +60,17 @@ def predict(
         remark(f"accuracy {n_right / n_labelled:.4f} on {n_labelled:,} labelled cases")
 
 
-def _columns(clf, cases: "Named", first: int) -> dict[str, Any]:
-    """Judge cases, the first of them number ``first`` where they have no names."""
+def _columns(clf, cases: "Named", found: "Verdicts", first: int = 0) -> dict[str, Any]:
+    """List verdicts; the first case is number ``first`` where cases have no names."""
     import numpy as np
 
-    found = clf.verdicts(cases.X)
     columns = {
-        "case": _names(cases, first),
+        "case": cases.cases or list(range(first, first + len(cases.X))),
         "predicted": clf.classes_[found.winners],
         "probability": found.probabilities,
         "loss": found.losses,
     }
     return columns if cases.y is None else columns | {"label": np.asarray(cases.y)}
-
-
-def _names(cases: "Named", first: int) -> list:
-    return cases.cases or list(range(first, first + len(cases.X)))
 
 
 def _rounded(columns: dict[str, Any]) -> dict[str, list]:
@@ -99,7 +96,7 @@ def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int
     n_right = n_labelled = 0
     with parquet_writer(out) as write_columns:
         for first, cases in _parts(data, step):
-            columns = _columns(clf, cases, first)
+            columns = _columns(clf, cases, clf.verdicts(cases.X), first)
             write_columns({name: np.asarray(of).tolist() for name, of in columns.items()})
             right, labelled = _right(columns)
             n_right, n_labelled = n_right + right, n_labelled + labelled
@@ -119,25 +116,19 @@ def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
     import numpy as np
 
     from ..calibration import probabilities
+    from ..judging import verdicts
 
     named = read_named(data, step)
     inversion = clf.invert(named.X)
     inversion.check_decided()
     chances = probabilities(inversion.scores, clf.sharpness_)
-    winner = inversion.scores.argmin(axis=1)
-    cases = np.arange(len(winner))
-    columns = {
-        "case": _names(named, 0),
-        "predicted": clf.classes_[winner],
-        "probability": chances[cases, winner],
-        "loss": inversion.losses[cases, winner],
-    } | ({} if named.y is None else {"label": np.asarray(named.y)})
+    columns = _columns(clf, named, verdicts(inversion, clf.sharpness_))
     n_right, n_labelled = _right(columns)
     shown = _rounded(columns)
     whole = {
         "classes": clf.classes_.tolist(),
         "accuracy": n_right / n_labelled if n_labelled else None,
-        "cases": [{name: of[i] for name, of in shown.items()} for i in cases],
+        "cases": [dict(zip(shown, row, strict=True)) for row in zip(*shown.values(), strict=True)],
         "probabilities": np.round(chances, 5).tolist(),
     }
     write(json.dumps(whole), out)
