@@ -18,7 +18,7 @@ test: $(VENV)/dev  ## the test suite, without the long checks
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/dev  ## the long checks
-	$(BIN)/pytest -m slow
+	XLA_FLAGS= $(BIN)/pytest -m slow
 
 invariances: $(VENV)/dev  ## what must change nothing, 1,000 examples of each
 	$(BIN)/pytest tests/test_invariances.py --hypothesis-profile=thorough --hypothesis-show-statistics

@@ -1,5 +1,8 @@
 """What tests share: real digits, waves of unequal length, and models fitted to them once."""
 
+import os
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +10,11 @@ from hypothesis import settings
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from helpers import QUICK, make_waves
+
+# Most of the suite's time goes into compiling small programs, each of which runs briefly: they are
+# left unoptimised, and kept beside the tests. `make test-slow` runs what users run.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault("EGEM_COMPILED", str(Path(__file__).parents[1] / ".pytest_cache/compiled"))
 
 settings.register_profile("egem", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000, derandomize=True)

@@ -225,7 +225,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_rows(tmp_path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("paper")
-    only = ["EGEM [0-8]", "1NN/", "fidelity"]
+    only = ["random/EGEM [0-8]", "clustered/EGEM [03]", "1NN/", "fidelity"]
     reproduce(out, only=only, repeats=2, problems=[TINY], n_jobs=1)
     return out
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..compiled import keep_compiled
 from ..datasets import load_dataset
 from ..sources import DatasetUnavailable
 from ..tiles import Advance, Progress
@@ -157,6 +158,7 @@ def reproduce(
     if not runs:
         names = ", ".join(sorted({run.row for run in everything}))
         raise ValueError(f"only={list(only)} fits no run; rows are {names}.")
+    keep_compiled()
     store = Store(Path(out))
     todo = [run for run in runs if not store.has(run)]
     skipped: dict[str, str] = {}
