@@ -12,8 +12,9 @@ from egem import EGEMClassifier, few_shot_split, load_dataset
 from helpers import QUICK, make_waves
 
 # Most of the suite's time goes into compiling small programs, each of which runs briefly: they are
-# left unoptimised, and kept beside the tests. `make test-slow` runs what users run.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# compiled the quickest way, and kept beside the tests. `make test-slow` runs what users run.
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
 os.environ.setdefault("EGEM_COMPILED", str(Path(__file__).parents[1] / ".pytest_cache/compiled"))
 
 settings.register_profile("egem", deadline=None, max_examples=25, derandomize=True)

@@ -25,6 +25,7 @@ from egem.paper.search import code_gradient, imagine, invert_stacked
 from egem.paper.tables import Results
 from egem.published_search import published_adam
 from egem.search import Targets
+from pages import ROOT
 
 TINY = replace(
     MNIST,
@@ -222,23 +223,17 @@ def test_killed_at_any_moment_it_resumes_to_the_same_rows(tmp_path):
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    out = tmp_path_factory.mktemp("paper")
-    only = ["random/EGEM [0-8]", "clustered/EGEM [03]", "1NN/", "fidelity"]
-    reproduce(out, only=only, repeats=2, problems=[TINY], n_jobs=1)
-    return out
+PUBLISHED_RESULTS = ROOT / "docs" / "paper" / "results.csv"
 
 
-def test_the_report_needs_nothing_but_the_results_file(finished, tmp_path):
-    alone = tmp_path / "results.csv"
-    alone.write_bytes((finished / "results.csv").read_bytes())
+def test_the_report_needs_nothing_but_the_results_file(tmp_path):
+    known = pd.read_csv(PUBLISHED_RESULTS)
+    known[known["row"] != "1NN"].to_csv(tmp_path / "results.csv", index=False)
     page, text = write_report(tmp_path)
     words = text.read_text()
     for row in ("base", "noise average", "noise best", "1NN", "forward LSTM, full data"):
         assert re.search(rf"^\| {row} \|", words, re.MULTILINE), row
     assert "0.834 ± 0.020" in words  # published
-    assert "MNIST (here digits)" in words
     assert "not run yet" in words
     for line in re.findall(r"\]\((figures/.*?)\)", words):
         assert (tmp_path / line).is_file()
@@ -247,17 +242,10 @@ def test_the_report_needs_nothing_but_the_results_file(finished, tmp_path):
     assert "data:image/png;base64," in markup
 
 
-def test_the_report_with_arrays_has_examples_and_a_film(finished):
-    text = (finished / "report.md").read_text()
-    for name in ("examples-mnist.png", "search-mnist.gif", "heat-mnist-test.png"):
-        assert f"figures/{name}" in text
-        assert (finished / "figures" / name).stat().st_size > 5000
-
-
-def test_figures_agree_with_the_rows_they_come_from(finished):
-    results = Results.load(finished / "results.csv")
+def test_figures_agree_with_the_rows_they_come_from():
+    results = Results.load(PUBLISHED_RESULTS)
     noise = results.noise("mnist", "random", "accuracy")
-    assert noise.shape == (2, 8)
+    assert noise.shape == (5, 8)
     average = results.accuracy("mnist", "random", "noise average")
     np.testing.assert_allclose(average, noise.mean(axis=1))
     best = results.accuracy("mnist", "random", "noise best")
@@ -270,7 +258,24 @@ def test_figures_agree_with_the_rows_they_come_from(finished):
     assert trace[-1] == pytest.approx(row["accuracy"])
     assert trace[0] == pytest.approx(row["accuracy_start"])
     by_class = json.loads(row["accuracy_by_class"])
-    assert np.mean(by_class) == pytest.approx(row["accuracy"], abs=1e-4)
+    assert np.mean(by_class) == pytest.approx(row["accuracy"], abs=0.01)  # classes of unequal size
+
+
+def test_one_run_leaves_its_row_and_what_was_seen(tmp_path):
+    outcome = reproduce(tmp_path, only=["clustered/EGEM 3/0"], problems=[TINY], n_jobs=1)
+    assert (outcome.n_done, outcome.n_left) == (1, 0)
+    text = (tmp_path / "report.md").read_text()
+    assert "MNIST (here digits)" in text and "figures/search-mnist.gif" in text
+    assert (tmp_path / "figures" / "search-mnist.gif").stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_the_report_with_arrays_has_examples_and_heat_maps(tmp_path):
+    reproduce(tmp_path, only=["clustered/EGEM [0-8]", "1NN/"], problems=[TINY], n_jobs=1)
+    text = (tmp_path / "report.md").read_text()
+    for name in ("examples-mnist.png", "search-mnist.gif", "heat-mnist-test.png"):
+        assert f"figures/{name}" in text
+        assert (tmp_path / "figures" / name).stat().st_size > 5000
 
 
 @pytest.mark.slow

@@ -19,12 +19,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 from scipy.special import ndtr, ndtri
 
+from .calibration import NOISE_SHARE
 from .metric import Metric
 
 TYPICAL_WEIGHT = 16.0  # observed values that the typical scale is worth
 LEAST_LIKELY = 0.01  # an expert whose class is less likely than that has no say
 HALVINGS = 30
-WIDENING = 1.3  # of the band: experts are sure of more than they know; from the development splits
+WIDENING = 1.9  # of the band: experts are sure of more than they know; from the development splits
 
 
 class Completion(NamedTuple):
@@ -92,7 +93,7 @@ def posterior(
     known = jacobian * seen
     told = weighed(np.vstack([known, residual]))
     loss = max(float(residual @ told[-1]), 0.0)
-    typical = metric.noise * TYPICAL_WEIGHT
+    typical = metric.noise / NOISE_SHARE * TYPICAL_WEIGHT  # what held-out cases leave
     scale = (loss + typical) / (n_observed + TYPICAL_WEIGHT)
     precision = known @ told[:-1].T + metric.noise * np.diag(prior)
     spread = scale * np.linalg.inv(precision + 1e-9 * np.trace(precision) * np.eye(len(precision)))

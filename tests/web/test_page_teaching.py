@@ -10,16 +10,20 @@ import pens
 from serving import PATIENCE
 
 NUMBER = re.compile(r"\d+")
-SOURCES = [
+HAS_LETTERS = "EGEM_DATA_DIR" in os.environ
+SOURCES = [  # real letters; the recorded symbols where there are none
     pytest.param(
         pens.letters,
         ("a", "q"),
         id="letters",
-        marks=pytest.mark.skipif(
-            "EGEM_DATA_DIR" not in os.environ, reason="EGEM_DATA_DIR, with real letters, is not set"
-        ),
+        marks=pytest.mark.skipif(not HAS_LETTERS, reason="EGEM_DATA_DIR is not set"),
     ),
-    pytest.param(pens.symbols, ("zigzag", "spiral"), id="symbols"),
+    pytest.param(
+        pens.symbols,
+        ("zigzag", "spiral"),
+        id="symbols",
+        marks=[pytest.mark.slow] if HAS_LETTERS else [],
+    ),
 ]
 
 
