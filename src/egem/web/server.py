@@ -21,6 +21,7 @@ MOST_CONNECTIONS = 512
 MOST_MESSAGE = 2**20  # bytes of a WebSocket message
 MOST_QUEUED = 1  # messages of a WebSocket that nobody has read yet
 SECONDS_TO_END = 5
+SECONDS_OPEN = 75  # of an idle connection: a request that meets its closing would be lost
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def serve(
             limit_concurrency=MOST_CONNECTIONS,
             ws_max_size=MOST_MESSAGE,
             ws_max_queue=MOST_QUEUED,
+            timeout_keep_alive=SECONDS_OPEN,
             timeout_graceful_shutdown=SECONDS_TO_END,
         )
         uvicorn.Server(config).run(sockets=[listening])
