@@ -261,6 +261,7 @@ def test_figures_agree_with_the_rows_they_come_from():
     assert np.mean(by_class) == pytest.approx(row["accuracy"], abs=0.01)  # classes of unequal size
 
 
+@pytest.mark.slow
 def test_one_run_leaves_its_row_and_what_was_seen(tmp_path):
     outcome = reproduce(tmp_path, only=["clustered/EGEM 3/0"], problems=[TINY], n_jobs=1)
     assert (outcome.n_done, outcome.n_left) == (1, 0)

@@ -40,6 +40,7 @@ def _one_bad(task, advance):
     return task.upper()
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_its_workers_is_named_and_the_others_are_finished():
     came, tasks = {}, ["a", "b", "bad", "c", "d", "e"]
     with (
