@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# One more than there are cores, for tests that wait for a browser; each takes some 3 GB.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
 
 .PHONY: help demo serve test test-slow invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
 
@@ -17,7 +15,7 @@ serve: $(VENV)/web  ## the page to teach by drawing, in your browser
 	$(BIN)/egem serve
 
 test: $(VENV)/dev  ## the test suite, without the long checks
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/dev  ## the long checks
 	XLA_FLAGS= $(BIN)/pytest -m slow
