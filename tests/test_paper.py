@@ -242,23 +242,29 @@ def test_the_report_needs_nothing_but_the_results_file(tmp_path):
     assert "data:image/png;base64," in markup
 
 
-def test_figures_agree_with_the_rows_they_come_from():
-    results = Results.load(PUBLISHED_RESULTS)
-    noise = results.noise("mnist", "random", "accuracy")
-    assert noise.shape == (5, 8)
-    average = results.accuracy("mnist", "random", "noise average")
+def check_agreement(results, problem, condition, n_repeats):
+    """Figures of the noise settings, and of the base's first run, agree with their rows."""
+    noise = results.noise(problem, condition, "accuracy")
+    assert noise.shape == (n_repeats, 8)
+    average = results.accuracy(problem, condition, "noise average")
     np.testing.assert_allclose(average, noise.mean(axis=1))
-    best = results.accuracy("mnist", "random", "noise best")
+    best = results.accuracy(problem, condition, "noise best")
     assert best.mean() == pytest.approx(noise.mean().max())
-    validated = results.accuracy("mnist", "random", "noise best, by validation")
+    validated = results.accuracy(problem, condition, "noise best, by validation")
     assert (validated <= noise.max(axis=1)).all()
-    row = results.table[results.table["run"] == "mnist/clustered/EGEM 0/0"].iloc[0]
+    run = f"{problem}/{condition}/EGEM 0/0"
+    row = results.table[results.table["run"] == run].iloc[0]
     trace = json.loads(row["accuracy_by_iteration"])
     assert len(trace) == 51
     assert trace[-1] == pytest.approx(row["accuracy"])
     assert trace[0] == pytest.approx(row["accuracy_start"])
-    by_class = json.loads(row["accuracy_by_class"])
-    assert np.mean(by_class) == pytest.approx(row["accuracy"], abs=0.01)  # classes of unequal size
+    by_class = json.loads(row["accuracy_by_class"])  # test classes are of equal size
+    assert np.mean(by_class) == pytest.approx(row["accuracy"], abs=1e-4)
+
+
+@pytest.mark.parametrize("condition", ["clustered", "random"])
+def test_figures_agree_with_the_rows_they_come_from(condition):
+    check_agreement(Results.load(PUBLISHED_RESULTS), "characters", condition, 5)
 
 
 @pytest.mark.slow
@@ -271,8 +277,10 @@ def test_one_run_leaves_its_row_and_what_was_seen(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_report_with_arrays_has_examples_and_heat_maps(tmp_path):
-    reproduce(tmp_path, only=["clustered/EGEM [0-8]", "1NN/"], problems=[TINY], n_jobs=1)
+def test_new_rows_agree_and_their_report_has_examples_and_heat_maps(tmp_path):
+    only = ["EGEM [0-8]", "1NN/", "fidelity"]
+    reproduce(tmp_path, only=only, repeats=2, problems=[TINY], n_jobs=1)
+    check_agreement(Results.load(tmp_path / "results.csv"), "mnist", "random", 2)
     text = (tmp_path / "report.md").read_text()
     for name in ("examples-mnist.png", "search-mnist.gif", "heat-mnist-test.png"):
         assert f"figures/{name}" in text

@@ -151,7 +151,7 @@ def class_chart(results: Results, names: dict[str, list[str]]) -> Figure | None:
         axes.set_xticks(range(len(names[problem])), names[problem])
         axes.set_ylim(-0.03, 1.05)
         _quiet(axes, "y")
-        if i == 0 and axes.get_legend_handles_labels()[0]:  # a first run may be of another place
+        if i == 0 and axes.get_legend_handles_labels()[0]:  # one run alone may show none
             axes.legend(fontsize=SMALL, frameon=False, ncol=4, loc="lower right")
     return page.figure
 
