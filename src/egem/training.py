@@ -189,6 +189,31 @@ class Lesson(NamedTuple):
     attempt: int
 
 
+class _Schedule(NamedTuple):
+    """What of a recipe changes no program."""
+
+    learning_rate: np.float32
+    angle: np.float32  # of the cosine, an update
+
+
+class _Step(NamedTuple):
+    """What of a recipe an update is compiled for."""
+
+    batch_size: int
+    cosine: bool
+    clip: float | None
+    clip_codes: bool
+    code_noise: float
+    value_noise: float
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "_Step":
+        return cls(
+            *(recipe.batch_size, recipe.cosine, recipe.clip, recipe.published_init),
+            *(recipe.code_noise, recipe.value_noise),
+        )
+
+
 class _Task(NamedTuple):
     """What one expert is trained on; stacked, what a tile is."""
 
@@ -384,11 +409,16 @@ def _train_tile(tile: _Task, recipe: Recipe, advance: Advance) -> tuple[_State, 
     size = tile.table.shape[-1] + tile.pool.bend.shape[-1]
     expert = _start(tile.key, init, size, recipe.n_cells, tile.pool.values.shape[-1])
     trained = expert, jnp.array(tile.table)  # a copy: updates use up the state they are given
-    state = _State(*trained, jax.vmap(_optimiser(recipe).init)(trained))
+    step = _Step.of(recipe)
+    state = _State(*trained, jax.vmap(_optimiser(step).init)(trained))
+    schedule = _Schedule(
+        np.float32(recipe.learning_rate),
+        np.float32(np.pi) * np.float32(1.0 / max(recipe.n_updates, 1)),
+    )
     best = None
     for i in range(0, recipe.n_updates, UPDATES_PER_CALL):
         stop = min(i + UPDATES_PER_CALL, recipe.n_updates)
-        state = jax.block_until_ready(_updates(state, tile, i, stop, recipe))
+        state = jax.block_until_ready(_updates(state, tile, i, stop, schedule, step))
         advance((stop - i) / recipe.n_updates)
         if not recipe.cosine:  # a constant rate never settles: where it came nearest counts
             best = _better(best, state, _pool_losses(state, tile))
@@ -408,8 +438,8 @@ def _better(best, state: _State, losses: Float[Array, " e"]) -> tuple[_State, Ar
     return jax.tree.map(keep, (state, losses), best)
 
 
-def _optimiser(recipe: Recipe) -> optax.GradientTransformation:
-    clip = optax.identity() if recipe.clip is None else optax.clip_by_global_norm(recipe.clip)
+def _optimiser(step: _Step) -> optax.GradientTransformation:
+    clip = optax.identity() if step.clip is None else optax.clip_by_global_norm(step.clip)
     return optax.chain(clip, optax.scale_by_adam())
 
 
@@ -420,40 +450,40 @@ def _start(keys, init, code_size: int, n_cells: int, n_channels: int) -> Expert:
     )
 
 
-@partial(jax.jit, static_argnames="recipe", donate_argnums=0)
-def _updates(state: _State, tile: _Task, start, stop, recipe: Recipe) -> _State:
-    """Run updates ``start`` to ``stop`` of a schedule of ``recipe.n_updates``."""
+@partial(jax.jit, static_argnames="step", donate_argnums=0)
+def _updates(state: _State, tile: _Task, start, stop, schedule: _Schedule, step: _Step) -> _State:
+    """Run updates ``start`` to ``stop`` of a schedule."""
 
     def update(i, state):
-        rate = recipe.learning_rate
-        if recipe.cosine:
-            rate = rate * 0.5 * (1.0 + jnp.cos(jnp.pi * i / recipe.n_updates))
-        return jax.vmap(partial(_update, recipe=recipe), (0, 0, None, None))(state, tile, i, rate)
+        rate = schedule.learning_rate
+        if step.cosine:
+            rate = rate * 0.5 * (1.0 + jnp.cos(i * schedule.angle))
+        return jax.vmap(partial(_update, step=step), (0, 0, None, None))(state, tile, i, rate)
 
     return jax.lax.fori_loop(start, stop, update, state)
 
 
-def _update(state: _State, task: _Task, i, rate, recipe: Recipe) -> _State:
+def _update(state: _State, task: _Task, i, rate, step: _Step) -> _State:
     """One Adam step of one expert on a random batch of its pairs."""
     pick, code_key, value_key = jax.random.split(jax.random.fold_in(task.key, i + 1), 3)
-    m = jax.random.randint(pick, (recipe.batch_size,), 0, task.n_pairs)
+    m = jax.random.randint(pick, (step.batch_size,), 0, task.n_pairs)
     pairs = jax.tree.map(lambda a: a[m], task.pool)
     values = pairs.values
-    if recipe.value_noise:
-        values += recipe.value_noise * jax.random.normal(value_key, values.shape)
+    if step.value_noise:
+        values += step.value_noise * jax.random.normal(value_key, values.shape)
 
     def loss(trained):
         expert, table = trained
         codes = pair_codes(table, pairs)
-        if recipe.code_noise:
-            codes = codes + recipe.code_noise * jax.random.normal(code_key, codes.shape)
-            codes = jnp.clip(codes, 0.0, 1.0) if recipe.published_init else codes
+        if step.code_noise:
+            codes = codes + step.code_noise * jax.random.normal(code_key, codes.shape)
+            codes = jnp.clip(codes, 0.0, 1.0) if step.clip_codes else codes
         return training_loss(expert, codes, values, pairs.mask)
 
     gradient = jax.grad(loss)((state.expert, state.table))
     gradient = (gradient[0], jnp.where(task.learned, gradient[1], 0.0))
-    step, adam = _optimiser(recipe).update(gradient, state.adam)
-    expert, table = jax.tree.map(lambda w, s: w - rate * s, (state.expert, state.table), step)
+    moves, adam = _optimiser(step).update(gradient, state.adam)
+    expert, table = jax.tree.map(lambda w, s: w - rate * s, (state.expert, state.table), moves)
     return _State(expert, table, adam)
 
 

@@ -10,19 +10,16 @@ import pens
 from serving import PATIENCE
 
 NUMBER = re.compile(r"\d+")
-HAS_LETTERS = "EGEM_DATA_DIR" in os.environ
-SOURCES = [  # real letters; the recorded symbols where there are none
+SOURCES = [
+    pytest.param(pens.symbols, ("zigzag", "spiral"), id="symbols"),
     pytest.param(
         pens.letters,
         ("a", "q"),
         id="letters",
-        marks=pytest.mark.skipif(not HAS_LETTERS, reason="EGEM_DATA_DIR is not set"),
-    ),
-    pytest.param(
-        pens.symbols,
-        ("zigzag", "spiral"),
-        id="symbols",
-        marks=[pytest.mark.slow] if HAS_LETTERS else [],
+        marks=[
+            pytest.mark.slow,
+            pytest.mark.skipif("EGEM_DATA_DIR" not in os.environ, reason="no real letters here"),
+        ],
     ),
 ]
 
