@@ -16,6 +16,8 @@ from helpers import QUICK, make_waves
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
 os.environ.setdefault("EGEM_COMPILED", str(Path(__file__).parents[1] / ".pytest_cache/compiled"))
+# Workers share the cores: threads that wait busily for small products would take a third of them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 settings.register_profile("egem", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000, derandomize=True)
