@@ -8,9 +8,8 @@ import egem
 from pages import BLOCKS, DOCS, ROOT, run_page, with_code
 
 REFERENCE = "".join(page.read_text() for page in sorted((DOCS / "reference").glob("*.md")))
-READ_FIRST = with_code([ROOT / "README.md", DOCS / "tutorial.md"])
-OTHERS = [page for page in with_code(sorted(DOCS.rglob("*.md"))) if page not in READ_FIRST]
-PAGES = [*READ_FIRST, *(pytest.param(page, marks=pytest.mark.slow) for page in OTHERS)]
+OTHERS = with_code(sorted(DOCS.rglob("*.md")))
+PAGES = ["README.md", *(pytest.param(page, marks=pytest.mark.slow) for page in OTHERS)]
 
 
 @pytest.mark.parametrize("page", PAGES)
