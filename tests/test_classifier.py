@@ -20,8 +20,14 @@ from helpers import QUICK, make_waves
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
-@parametrize_with_checks([EGEMClassifier(n_cells=4, n_updates=100, random_state=0)])
+@parametrize_with_checks([EGEMClassifier(n_cells=4, n_updates=60, metric="mse", random_state=0)])
 def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([EGEMClassifier(random_state=0)])
+def test_scikit_learns_checks_of_the_default(estimator, check):
     check(estimator)
 
 

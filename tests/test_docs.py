@@ -5,7 +5,7 @@ import re
 import pytest
 
 import egem
-from pages import BLOCKS, DOCS, ROOT, run_page, with_code
+from pages import BLOCKS, DOCS, run_page, with_code
 
 REFERENCE = "".join(page.read_text() for page in sorted((DOCS / "reference").glob("*.md")))
 OTHERS = with_code(sorted(DOCS.rglob("*.md")))

@@ -108,4 +108,4 @@ class AeonEGEMClassifier(BaseClassifier):
 
     @classmethod
     def _get_test_params(cls, parameter_set="default") -> dict[str, Any]:
-        return {"n_cells": 4, "n_updates": 20, "augment": "none", "align": "start"}
+        return {"n_cells": 4, "n_updates": 20, "metric": "mse", "augment": "none", "align": "start"}
