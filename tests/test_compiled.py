@@ -45,6 +45,7 @@ def files(folder):
     return list(folder.rglob("*-cache"))
 
 
+@pytest.mark.slow
 def test_programs_are_compiled_once(tmp_path):
     run(EGEM_COMPILED=str(tmp_path))
     kept = len(files(tmp_path))  # how many depends on the machine: those that compiled slowly

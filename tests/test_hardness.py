@@ -12,13 +12,14 @@ import torture
 FUZZ = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["models", "data"])
 def test_wrong_files_are_refused_by_one_clear_error(kind, tmp_path):
-    command = [sys.executable, str(FUZZ), kind, "--plain", "--load-only", "--runs", "60"]
+    command = [sys.executable, str(FUZZ), kind, "--plain", "--load-only", "--runs", "150"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
-    assert facts["exit"] == 0 and facts["files"] == 60 and facts["refused"] > 10
+    assert facts["exit"] == 0 and facts["files"] == 150 and facts["refused"] > 10
 
 
 @pytest.mark.slow

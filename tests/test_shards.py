@@ -52,6 +52,7 @@ def test_a_task_that_kills_its_workers_is_named_and_the_others_are_finished():
     assert "memory" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_losses_are_the_same_in_processes_and_a_killed_worker_costs_nothing(several, tmp_path):
     X, y, expected = several
     clf = EGEMClassifier(**SMALL, checkpoint=str(tmp_path))
