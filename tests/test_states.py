@@ -76,7 +76,7 @@ def test_cases_that_no_expert_meets_are_a_state_of_invert_and_an_error_of_predic
 
 
 def test_fit_tells_what_its_phases_took(quick):
-    assert list(quick.fit_seconds_) == ["prepare", "train", "measure"]
+    assert list(quick.fit_seconds_) == ["prepare", "train", "measure", "compare"]
 
 
 def test_the_log_tells_of_fits_searches_and_files(tmp_path, caplog):

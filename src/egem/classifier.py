@@ -33,6 +33,7 @@ from .search import PRIOR_STRENGTH
 from .spaces import Representation
 from .training import Codes
 from .validation import as_labels, check_spread
+from .yardstick import as_experts_would
 
 log = logging.getLogger(__name__)
 
@@ -285,11 +286,13 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         self.kind_ = kind
         self.recipe_ = recipe
         self.cases_ = keep(given, index, self.keep_cases)
-        self.metric_, self.hulls_, self.held_out_ = measured
+        self.metric_, self.hulls_ = measured.metric, measured.hulls
         self.sharpness_ = measured.sharpness(index)
         self.ensemble_ = Ensemble(
             classes, tuple(trained), preparation, measured.residual, search_of(self), seed
         )
+        with phases("compare"):
+            self.held_out_ = as_experts_would(measured, self.ensemble_, material)
         self.fit_seconds_ = phases.seconds
         phases.log(log)
         return self

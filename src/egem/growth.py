@@ -21,6 +21,7 @@ from .prepare import Batch, Preparation
 from .tiles import Progress
 from .training import Recipe, Trained, canonical_order, train
 from .validation import Case, as_cases, check_spread
+from .yardstick import as_experts_would
 
 
 class Growth(Fitted):
@@ -381,11 +382,12 @@ class Growth(Fitted):
         else:
             handed_in = isinstance(self.metric, Metric | JointMetric)
             measured = measure(self.metric_, material, fitted_here=not handed_in)
-        self.ensemble_ = replace(
+        ensemble = replace(
             self.ensemble_, classes=classes, trained=tuple(trained), metric=measured.residual
         )
-        self.classes_, self.cases_ = classes, kept
-        self.metric_, self.hulls_, self.held_out_ = measured
+        self.held_out_ = as_experts_would(measured, ensemble, material)
+        self.ensemble_, self.classes_, self.cases_ = ensemble, classes, kept
+        self.metric_, self.hulls_ = measured.metric, measured.hulls
         return self
 
 

@@ -88,12 +88,34 @@ class Material(NamedTuple):
         return int(self.classes.max()) + 1
 
 
+class Guess(NamedTuple):
+    """What a stand-in for experts said of held-out cases, and what it counted.
+
+    Attributes
+    ----------
+    cases : array of int (n_held,)
+        Which training cases these are.
+    log_losses : array (n_held, n_classes)
+        What it said.
+    share : float
+        Its weight in the scores.
+    doubted : array (n_held, n_classes)
+        What counts in strangeness alone.
+    """
+
+    cases: Int[np.ndarray, " n_held"]
+    log_losses: Float[np.ndarray, "n_held n_classes"]
+    share: float
+    doubted: Float[np.ndarray, "n_held n_classes"]
+
+
 class Measured(NamedTuple):
     """A metric, what each class spans in each of its spaces, and what held-out cases scored."""
 
     metric: Metric | JointMetric
     hulls: tuple[tuple[Hull, ...], ...]
     held_out: HeldOut
+    guess: Guess | None = None
 
     @property
     def residual(self) -> Metric:
@@ -228,7 +250,10 @@ def _joined(
     evidence = metric.evidence(losses, m.batch.mask[index])
     scores = evidence.log_losses + evidence.share * experts
     strangeness = (scores + evidence.doubted).min(axis=1)
-    return Measured(metric, hulls, HeldOut(scores, strangeness, m.classes[index]))
+    guess = None
+    if isinstance(experts, np.ndarray) and evidence.share:
+        guess = Guess(index, experts, evidence.share, evidence.doubted)
+    return Measured(metric, hulls, HeldOut(scores, strangeness, m.classes[index]), guess)
 
 
 def _bent(m: Material, rng: np.random.Generator) -> _Copies:
