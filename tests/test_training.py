@@ -9,17 +9,11 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from egem import TrainingDiverged, training
+from egem.codes import LEAST_SPREAD, MOST_ONE_HOT, ONE_HOT_PRECISION, case_codes
 from egem.decoder import decode, init_default
 from egem.prepare import Batch
-from egem.training import (
-    LEAST_SPREAD,
-    MOST_ONE_HOT,
-    ONE_HOT_PRECISION,
-    Recipe,
-    case_codes,
-    train,
-    training_loss,
-)
+from egem.recipe import Recipe
+from egem.training import train, training_loss
 
 STEPS, CHANNELS = 12, 2
 QUICK = Recipe(n_cells=4, n_updates=30, kind="series")

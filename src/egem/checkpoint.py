@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .codes import Trained
 from .decoder import Expert
 from .durable import checksum, whole_file
-from .training import Lesson, Trained
+from .training import Lesson
 
 FORMAT = 1
 _KEY = "egem-experts"

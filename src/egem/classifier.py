@@ -29,9 +29,9 @@ from .parameters import (
 )
 from .phases import Phases
 from .prepare import Preparation
+from .recipe import Codes
 from .search import PRIOR_STRENGTH
 from .spaces import Representation
-from .training import Codes
 from .validation import as_labels, check_spread
 from .yardstick import as_experts_would
 

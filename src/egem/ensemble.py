@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
 
 from .cached import Cached
+from .codes import Trained, code_size
 from .contest import Arena, Search, Team, Wanted, compete
 from .decoder import decode, decode_with_jacobian
 from .inversion import Evidence, Inversion
@@ -19,7 +20,7 @@ from .published_search import settle
 from .screening import Books, decoded
 from .search import NOWHERE, Searcher
 from .tiles import Advance, stack, tiled
-from .training import EXPERTS_PER_TILE, Trained, code_size, label_key
+from .training import EXPERTS_PER_TILE, label_key
 
 CASES_PER_TILE = 16
 

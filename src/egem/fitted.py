@@ -14,7 +14,7 @@ from .joint import JointMetric
 from .kept import Kept
 from .metric import Metric
 from .prepare import Batch, Preparation
-from .training import Recipe
+from .recipe import Recipe
 from .validation import as_cases, is_table
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .checkpoint import Folder
+from .codes import Trained, canonical_order
 from .fitted import Fitted
 from .folds import holding
 from .inversion import class_index
@@ -18,8 +19,9 @@ from .measure import Material, fit_metric, measure
 from .metric import Metric
 from .parameters import check_channels
 from .prepare import Batch, Preparation
+from .recipe import Recipe
 from .tiles import Progress
-from .training import Recipe, Trained, canonical_order, train
+from .training import train
 from .validation import Case, as_cases, check_spread
 from .yardstick import as_experts_would
 

@@ -20,6 +20,7 @@ from .calibration import (
     scatter_of,
     sharpest,
 )
+from .codes import canonical_order
 from .evidence import losses_in, of_experts, weigh
 from .folds import holding
 from .heldout import HeldOut, nothing_held_out
@@ -29,7 +30,6 @@ from .metric import GUESSED_FREEDOM, Bends, Metric
 from .prepare import Batch, Preparation, Whole
 from .spaces import Representation
 from .standin import Imagination
-from .training import canonical_order
 from .validation import Case
 
 COPIES, MOST_COPIES = 256, 8  # bent copies of all training cases together, of one of them

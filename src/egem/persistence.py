@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from . import __version__
+from .codes import Trained
 from .contest import Search
 from .decoder import Expert
 from .durable import checksum, whole_file
@@ -27,6 +28,7 @@ from .kept import Kept
 from .metric import Metric
 from .parameters import check_parameters
 from .prepare import Preparation
+from .recipe import Recipe
 from .sizes import TooLarge, check_size, most_bytes
 from .soundness import (
     check_ensemble,
@@ -36,7 +38,6 @@ from .soundness import (
     check_kept,
     check_recipe,
 )
-from .training import Recipe, Trained
 
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier

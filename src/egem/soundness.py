@@ -11,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from .augment import Kind
+from .codes import Trained
 from .contest import Search
 from .decoder import Expert
 from .ensemble import Ensemble
@@ -21,9 +22,9 @@ from .joint import JointMetric
 from .kept import Kept
 from .metric import Metric
 from .prepare import Preparation
+from .recipe import Recipe
 from .sizes import check_size
 from .spaces import Space
-from .training import Recipe, Trained
 
 LARGEST = 2**31 - 1  # of what is counted: time points, steps, seeds
 MOST_ITERATIONS = 100_000

@@ -6,9 +6,8 @@ what one becomes depends on its cases, its label and the seed, never on its neig
 
 import logging
 import zlib
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,133 +16,24 @@ import optax
 from jaxtyping import Array, Float, Float32, UInt32
 
 from .arrays import AnyArray
-from .augment import Kind, Pool, make_pool
+from .augment import Pool, make_pool
+from .codes import Trained, canonical_order, case_codes, finished, is_one_hot, pair_codes
 from .decoder import Expert, decode, init_default, init_published
-from .folds import evenly
-from .linear import svd
 from .prepare import Batch
+from .recipe import Recipe
 from .shards import dispatch
 from .tiles import Advance, bucket, stack, tiled
 
 log = logging.getLogger(__name__)
 
-Codes = Literal["auto", "one-hot", "learned"]
-
 EXPERTS_PER_TILE = 4  # or one
 UPDATES_PER_CALL = 100  # between two looks at the clock, the progress bar and Ctrl-C
-MOST_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
 MOST_PAIRS = 8192  # drawn ahead for a class, unless it has more cases than that
-BOOK_SIZE = 64
-PLAIN_BOOK_SIZE = 128  # of an expert that was shown no blends: its starts have to be made up
-# Prices of a code's entries in the prior, as precisions. One-hot codes spread by 0.4 and training
-# bends by 1; both are priced higher, since what a test case needs of them is less.
-ONE_HOT_PRECISION = 10.0
-BEND_PRECISION = 10.0
-LEAST_SPREAD = 0.03  # of a learned entry: one that is the same for all cases says little
 ATTEMPTS = 3
 
 
 class TrainingDiverged(RuntimeError):
     """An expert's training gave no finite loss from any of its starting points."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How an expert is trained; the defaults are this project's, :meth:`published` the paper's.
-
-    Attributes
-    ----------
-    n_cells : int
-        LSTM cells.
-    n_updates : int
-        Gradient steps.
-    batch_size : int
-        Pairs of code and sequence in a step.
-    learning_rate : float
-        Adam's, at the start.
-    cosine : bool
-        Whether the rate decays to zero along a cosine.
-    clip : float or None
-        Largest gradient norm of an expert.
-    published_init : bool
-        PyTorch's default initialisation as it is.
-    kind : str
-        Deformation of the cases, see :mod:`egem.augment`.
-    blend : bool
-        Whether to mix pairs of cases.
-    code_noise, value_noise : float
-        Sd of Gaussian noise on codes (the paper's are then clipped to [0, 1]) and on sequences.
-    codes : {"auto", "one-hot", "learned"}
-        Codes of training cases: one-hot (the paper's), or small ones that are learned with the
-        weights; ``"auto"`` takes one-hot ones up to 8 cases.
-    code_size : int
-        Entries of a learned code.
-    pad_codes : bool
-        Whether one-hot codes get idle entries, so that classes of 2, 3 and 4 cases share a shape.
-    """
-
-    n_cells: int = 16
-    n_updates: int = 3000
-    batch_size: int = 16
-    learning_rate: float = 0.04
-    cosine: bool = True
-    clip: float | None = 1.0
-    published_init: bool = False
-    kind: Kind = "none"
-    blend: bool = True
-    code_noise: float = 0.0
-    value_noise: float = 0.0
-    codes: Codes = "auto"
-    code_size: int = 8
-    pad_codes: bool = True
-
-    @staticmethod
-    def published(
-        n_cells: int, n_updates: int, learning_rate: float, noise: tuple[float, float]
-    ) -> "Recipe":
-        """Return the paper's recipe: one pair a step, a constant rate, nothing added but noise."""
-        return Recipe(
-            n_cells=n_cells,
-            n_updates=n_updates,
-            batch_size=1,
-            learning_rate=learning_rate,
-            cosine=False,
-            clip=None,
-            published_init=True,
-            blend=False,
-            code_noise=noise[0],
-            value_noise=noise[1],
-            codes="one-hot",
-            pad_codes=False,
-        )
-
-
-class Trained(NamedTuple):
-    """One class's expert with what the inversion needs to know of its codes.
-
-    Attributes
-    ----------
-    expert : Expert
-        The decoder's parameters.
-    codes : array (n_cases, code_size)
-        Codes of the training cases, in the order the cases were given.
-    code_mean, code_precision : array (code_size,)
-        The prior on codes: independent normals.
-    book : array (n_book, code_size)
-        Codes to start inversions from.
-    loss : float
-        Mean squared error over the training pairs, in standardised units.
-    n_bends : int
-        Entries at the end of a code that bend the sequence, see :mod:`egem.augment`.
-    """
-
-    expert: Expert
-    codes: Float32[np.ndarray, "n_cases code_size"]
-    code_mean: Float32[np.ndarray, " code_size"]
-    code_precision: Float32[np.ndarray, " code_size"]
-    book: Float32[np.ndarray, "n_book code_size"]
-    loss: float
-    n_bends: int
 
 
 class Shelf(Protocol):
@@ -229,34 +119,6 @@ def label_key(seed: int, label) -> list[int]:
     return [seed, zlib.crc32(str(label).encode())]
 
 
-def canonical_order(batch: Batch) -> np.ndarray:
-    """Order of cases by content, so that the order they came in changes nothing."""
-    content = [batch.values[i].tobytes() + batch.mask[i].tobytes() for i in range(batch.n_cases)]
-    return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
-
-
-def _one_hot(n_cases: int, recipe: Recipe) -> bool:
-    return recipe.codes == "one-hot" or (recipe.codes == "auto" and n_cases <= MOST_ONE_HOT)
-
-
-def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"], bool]:
-    """Return first codes of a class's cases and whether they are to be learned.
-
-    Learned codes start from the standardised principal component scores of the cases.
-    """
-    n, size = batch.n_cases, recipe.code_size
-    if _one_hot(n, recipe):
-        return np.eye(n, bucket(n, 4) if recipe.pad_codes else n, dtype=np.float32), False
-    flat = batch.values.reshape(n, -1).astype(np.float64)
-    flat -= flat.mean(axis=0)
-    u, s, vt = svd(flat)
-    kept = min(size, len(s))
-    u = u[:, :kept] * np.sign(vt[:kept, np.abs(vt[:kept]).argmax(axis=1)].diagonal())
-    codes = np.zeros((n, size), np.float32)
-    codes[:, :kept] = u * np.sqrt(n) * (s[:kept] > 1e-6 * max(s[0], 1e-12))
-    return codes, True
-
-
 def _n_pairs(n_cases: int, recipe: Recipe) -> int:
     """How many pairs are drawn ahead for a class."""
     if recipe.kind == "none" and not recipe.blend:
@@ -267,7 +129,7 @@ def _n_pairs(n_cases: int, recipe: Recipe) -> int:
 def _company(n_cases: int, recipe: Recipe) -> tuple[int, ...]:
     """Shapes of what an expert is trained on; those of the same shapes can share a tile."""
     padded = bucket(n_cases, 4) if recipe.pad_codes else n_cases
-    width = padded if _one_hot(n_cases, recipe) else recipe.code_size
+    width = padded if is_one_hot(n_cases, recipe) else recipe.code_size
     return bucket(n_cases, 4), width, bucket(_n_pairs(n_cases, recipe), 4)
 
 
@@ -371,11 +233,15 @@ def teach(lesson: Lesson, advance: Advance) -> list[Trained | None]:
     n = len(tasks)
     state, losses = _train_tile(stack(tasks), lesson.recipe, lambda a: advance(a * n))
     return [
-        _finished(jax.tree.map(lambda a, e=e: a[e], state), float(losses[e]), batch, tasks[e])
-        if np.isfinite(losses[e])
-        else None
+        _finished(state, e, batch, tasks[e], float(losses[e])) if np.isfinite(losses[e]) else None
         for e, batch in enumerate(lesson.batches)
     ]
+
+
+def _finished(state: _State, e: int, batch: Batch, task: _Task, loss: float) -> Trained:
+    expert, table = jax.tree.map(lambda a: a[e], (state.expert, state.table))
+    pairs = jax.tree.map(lambda a: a[: int(task.n_pairs)], task.pool)
+    return finished(expert, table, pairs, bool(task.learned), batch, loss)
 
 
 def _tiles_of(n: int) -> list[np.ndarray]:
@@ -487,13 +353,6 @@ def _update(state: _State, task: _Task, i, rate, step: _Step) -> _State:
     return _State(expert, table, adam)
 
 
-def pair_codes(table: Float[AnyArray, "n k"], pairs: Pool) -> Float[Array, "m k_and_coordinates"]:
-    """Codes of training pairs: the blend of the two cases' codes, then the deformation."""
-    share = pairs.share[:, None]
-    blend = share * table[pairs.first] + (1.0 - share) * table[pairs.second]
-    return jnp.concatenate([blend, pairs.bend], axis=1)
-
-
 def training_loss(expert: Expert, codes, values, mask) -> Float[Array, ""]:
     """Mean squared error over the observed values of a batch of pairs."""
     error = jnp.where(mask, decode(expert, codes, values.shape[1]) - values, 0.0)
@@ -508,43 +367,3 @@ def _pool_losses(state: _State, tile: _Task) -> Float[Array, " e"]:
         return training_loss(state.expert, codes, task.pool.values, task.pool.mask & valid)
 
     return jax.vmap(one)(state, tile)
-
-
-def _finished(state: _State, loss: float, batch: Batch, task: _Task) -> Trained:
-    """Lay down the prior and the code book of a trained expert."""
-    n, case_size = batch.n_cases, task.table.shape[1]
-    n_pairs = int(task.n_pairs)
-    table = np.asarray(state.table)[:n]
-    codes = np.zeros((n, case_size + task.pool.bend.shape[1]), np.float32)
-    codes[:, :case_size] = table
-    mean = codes.mean(axis=0)  # before reordering: a sum must not depend on the cases' order
-    codes[canonical_order(batch)] = codes.copy()
-    pairs = jax.tree.map(lambda a: a[:n_pairs], task.pool)
-    book = np.asarray(pair_codes(table, pairs), np.float32)
-    # The cases first, evenly thinned where they are too many, then blends and deformations.
-    cases = evenly(n, BOOK_SIZE)
-    book = book[np.concatenate([cases, np.arange(n, n_pairs)])[:BOOK_SIZE]]
-    if n_pairs == n and not task.learned:
-        further = np.zeros((PLAIN_BOOK_SIZE - len(book), book.shape[1]), np.float32)
-        further[0, :n] = 1.0 / n
-        further[1:, :n] = np.random.default_rng(n).dirichlet(np.ones(n), len(further) - 1)
-        book = np.concatenate([book, further])
-    book = book[np.arange(max(BOOK_SIZE, len(book))) % len(book)]
-    n_bends = task.pool.bend.shape[1]
-    precision = np.full(mean.shape, BEND_PRECISION, np.float32)
-    precision[:case_size] = (
-        1.0 / np.maximum(table.std(axis=0), LEAST_SPREAD) ** 2
-        if task.learned
-        else ONE_HOT_PRECISION
-    )
-    return Trained(state.expert, codes, mean, precision, book, loss, n_bends)
-
-
-def code_size(trained: "Trained") -> int:
-    """Length of an expert's codes."""
-    return trained.codes.shape[1]
-
-
-def count_parameters(trained: Trained) -> int:
-    """Number of weights of an expert."""
-    return sum(leaf.size for leaf in trained.expert)

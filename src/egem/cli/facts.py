@@ -8,7 +8,7 @@ from .. import __version__
 
 def describe(clf: Any) -> dict[str, Any]:
     """Tell what a fitted classifier is made of."""
-    from ..training import count_parameters
+    from ..codes import count_parameters
 
     trained = clf.ensemble_.trained
     preparation = clf.preparation_
