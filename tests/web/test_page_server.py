@@ -1,9 +1,12 @@
 """The server as the page meets it: gone and back again, or behind a token."""
 
+import pytest
+
 import pens
 from serving import PATIENCE, serving
 
 
+@pytest.mark.slow
 def test_a_restart_loses_nothing(browser, tmp_path):
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.set_default_timeout(1000 * PATIENCE)

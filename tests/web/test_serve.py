@@ -123,6 +123,7 @@ def test_a_hundred_thousand_wrong_numbers_are_one_error(address, bounded):
     assert answer.status_code == 422 and len(answer.content) < 1000
 
 
+@pytest.mark.slow
 def test_fifty_clients_at_once(address, bounded):
     """Each uploads much, draws live and asks, all at the same time."""
     movement = symbols("spiral", 1)[0]
