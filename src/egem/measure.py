@@ -25,6 +25,7 @@ from .evidence import losses_in, of_experts, weigh
 from .folds import holding
 from .heldout import HeldOut, nothing_held_out
 from .hulls import Candidate, Hull, hull
+from .inversion import Evidence
 from .joint import JointMetric, describe, representations
 from .metric import GUESSED_FREEDOM, Bends, Metric
 from .prepare import Batch, Preparation, Whole
@@ -89,24 +90,29 @@ class Material(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """What a stand-in for experts said of held-out cases, and what it counted.
+    """What a stand-in for experts said of held-out cases, and what else counts in their scores.
 
     Attributes
     ----------
     cases : array of int (n_held,)
         Which training cases these are.
+    truth : array of int (n_held,)
+        Their classes.
     log_losses : array (n_held, n_classes)
-        What it said.
-    share : float
-        Its weight in the scores.
-    doubted : array (n_held, n_classes)
-        What counts in strangeness alone.
+        What the stand-in said, 0 where experts do not count.
+    evidence : Evidence
+        What else counts.
     """
 
     cases: Int[np.ndarray, " n_held"]
-    log_losses: Float[np.ndarray, "n_held n_classes"]
-    share: float
-    doubted: Float[np.ndarray, "n_held n_classes"]
+    truth: Int[np.ndarray, " n_held"]
+    log_losses: Float[np.ndarray, "n_held n_classes"] | float
+    evidence: Evidence
+
+    def scored(self, log_losses: Float[np.ndarray, "n_held n_classes"] | float) -> HeldOut:
+        """Score the cases as if experts had said this."""
+        scores = self.evidence.log_losses + self.evidence.share * log_losses
+        return HeldOut(scores, (scores + self.evidence.doubted).min(axis=1), self.truth)
 
 
 class Measured(NamedTuple):
@@ -248,12 +254,8 @@ def _joined(
     held = holding(m.classes)
     index = held.some[held.order]
     evidence = metric.evidence(losses, m.batch.mask[index])
-    scores = evidence.log_losses + evidence.share * experts
-    strangeness = (scores + evidence.doubted).min(axis=1)
-    guess = None
-    if isinstance(experts, np.ndarray) and evidence.share:
-        guess = Guess(index, experts, evidence.share, evidence.doubted)
-    return Measured(metric, hulls, HeldOut(scores, strangeness, m.classes[index]), guess)
+    guess = Guess(index, m.classes[index], experts, evidence)
+    return Measured(metric, hulls, guess.scored(experts), guess)
 
 
 def _bent(m: Material, rng: np.random.Generator) -> _Copies:

@@ -10,12 +10,11 @@ those of the true class lie as well.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from .ensemble import Ensemble
 from .folds import evenly
 from .heldout import HeldOut
-from .inversion import floored_log
 from .measure import Material, Measured
 from .tiles import plain_products
 
@@ -26,15 +25,14 @@ STEEPEST = 2.0
 
 
 class Line(NamedTuple):
-    """``log loss of an expert = at + slope * (log loss of its stand-in - beside)``."""
+    """``log loss of an expert = intercept + slope * log loss of its stand-in``."""
 
-    at: float
-    beside: float
+    intercept: float
     slope: float
 
     def __call__(self, log_losses: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
         """Return what experts would have said."""
-        return self.at + self.slope * (log_losses - self.beside)
+        return self.intercept + self.slope * log_losses
 
     @staticmethod
     def through(stand_in: Float[np.ndarray, " n"], own: Float[np.ndarray, " n"]) -> "Line":
@@ -47,14 +45,14 @@ class Line(NamedTuple):
         """
         n = len(own)
         if not n:
-            return Line(0.0, 0.0, 1.0)
+            return Line(0.0, 1.0)
         x, y = np.quantile(stand_in, NEARER_HALF), np.quantile(own, NEARER_HALF)
-        beside = float(x.mean())
-        spread = float(np.sum((x - beside) ** 2))
-        slope = float(np.sum((x - beside) * (y - y.mean()))) / spread if spread > 0 else 1.0
+        centre, apart = float(x.mean()), float((y - x).mean())
+        spread = float(np.sum((x - centre) ** 2))
+        slope = float(np.sum((x - centre) * (y - y.mean()))) / spread if spread > 0 else 1.0
         told = n / (n + FEW_PAIRS)
         slope = 1.0 + told * (min(max(slope, 1.0 / STEEPEST), STEEPEST) - 1.0)
-        return Line(beside + told * float(y.mean() - beside), beside, slope)
+        return Line(told * apart + (1.0 - slope) * centre, slope)
 
 
 def as_experts_would(measured: Measured, ensemble: Ensemble, material: Material) -> HeldOut:
@@ -75,23 +73,13 @@ def as_experts_would(measured: Measured, ensemble: Ensemble, material: Material)
         As it was where experts do not count, or where there is one class alone.
     """
     guess = measured.guess
-    if guess is None or material.n_classes < 2:
+    if guess is None or not guess.evidence.share or material.n_classes < 2:
         return measured.held_out
     n_cases = max(MOST_PAIRS // material.n_classes, FEWEST_CASES)
     some = evenly(len(guess.cases), n_cases)
-    own = _own_log_losses(ensemble, material, guess.cases[some])
-    of_others = np.arange(material.n_classes) != measured.held_out.truth[some, None]
-    pairs = of_others & np.isfinite(own)
-    line = Line.through(guess.log_losses[some][pairs], own[pairs])
-    moved = guess.share * (line(guess.log_losses) - guess.log_losses)
-    scores = measured.held_out.log_scores + moved
-    strangeness = (scores + guess.doubted).min(axis=1)
-    return HeldOut(scores, strangeness, measured.held_out.truth)
-
-
-def _own_log_losses(
-    ensemble: Ensemble, material: Material, cases: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, "n n_classes"]:
     with plain_products():
-        found = ensemble.invert(material.batch[cases], material.n_jobs, lambda _: None)
-    return floored_log(found.losses + found.priors)
+        found = ensemble.invert(material.batch[guess.cases[some]], material.n_jobs, lambda _: None)
+    stand_in, own = np.asarray(guess.log_losses), found.log_scores
+    of_others = np.arange(material.n_classes) != guess.truth[some, None]
+    pairs = of_others & np.isfinite(own)
+    return guess.scored(Line.through(stand_in[some][pairs], own[pairs])(stand_in))
