@@ -11,7 +11,7 @@ from .augment import Pool
 from .decoder import Expert
 from .folds import evenly
 from .linear import svd
-from .prepare import Batch
+from .prepare import Batch, canonical_order
 from .recipe import Recipe
 from .tiles import bucket
 
@@ -53,15 +53,15 @@ class Trained(NamedTuple):
     n_bends: int
 
 
-def canonical_order(batch: Batch) -> np.ndarray:
-    """Order of cases by content, so that the order they came in changes nothing."""
-    content = [batch.values[i].tobytes() + batch.mask[i].tobytes() for i in range(batch.n_cases)]
-    return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
-
-
-def is_one_hot(n_cases: int, recipe: Recipe) -> bool:
-    """Tell whether a class of so many cases gets a code direction for each."""
+def _is_one_hot(n_cases: int, recipe: Recipe) -> bool:
     return recipe.codes == "one-hot" or (recipe.codes == "auto" and n_cases <= MOST_ONE_HOT)
+
+
+def case_size(n_cases: int, recipe: Recipe) -> int:
+    """Entries of the codes of a class of so many cases, without bends."""
+    if not _is_one_hot(n_cases, recipe):
+        return recipe.code_size
+    return bucket(n_cases, 4) if recipe.pad_codes else n_cases
 
 
 def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"], bool]:
@@ -69,9 +69,9 @@ def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"]
 
     Learned codes start from the standardised principal component scores of the cases.
     """
-    n, size = batch.n_cases, recipe.code_size
-    if is_one_hot(n, recipe):
-        return np.eye(n, bucket(n, 4) if recipe.pad_codes else n, dtype=np.float32), False
+    n, size = batch.n_cases, case_size(batch.n_cases, recipe)
+    if _is_one_hot(n, recipe):
+        return np.eye(n, size, dtype=np.float32), False
     flat = batch.values.reshape(n, -1).astype(np.float64)
     flat -= flat.mean(axis=0)
     u, s, vt = svd(flat)
@@ -118,11 +118,11 @@ def finished(
     -------
     Trained
     """
-    n, case_size = batch.n_cases, table.shape[1]
+    n, n_entries = batch.n_cases, table.shape[1]
     n_pairs, n_bends = pairs.bend.shape
     table = table[:n]
-    codes = np.zeros((n, case_size + n_bends), np.float32)
-    codes[:, :case_size] = table
+    codes = np.zeros((n, n_entries + n_bends), np.float32)
+    codes[:, :n_entries] = table
     mean = codes.mean(axis=0)  # before reordering: a sum must not depend on the cases' order
     codes[canonical_order(batch)] = codes.copy()
     book = np.asarray(pair_codes(table, pairs), np.float32)
@@ -136,7 +136,7 @@ def finished(
         book = np.concatenate([book, further])
     book = book[np.arange(max(BOOK_SIZE, len(book))) % len(book)]
     precision = np.full(mean.shape, BEND_PRECISION, np.float32)
-    precision[:case_size] = (
+    precision[:n_entries] = (
         1.0 / np.maximum(table.std(axis=0), LEAST_SPREAD) ** 2 if learned else ONE_HOT_PRECISION
     )
     return Trained(expert, codes, mean, precision, book, loss, n_bends)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .checkpoint import Folder
-from .codes import Trained, canonical_order
+from .codes import Trained
 from .fitted import Fitted
 from .folds import holding
 from .inversion import class_index
@@ -18,7 +18,7 @@ from .kept import Kept
 from .measure import Material, fit_metric, measure
 from .metric import Metric
 from .parameters import check_channels
-from .prepare import Batch, Preparation
+from .prepare import Batch, Preparation, canonical_order
 from .recipe import Recipe
 from .tiles import Progress
 from .training import train

@@ -20,7 +20,6 @@ from .calibration import (
     scatter_of,
     sharpest,
 )
-from .codes import canonical_order
 from .evidence import losses_in, of_experts, weigh
 from .folds import holding
 from .heldout import HeldOut, nothing_held_out
@@ -28,7 +27,7 @@ from .hulls import Candidate, Hull, hull
 from .inversion import Evidence
 from .joint import JointMetric, describe, representations
 from .metric import GUESSED_FREEDOM, Bends, Metric
-from .prepare import Batch, Preparation, Whole
+from .prepare import Batch, Preparation, Whole, canonical_order
 from .spaces import Representation
 from .standin import Imagination
 from .validation import Case

@@ -11,12 +11,11 @@ from sklearn.utils.validation import check_random_state
 from .augment import Kind, guess_kind
 from .calibration import choose_metric
 from .capacity import choose_capacity
-from .codes import canonical_order
 from .contest import Search
 from .folds import MOST_CASES, evenly
 from .joint import JointMetric
 from .metric import MOST_DIRECTIONS, Metric, class_scatter
-from .prepare import Batch, Preparation, fit_preparation
+from .prepare import Batch, Preparation, canonical_order, fit_preparation
 from .recipe import Codes, Recipe
 from .search import MAX_STEPS
 from .spaces import Representation

@@ -28,6 +28,12 @@ class Batch(NamedTuple):
         return len(self.values)
 
 
+def canonical_order(batch: Batch) -> np.ndarray:
+    """Order of cases by content, so that the order they came in changes nothing."""
+    content = [batch.values[i].tobytes() + batch.mask[i].tobytes() for i in range(batch.n_cases)]
+    return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
+
+
 class Whole(NamedTuple):
     """How much of a case training cases show, so as to tell gaps and prefixes from them.
 

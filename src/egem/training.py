@@ -17,9 +17,9 @@ from jaxtyping import Array, Float, Float32, UInt32
 
 from .arrays import AnyArray
 from .augment import Pool, make_pool
-from .codes import Trained, canonical_order, case_codes, finished, is_one_hot, pair_codes
+from .codes import Trained, case_codes, case_size, finished, pair_codes
 from .decoder import Expert, decode, init_default, init_published
-from .prepare import Batch
+from .prepare import Batch, canonical_order
 from .recipe import Recipe
 from .shards import dispatch
 from .tiles import Advance, bucket, stack, tiled
@@ -128,9 +128,7 @@ def _n_pairs(n_cases: int, recipe: Recipe) -> int:
 
 def _company(n_cases: int, recipe: Recipe) -> tuple[int, ...]:
     """Shapes of what an expert is trained on; those of the same shapes can share a tile."""
-    padded = bucket(n_cases, 4) if recipe.pad_codes else n_cases
-    width = padded if is_one_hot(n_cases, recipe) else recipe.code_size
-    return bucket(n_cases, 4), width, bucket(_n_pairs(n_cases, recipe), 4)
+    return bucket(n_cases, 4), case_size(n_cases, recipe), bucket(_n_pairs(n_cases, recipe), 4)
 
 
 def train(
