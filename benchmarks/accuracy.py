@@ -129,11 +129,11 @@ def _in_the_experts_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[
     train, test = (clf.preparation_.apply(as_cases(X)) for X in (cases.X, cases.X_test))
     metric = clf.ensemble_.metric
     measure, scatter = [Candidate(metric.shrinkage, RIDGE, 1.0)], scatter_of(metric)
-    hulls = [hull(train[cases.y == c]) for c in clf.classes_]
+    hulls = [(hull(train[cases.y == c]),) for c in clf.classes_]
     yield "hulls in the experts' metric", log_losses(scatter, hulls, test, measure)[0]
     if train.n_cases <= MOST_NEIGHBOURS:
         nothing = np.zeros((1, train.values[0].size), np.float32)
-        points = [Hull(x.ravel(), nothing) for x in train.values]
+        points = [(Hull(x.ravel(), nothing),) for x in train.values]
         each = log_losses(scatter, points, test, measure)[0]
         nearest = [each[:, cases.y == c].min(axis=1) for c in clf.classes_]
         yield "1NN in the experts' metric", np.stack(nearest, axis=1)

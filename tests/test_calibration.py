@@ -72,7 +72,7 @@ def test_held_out_cases_are_measured_without_themselves():
     np.testing.assert_array_equal(truth, CLASSES[held])
     rest = folds[0]
     scatter = class_scatter(batch[~rest], CLASSES[~rest])
-    hulls = [hull(batch[~rest][CLASSES[~rest] == c]) for c in range(3)]
+    hulls = [(hull(batch[~rest][CLASSES[~rest] == c]),) for c in range(3)]
     expected = log_losses(scatter, hulls, batch[rest], [Candidate(0.3, 1.0, 1.0)])
     np.testing.assert_allclose(losses[:, : rest.sum()], expected)
 

@@ -10,7 +10,7 @@ from egem import EGEMClassifier, ModelFileError, persistence
 from helpers import make_waves, rewritten
 
 FIXTURES = Path(__file__).parent / "fixtures"
-NEWEST = FIXTURES / "format-3.safetensors"
+NEWEST = FIXTURES / f"format-{persistence.FORMAT}.safetensors"
 FORMATS = range(1, persistence.FORMAT + 1)
 
 
@@ -27,8 +27,7 @@ def test_files_of_every_format_load_and_answer_as_they_did(version, tmp_path):
 
 
 def test_a_file_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, monkeypatch):
-    path = FIXTURES / "format-3.safetensors"
-    size = path.stat().st_size
+    path, size = NEWEST, NEWEST.stat().st_size
     for limit in ({"max_bytes": 1000}, {}):
         monkeypatch.setenv("EGEM_MAX_BYTES", "1000")
         with pytest.raises(ModelFileError, match=r"over the limit of 1,000.*raise max_bytes, or"):
@@ -77,6 +76,13 @@ def told(section, **entries):
     return change
 
 
+def in_pieces(n_pieces):
+    def change(header, arrays):
+        header["joint"]["spaces"][0].update(n_pieces=n_pieces)
+
+    return change
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -86,6 +92,10 @@ def told(section, **entries):
         shortened("space/1/bank/1/thresholds"),
         shortened("space/1/projection"),
         shortened("space/0/hull/0/basis"),
+        shortened("space/0/hull/0/1/basis"),
+        in_pieces([1, 2, 10**12]),
+        in_pieces([2, 2]),
+        in_pieces([2, 2, 0]),
         shortened("space/0/directions"),
         set_to("space/1/layout/scale", 0.0),
         set_to("preparation/scale", np.inf),

@@ -16,7 +16,7 @@ from test_calibration import CLASSES, make_batch
 def test_losses_are_ridge_least_squares_in_the_measure(missing):
     train, test = make_batch(CLASSES), make_batch(CLASSES, 1, missing)
     scatter = class_scatter(train, CLASSES)
-    hulls = [hull(train[c == CLASSES]) for c in range(3)]
+    hulls = [(hull(train[c == CLASSES]),) for c in range(3)]
     candidates = [Candidate(0.3, 0.5, 0.5), Candidate(1.0, 3.0, 0.5)]
     found = log_losses(scatter, hulls, test, candidates)
     p = test.values[0].size
@@ -26,7 +26,7 @@ def test_losses_are_ridge_least_squares_in_the_measure(missing):
         for i in (0, 5, 11):
             seen = test.mask[i].ravel()
             half = np.linalg.cholesky(np.linalg.inv(sigma[np.ix_(seen, seen)])).T
-            for c, each in enumerate(hulls):
+            for c, (each,) in enumerate(hulls):
                 basis = half @ each.basis[:, seen].T
                 target = half @ (test.values[i].ravel() - each.mean)[seen]
                 price = np.sqrt(ridge * np.sum(basis**2) / 4)
@@ -87,5 +87,5 @@ def test_with_one_case_a_class_nothing_is_chosen():
     (space,) = found.spaces
     assert len(space.candidates) == 1 and space.weight > 0 and found.imagined > 0
     assert not found.log_losses
-    losses = space.log_losses([hull(batch[[c]]) for c in range(3)], batch)
+    losses = space.log_losses([(hull(batch[[c]]),) for c in range(3)], batch)
     assert (losses.argmin(axis=1) == np.arange(3)).all()

@@ -14,9 +14,10 @@ from jaxtyping import Float, Int
 from scipy.special import logsumexp
 
 from .folds import holding
-from .hulls import Candidate, hull, log_losses
+from .hulls import Candidate, log_losses
 from .linear import svd
 from .metric import Bends, Metric, Scatter, class_scatter, mse, whitened
+from .pieces import span_classes
 from .prepare import Batch
 
 SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
@@ -141,6 +142,7 @@ def held_out_losses(
     scatter: Scatter | None = None,
     project: Project | None = None,
     bends: Bends | None = None,
+    piecewise: bool = False,
 ) -> tuple[Float[np.ndarray, "m n_held n_classes"], Int[np.ndarray, " n_held"]]:
     """Measure held-out cases against the hulls of the rest, in several ways.
 
@@ -160,6 +162,8 @@ def held_out_losses(
         Prepares the rest, the held-out cases and the bends of the rest before they are compared.
     bends : Bends, optional
         Bent copies of the cases.
+    piecewise : bool, default False
+        Whether classes of many cases are spanned in pieces, see :mod:`egem.pieces`.
 
     Returns
     -------
@@ -178,7 +182,7 @@ def held_out_losses(
         spread = scatter
         if spread is None:
             spread = class_scatter(rest, its_classes, MOST_DIRECTIONS, bent)
-        hulls = [hull(rest[its_classes == c]) for c in present]
+        hulls = span_classes(rest, its_classes, piecewise)
         parts.append(log_losses(spread, hulls, out, candidates))
     truth = np.searchsorted(present, np.concatenate([classes[held] for held in folds]))
     return np.concatenate(parts, axis=1), truth

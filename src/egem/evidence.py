@@ -25,9 +25,10 @@ from jaxtyping import Float, Int
 from scipy.optimize import minimize
 
 from .calibration import MOST_DIRECTIONS, held_out_losses, surprise, tempered_shares
-from .folds import Holding, holding
-from .hulls import Candidate
+from .folds import Holding, few_of_all
+from .hulls import Candidate, averaged
 from .metric import Bends, Scatter, class_scatter, principal
+from .pieces import n_pieces
 from .prepare import Batch
 from .spaces import Space, Usual, as_batch
 from .standin import Imagination, nearest_shown
@@ -88,7 +89,7 @@ def weigh(
         Spaces in the order given; the experts' weight, or 0.
     """
     bends = bends or {}
-    held = holding(classes)
+    held = few_of_all(classes)
     names = list(described) if imagination is None else [IMAGINED, *described]
     n_sides = sum(name in FEATURES for name in names)
     weights = {name: PRIOR_WEIGHTS[name] / (n_sides if name in FEATURES else 1) for name in names}
@@ -107,7 +108,13 @@ def weigh(
             )
         if imagination is not None:
             losses[IMAGINED] = of_experts(
-                described["raw"], classes, held, imagination, losses["raw"], n_jobs
+                described["raw"],
+                classes,
+                held,
+                imagination,
+                losses["raw"],
+                candidates["raw"],
+                n_jobs,
             )
         fitted = fit_weights(
             [losses[name] for name in names], truth, np.array(list(weights.values()))
@@ -135,6 +142,7 @@ def losses_in(
     candidates: Sequence[Candidate],
     bends: Bends | None,
     scatter: Scatter | None = None,
+    piecewise: bool = True,
 ) -> Float[np.ndarray, "m n_held n_classes"]:
     """Measure held-out cases in a space, in several ways.
 
@@ -154,6 +162,8 @@ def losses_in(
         Bent copies of the cases.
     scatter : Scatter, optional
         Spread about class means, where it comes from elsewhere; None estimates it from the rest.
+    piecewise : bool, default True
+        Whether classes of many cases are spanned in pieces.
 
     Returns
     -------
@@ -168,6 +178,7 @@ def losses_in(
         scatter,
         on_span if name in FEATURES and scatter is None else None,
         bends,
+        piecewise,
     )[0]
 
 
@@ -177,10 +188,18 @@ def of_experts(
     held: Holding,
     imagination: Imagination,
     in_raw: Float[np.ndarray, "n_held n_classes"],
+    candidates: Sequence[Candidate],
     n_jobs: int | None = 1,
 ) -> Float[np.ndarray, "n_held n_classes"]:
-    """Guess the log losses that experts taught without the held-out cases would have."""
+    """Guess the log losses that experts taught without the held-out cases would have.
+
+    An expert has one code for all its cases: the hulls it is likened to are whole, be the classes
+    cut into pieces elsewhere or not.
+    """
     some = held.some
+    if n_pieces(np.bincount(classes)).max() > 1:
+        each = losses_in("raw", raw, classes, held, candidates, None, piecewise=False)
+        in_raw = averaged(each, candidates)
     shown = nearest_shown(raw[some], classes[some], held.folds, imagination, n_jobs)
     return 0.5 * (shown + in_raw)
 

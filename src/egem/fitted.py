@@ -9,7 +9,7 @@ from .augment import Kind
 from .compiled import keep_compiled
 from .ensemble import Ensemble
 from .heldout import HeldOut
-from .hulls import Hull
+from .hulls import Pieces
 from .joint import JointMetric
 from .kept import Kept
 from .metric import Metric
@@ -27,7 +27,7 @@ class Fitted(BaseEstimator):
     classes_: Shaped[np.ndarray, " n_classes"]
     ensemble_: Ensemble
     metric_: Metric | JointMetric
-    hulls_: tuple[tuple[Hull, ...], ...]
+    hulls_: tuple[tuple[Pieces, ...], ...]
     held_out_: HeldOut
     cases_: Kept
     recipe_: Recipe

@@ -37,11 +37,42 @@ def holding(classes: Int[np.ndarray, " n"]) -> Holding:
 
     Of many classes not all cases are held out in their turn, but an even selection.
     """
+    some = selection(classes)
+    return Holding(some, _thinned(held_out(classes[some]), _most_held(classes)))
+
+
+def few_of_all(classes: Int[np.ndarray, " n"]) -> Holding:
+    """Look at all cases, of which no more than :func:`holding` selects are held out in their turn.
+
+    So what is measured is about what it is with all training cases. A fold takes a fifth of all
+    cases at most; no more folds are made than that needs.
+    """
+    n = len(classes)
+    some = selection(classes)
+    if len(some) == n:
+        return holding(classes)
+    turn = np.full(n, -1)
+    n_folds = -(-MOST_FOLDS * len(some) // n)
+    for c in np.unique(classes):
+        of = np.flatnonzero(classes == c)
+        mine = np.intersect1d(of, some)
+        if n_folds == 1 and len(mine) == len(of):
+            mine = mine[:-1]  # a class never loses its last case
+        turn[mine] = np.arange(len(mine)) % n_folds
+    folds = [turn == fold for fold in range(n_folds)]
+    return Holding(np.arange(n), _thinned(folds, _most_held(classes)))
+
+
+def selection(classes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """Select at most ``MOST_CASES`` cases evenly; all, where that would lose a class."""
     some = evenly(len(classes), MOST_CASES)
     if len(np.unique(classes[some])) < len(np.unique(classes)):
-        some = np.arange(len(classes))
-    most = max(MOST_PAIRS // len(np.unique(classes)), FEWEST_HELD)
-    return Holding(some, _thinned(held_out(classes[some]), most))
+        return np.arange(len(classes))
+    return some
+
+
+def _most_held(classes: Int[np.ndarray, " n"]) -> int:
+    return max(MOST_PAIRS // len(np.unique(classes)), FEWEST_HELD)
 
 
 def _thinned(folds: list[Bool[np.ndarray, " m"]], most: int) -> list[Bool[np.ndarray, " m"]]:

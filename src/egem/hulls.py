@@ -58,20 +58,31 @@ class Candidate(NamedTuple):
     share: float
 
 
-def hull(batch: Batch) -> Hull:
+Pieces = tuple[Hull, ...]  # of one class: what is nearest of them counts; see egem.pieces
+
+
+def hull(batch: Batch, most_directions: int = MOST_HULL_DIRECTIONS) -> Hull:
     """Span the cases of one class; a value that is missing counts as the class's mean there."""
     values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
     mask = batch.mask.reshape(values.shape)
     mean = values.sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
     basis = np.where(mask, values - mean, 0.0)
-    if len(basis) > MOST_HULL_DIRECTIONS:
-        lengths, directions = principal(basis)
-        basis = (lengths[:, None] * directions)[:MOST_HULL_DIRECTIONS]
+    if len(basis) > most_directions:
+        basis = _leading(basis, most_directions)
     return Hull(mean.astype(np.float32), basis.astype(np.float32))
 
 
+def _leading(rows: Float[np.ndarray, "n p"], most: int) -> Float[np.ndarray, "r p"]:
+    """Return principal directions times their lengths, the longest first."""
+    if len(rows) <= rows.shape[1]:
+        _, combinations = np.linalg.eigh(rows @ rows.T)
+        return combinations[:, : -most - 1 : -1].T @ rows
+    lengths, directions = principal(rows)
+    return (lengths[:, None] * directions)[:most]
+
+
 def log_losses(
-    scatter: Scatter, hulls: Sequence[Hull], batch: Batch, candidates: Sequence[Candidate]
+    scatter: Scatter, hulls: Sequence[Pieces], batch: Batch, candidates: Sequence[Candidate]
 ) -> Float[np.ndarray, "n_candidates n n_classes"]:
     """Measure cases against hulls in several ways.
 
@@ -79,8 +90,8 @@ def log_losses(
     ----------
     scatter : Scatter
         Spread about class means.
-    hulls : sequence of Hull
-        One a class.
+    hulls : sequence of tuple of Hull
+        Those of each class.
     batch : Batch
         The cases.
     candidates : sequence of Candidate
@@ -91,6 +102,13 @@ def log_losses(
     array (n_candidates, n, n_classes)
     """
     return Gauge.of(scatter, hulls, candidates).log_losses(batch)
+
+
+def averaged(
+    log_losses: Float[np.ndarray, "m n c"], candidates: Sequence[Candidate]
+) -> Float[np.ndarray, "n c"]:
+    """Average the log losses of several ways to measure."""
+    return np.einsum("m,mnc->nc", [c.share for c in candidates], log_losses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,29 +122,33 @@ class Gauge:
     means: Float[np.ndarray, "c p"]
     bases: Float[np.ndarray, "c r p"]
     widths: Int[np.ndarray, " c"]
+    firsts: Int[np.ndarray, " n_classes"]  # which hull is a class's first
     candidates: tuple[Candidate, ...]
 
     @staticmethod
-    def of(scatter: Scatter, hulls: Sequence[Hull], candidates: Sequence[Candidate]) -> "Gauge":
-        """Lay hulls side by side."""
-        means = np.stack([each.mean for each in hulls]).astype(np.float64)
-        widths = np.array([len(each.basis) for each in hulls])
-        bases = np.zeros((len(hulls), widths.max(), means.shape[1]))
-        for j, each in enumerate(hulls):
+    def of(scatter: Scatter, hulls: Sequence[Pieces], candidates: Sequence[Candidate]) -> "Gauge":
+        """Lay hulls side by side, those of a class next to each other."""
+        flat = [each for pieces in hulls for each in pieces]
+        firsts = np.cumsum([0, *(len(pieces) for pieces in hulls[:-1])])
+        means = np.stack([each.mean for each in flat]).astype(np.float64)
+        widths = np.array([len(each.basis) for each in flat])
+        bases = np.zeros((len(flat), widths.max(), means.shape[1]))
+        for j, each in enumerate(flat):
             bases[j, : widths[j]] = each.basis
-        return Gauge(scatter, means, bases, widths, tuple(candidates))
+        return Gauge(scatter, means, bases, widths, firsts, tuple(candidates))
 
     def log_losses(self, batch: Batch) -> Float[np.ndarray, "n_candidates n n_classes"]:
-        """Return the log loss of each case against each hull, for each candidate."""
+        """Return the log loss of each case against the nearest hull of each class, each way."""
         values = batch.values.reshape(batch.n_cases, -1)
         patterns, pattern = patterns_of(batch.mask.reshape(values.shape))
-        out = np.zeros((len(self.candidates), batch.n_cases, len(self.means)))
+        out = np.zeros((len(self.candidates), batch.n_cases, len(self.firsts)))
         for i, seen in enumerate(patterns):
             alike = np.flatnonzero(pattern == i)
             shown = self._whole if seen.all() else self._shown(seen)
             at_once = max(VALUES_AT_ONCE // (len(self.means) * self.bases.shape[1]), 1)
             for of in np.array_split(alike, -(-len(alike) // at_once)):
-                out[:, of] = shown.losses(values[of][:, seen].astype(np.float64))
+                each = shown.losses(values[of][:, seen].astype(np.float64))
+                out[:, of] = np.minimum.reduceat(each, self.firsts, axis=2)
         return np.log(np.maximum(out, 1e-12))
 
     @cached_property

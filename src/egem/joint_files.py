@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .features import Bank, Convolutions, Layout
-from .hulls import Candidate, Hull
+from .hulls import Candidate, Hull, Pieces
 from .joint import JointMetric
 from .metric import Metric, Scatter
 from .prepare import Whole
@@ -15,7 +15,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def pack_joint(
-    metric: JointMetric, hulls: tuple[tuple[Hull, ...], ...]
+    metric: JointMetric, hulls: tuple[tuple[Pieces, ...], ...]
 ) -> tuple[Arrays, dict[str, Any]]:
     """Take a joint metric and the classes' hulls apart.
 
@@ -44,12 +44,15 @@ def pack_joint(
         arrays[f"{at}/directions"] = space.scatter.directions
         arrays[f"{at}/variances"] = space.scatter.variances
         for c, of in enumerate(hulls):
-            arrays |= {f"{at}/hull/{c}/{name}": a for name, a in of[i]._asdict().items()}
+            for m, piece in enumerate(of[i]):
+                place = _place(at, c, m)
+                arrays |= {f"{place}/{name}": a for name, a in piece._asdict().items()}
         its: dict[str, Any] = {
             "name": space.name,
             "weight": space.weight,
             "usual": space.usual,
             "candidates": [list(c) for c in space.candidates],
+            "n_pieces": [len(of[i]) for of in hulls],
             "tail": float(space.scatter.tail),
             "mean_variance": float(space.scatter.mean_variance),
             "convolutions": None,
@@ -72,10 +75,10 @@ def pack_joint(
 
 def unpack_joint(
     arrays: Arrays, header: dict[str, Any], residual: Metric, n_classes: int
-) -> tuple[JointMetric, tuple[tuple[Hull, ...], ...]]:
+) -> tuple[JointMetric, tuple[tuple[Pieces, ...], ...]]:
     """Put together what :func:`pack_joint` took apart."""
     spaces, representations = [], []
-    hulls: list[list[Hull]] = [[] for _ in range(n_classes)]
+    hulls: list[list[Pieces]] = [[] for _ in range(n_classes)]
     for i, its in enumerate(header["spaces"]):
         at = f"space/{i}"
         scatter = Scatter(
@@ -87,14 +90,23 @@ def unpack_joint(
         candidates = tuple(Candidate(*map(float, c)) for c in its["candidates"])
         usual = its.get("usual") and Usual(*map(float, its["usual"]))
         spaces.append(Space(its["name"], scatter, candidates, float(its["weight"]), usual))
-        for c, of in enumerate(hulls):
-            of.append(Hull(*(arrays[f"{at}/hull/{c}/{name}"] for name in Hull._fields)))
+        n_pieces = its.get("n_pieces", [1] * n_classes)  # one a class before format 4
+        for c, (of, n) in enumerate(zip(hulls, n_pieces, strict=True)):
+            places = (_place(at, c, m) for m in range(n))  # one by one: n may be a lie
+            of.append(
+                tuple(Hull(*(arrays[f"{p}/{name}"] for name in Hull._fields)) for p in places)
+            )
         representations.append(_convolutions(arrays, at, its["convolutions"]))
     whole = Whole(**header.get("whole", {"n_steps": 1, "missing": 1.0}))
     joint = JointMetric(
         residual, tuple(spaces), tuple(representations), float(header["imagined"]), whole
     )
     return joint, tuple(map(tuple, hulls))
+
+
+def _place(at: str, c: int, piece: int) -> str:
+    """Name a hull of a class; the first is where there was but one before format 4."""
+    return f"{at}/hull/{c}/{piece}" if piece else f"{at}/hull/{c}"
 
 
 def _convolutions(arrays: Arrays, at: str, its: dict[str, Any] | None) -> Convolutions | None:

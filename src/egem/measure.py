@@ -21,12 +21,13 @@ from .calibration import (
     sharpest,
 )
 from .evidence import losses_in, of_experts, weigh
-from .folds import holding
+from .folds import few_of_all, holding
 from .heldout import HeldOut, nothing_held_out
-from .hulls import Candidate, Hull, hull
+from .hulls import Candidate, Pieces, averaged
 from .inversion import Evidence
 from .joint import JointMetric, describe, representations
 from .metric import GUESSED_FREEDOM, Bends, Metric
+from .pieces import span_classes
 from .prepare import Batch, Preparation, Whole, canonical_order
 from .spaces import Representation
 from .standin import Imagination
@@ -118,7 +119,7 @@ class Measured(NamedTuple):
     """A metric, what each class spans in each of its spaces, and what held-out cases scored."""
 
     metric: Metric | JointMetric
-    hulls: tuple[tuple[Hull, ...], ...]
+    hulls: tuple[tuple[Pieces, ...], ...]
     held_out: HeldOut
     guess: Guess | None = None
 
@@ -210,8 +211,9 @@ def measure(metric: Metric | JointMetric, material: Material, fitted_here: bool 
     -------
     Measured
     """
-    m, held = material, holding(material.classes)
+    m = material
     if isinstance(metric, Metric):
+        held = holding(m.classes)
         if not held.folds:
             return Measured(metric, (), nothing_held_out(m.n_classes))
         cases, classes = m.batch[held.some], m.classes[held.some]
@@ -220,6 +222,7 @@ def measure(metric: Metric | JointMetric, material: Material, fitted_here: bool 
         scores = held_out_losses(cases, classes, held.folds, way, given)[0][0]
         return Measured(metric, (), HeldOut(scores, scores.min(axis=1), classes[held.order]))
     described = metric.describe(m.cases, m.batch, m.n_jobs)
+    held = few_of_all(m.classes)
     if not held.folds:
         return _joined(metric, m, described, (), 0.0)
     copies = _bent(m, np.random.default_rng(m.seed))
@@ -228,12 +231,13 @@ def measure(metric: Metric | JointMetric, material: Material, fitted_here: bool 
     for space, each, bent in zip(metric.spaces, described, bends, strict=True):
         given = None if fitted_here else space.scatter
         several = losses_in(space.name, each, m.classes, held, space.candidates, bent, given)
-        losses.append(np.einsum("m,mnc->nc", [c.share for c in space.candidates], several))
+        losses.append(averaged(several, space.candidates))
     experts = 0.0
     if metric.imagined:
         raw = [space.name for space in metric.spaces].index("raw")
         shown = Imagination(m.kind, m.preparation.steps_used, metric.residual.shrinkage)
-        experts = of_experts(described[raw], m.classes, held, shown, losses[raw], m.n_jobs)
+        ways = metric.spaces[raw].candidates
+        experts = of_experts(described[raw], m.classes, held, shown, losses[raw], ways, m.n_jobs)
     return _joined(metric, m, described, losses, experts)
 
 
@@ -245,12 +249,10 @@ def _joined(
     experts: Float[np.ndarray, "n_held n_classes"] | float,
 ) -> Measured:
     """Span the classes, and join what held-out cases lost in each space."""
-    hulls = tuple(
-        tuple(hull(each[m.classes == c]) for each in described) for c in range(m.n_classes)
-    )
+    hulls = tuple(zip(*(span_classes(each, m.classes) for each in described), strict=True))
     if not losses:
         return Measured(metric, hulls, nothing_held_out(m.n_classes))
-    held = holding(m.classes)
+    held = few_of_all(m.classes)
     index = held.some[held.order]
     evidence = metric.evidence(losses, m.batch.mask[index])
     guess = Guess(index, m.classes[index], experts, evidence)

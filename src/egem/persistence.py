@@ -42,9 +42,10 @@ from .soundness import (
 if TYPE_CHECKING:
     from .classifier import EGEMClassifier
 
-# 1 had no joint metrics, 2 neither held-out scores nor cases; both are read, and what they lack is
-# empty: every set is full, nothing is unknown, and classes can only be renamed.
-FORMAT = 3
+# 1 had no joint metrics, 2 neither held-out scores nor cases, 3 one hull a class in each space; all
+# are read, and what they lack is empty: every set is full, nothing is unknown, and classes can only
+# be renamed.
+FORMAT = 4
 _KEY = "egem"
 _FITTED = "as fitted"  # stands for a metric or preparation handed to the constructor
 _CODE_FIELDS = ("codes", "code_mean", "code_precision", "book")

@@ -17,7 +17,7 @@ from .decoder import Expert
 from .ensemble import Ensemble
 from .features import KERNELS, N_THRESHOLDS, Convolutions
 from .heldout import HeldOut
-from .hulls import Hull
+from .hulls import Pieces
 from .joint import JointMetric
 from .kept import Kept
 from .metric import Metric
@@ -59,7 +59,7 @@ def check_ensemble(ensemble: Ensemble, max_bytes: int) -> None:
 
 
 def check_hulls(
-    metric: JointMetric, hulls: Sequence[Sequence[Hull]], n_values: int, max_bytes: int
+    metric: JointMetric, hulls: Sequence[Sequence[Pieces]], n_values: int, max_bytes: int
 ) -> None:
     """Refuse spaces that do not fit each other, or whose dilations reach beyond a case.
 
@@ -82,10 +82,12 @@ def check_hulls(
         elif space.name != "raw":
             raise ValueError(f"space {space.name!r} has no description")
         _check_space(space, size)
-        for of in hulls:
-            width = max(len(of[i].basis), 1) if of[i].basis.ndim == 2 else 0
-            _array("a hull's mean", of[i].mean, (size,), "f")
-            _array("a hull's basis", of[i].basis, (width, size), "f")
+        if not all(of[i] for of in hulls):
+            raise ValueError("a class has no hull")
+        for each in (piece for of in hulls for piece in of[i]):
+            width = max(len(each.basis), 1) if each.basis.ndim == 2 else 0
+            _array("a hull's mean", each.mean, (size,), "f")
+            _array("a hull's basis", each.basis, (width, size), "f")
 
 
 def check_recipe(recipe: Recipe, ensemble: Ensemble) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .cached import Cached
-from .hulls import Candidate, Gauge, Hull
+from .hulls import Candidate, Gauge, Pieces, averaged
 from .metric import Scatter
 from .prepare import Batch
 from .validation import Case
@@ -84,14 +84,13 @@ class Space(Cached):
     weight: float
     usual: Usual | None = None
 
-    def log_losses(self, hulls: Sequence[Hull], batch: Batch) -> Float[np.ndarray, "n n_classes"]:
-        """Return the averaged log loss of each case against each class's hull."""
-        each = self._gauge(hulls).log_losses(batch)
-        return np.einsum("m,mnc->nc", [c.share for c in self.candidates], each)
+    def log_losses(self, hulls: Sequence[Pieces], batch: Batch) -> Float[np.ndarray, "n n_classes"]:
+        """Return the averaged log loss of each case against the nearest hull of each class."""
+        return averaged(self._gauge(hulls).log_losses(batch), self.candidates)
 
-    def _gauge(self, hulls: Sequence[Hull]) -> Gauge:
+    def _gauge(self, hulls: Sequence[Pieces]) -> Gauge:
         """Lay the hulls out, or take what was laid out last: that of one case would be most."""
-        last: list[tuple[Sequence[Hull], Gauge]] = self._last
+        last: list[tuple[Sequence[Pieces], Gauge]] = self._last
         known = last and len(last[0][0]) == len(hulls)
         if known and all(a is b for a, b in zip(last[0][0], hulls, strict=True)):
             return last[0][1]

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from .augment import Kind, make_pool
+from .folds import selection
 from .metric import Metric, bind, class_scatter, inner, squared, whitened
 from .prepare import Batch
 from .shards import dispatch
@@ -59,6 +60,8 @@ def nearest_shown(
 ) -> Float[np.ndarray, "n_held n_classes"]:
     """Return log losses of held-out cases against the nearest of what each class's expert is shown.
 
+    Of very many others the experts are shown an even selection.
+
     Parameters
     ----------
     batch : Batch
@@ -80,7 +83,9 @@ def nearest_shown(
     showings: list[_Showing] = []
     per_fold = 0
     for held in folds:
-        rest, its_classes, out = batch[~held], classes[~held], batch[held]
+        others = np.flatnonzero(~held)
+        others = others[selection(classes[others])]
+        rest, its_classes, out = batch[others], classes[others], batch[held]
         scatter = class_scatter(rest, its_classes)
         metric = whitened(scatter, batch.values[0].size, imagination.shrinkage)
         # A class's cases in their order, all classes in one pass.
