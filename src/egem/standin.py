@@ -115,22 +115,30 @@ def _names(showing: _Showing) -> range:
 def _nearest(showing: _Showing, advance: Advance) -> Float[np.ndarray, "n n_some"]:
     """Return the losses of held-out cases against some classes."""
     metric, imagination, out = showing.metric, showing.imagination, showing.out
-    weights = bind(metric, out.mask)
-    targets, seen = (a.reshape(out.n_cases, -1) for a in (out.values, out.mask))
     losses = np.zeros((out.n_cases, len(showing.batches)))
     for j, cases in enumerate(showing.batches):
         size = bucket(2 * cases.n_cases, FEWEST_SHOWN)
         rng = np.random.default_rng(showing.first + j)
         pool = make_pool(cases, imagination.kind, size, imagination.steps_used, rng)
-        shown = pool.values.reshape(size, -1)
-        for pattern in np.unique(weights.pattern):
-            of = np.flatnonzero(weights.pattern == pattern)
-            factor = weights.factors[pattern]
-            visible = np.where(seen[of[0]], shown, np.float32(0))
-            apart = (
-                np.asarray(squared(metric, factor, targets[of]), np.float64)[:, None]
-                + np.asarray(squared(metric, factor, visible), np.float64)
-                - 2.0 * np.asarray(inner(metric, factor, targets[of], visible), np.float64)
-            )
-            losses[of, j] = apart.min(axis=1) / weights.n_observed[of]
+        losses[:, j] = nearest_losses(metric, out, pool.values.reshape(size, -1))
+    return losses
+
+
+def nearest_losses(
+    metric: Metric, batch: Batch, shown: Float[np.ndarray, "m p"]
+) -> Float[np.ndarray, " n"]:
+    """Return what is left between each case and the nearest of ``shown``, in the metric."""
+    weights = bind(metric, batch.mask)
+    targets, seen = (a.reshape(batch.n_cases, -1) for a in (batch.values, batch.mask))
+    losses = np.zeros(batch.n_cases)
+    for pattern in np.unique(weights.pattern):
+        of = np.flatnonzero(weights.pattern == pattern)
+        factor = weights.factors[pattern]
+        visible = np.where(seen[of[0]], shown, np.float32(0))
+        apart = (
+            np.asarray(squared(metric, factor, targets[of]), np.float64)[:, None]
+            + np.asarray(squared(metric, factor, visible), np.float64)
+            - 2.0 * np.asarray(inner(metric, factor, targets[of], visible), np.float64)
+        )
+        losses[of] = apart.min(axis=1) / weights.n_observed[of]
     return losses
