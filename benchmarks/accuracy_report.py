@@ -59,16 +59,17 @@ def write_report(table: Path, out: Path) -> None:
     lines += _doublings(rows.query("method == 'EGEM' and k > 0"))
     lines += _ablation(pd.DataFrame(ablations))
     whole = rows.query("method not in @PARTS and k > 0")
-    _ranks(whole, out / "accuracy-ranks.png")
-    _against_k(whole, out / "accuracy-against-k.png")
-    lines += [
-        "## Pictures",
-        "",
-        "![Mean rank of each method over sets and numbers of cases](accuracy-ranks.png)",
-        "",
-        "![Accuracy against cases a class](accuracy-against-k.png)",
-        "",
-    ]
+    if len(whole):
+        _ranks(whole, out / "accuracy-ranks.png")
+        _against_k(whole, out / "accuracy-against-k.png")
+        lines += [
+            "## Pictures",
+            "",
+            "![Mean rank of each method over sets and numbers of cases](accuracy-ranks.png)",
+            "",
+            "![Accuracy against cases a class](accuracy-against-k.png)",
+            "",
+        ]
     (out / "accuracy.md").write_text("\n".join(lines))
 
 
