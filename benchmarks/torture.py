@@ -6,7 +6,7 @@
 `save`: a process writes two models in turn to one file and is killed (SIGKILL). The file must then
 be one of the two, whole, and no drafts may pile up. `fit`: `egem fit` is killed while it compiles,
 trains or writes; another model that was there must be as it was, or the new one whole, and the same
-command, run again after every third kill with what the dead left among the compiled programs, must
+command, run again after every third run with what the dead left among the compiled programs, must
 give the losses of a run that nobody disturbed.
 """
 
@@ -97,10 +97,11 @@ def kill_fits(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
     begun = time.monotonic()
     assert fit(model).wait() == 0
     seconds = time.monotonic() - begun
-    fitted, unbroken, too_late, n_again = model.read_bytes(), losses(model), 0, 0
+    fitted, unbroken, runs, kills, n_again = model.read_bytes(), losses(model), 0, 0, 0
     before, again = MODELS[0].read_bytes(), folder / "again.safetensors"
-    for i in range(times):
-        if i % 3 == 0:  # programs are compiled, and kept, anew
+    while kills < times:
+        runs += 1
+        if runs % 3 == 1:  # programs are compiled, and kept, anew
             for file in (folder / "kept").rglob("*"):
                 if file.is_file():
                     file.unlink()
@@ -108,17 +109,17 @@ def kill_fits(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
         process = fit(model)
         try:
             process.wait(timeout=seconds * rng.uniform(0.1, 1.0))
-            too_late += 1
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            kills += 1
         if model.read_bytes() not in (before, fitted):
             raise AssertionError("the file is neither the model that was there nor the new one")
-        if i % 3 == 2:
+        if runs % 3 == 0:
             assert fit(again).wait() == 0
             np.testing.assert_array_equal(losses(again), unbroken)
             n_again += 1
-    n = {"kills": times - too_late, "over_before": too_late, "fitted_again": n_again}
+    n = {"kills": kills, "over_before": runs - kills, "fitted_again": n_again}
     return n | {"fit_seconds": round(seconds, 1)}
 
 
