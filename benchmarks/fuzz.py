@@ -45,6 +45,7 @@ from mutants import STRUCTURED, mutant  # noqa: E402
 
 FRESH = 0.5  # share of mutants that are made of a sound file, not of another mutant
 MOST_SECONDS, MOST_BYTES = 5.0, 2**30
+LONGEST_KEPT = 2**20  # bytes of a mutant that is mutated further
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests" / "fixtures"
 BAD_EVENTS = {
@@ -186,7 +187,8 @@ def plain(kind: str, runs: int, seed: int, seconds: float, examine: Examiner) ->
             keep(ending, data)
             raise
         kind_of_refusal = re.sub(r"[^A-Za-z ]+|'.*'", "", outcome)[:160]
-        if kind_of_refusal not in known and len(corpus) < 3000:
+        short = len(data) < LONGEST_KEPT  # others fill the memory, which is measured here
+        if kind_of_refusal not in known and short and len(corpus) < 3000:
             known.add(kind_of_refusal)
             corpus.append((ending, data))
     return runs

@@ -76,6 +76,11 @@ def told(section, **entries):
     return change
 
 
+def widened(header, arrays):
+    name = "space/0/hull/0/basis"
+    arrays[name] = np.repeat(arrays[name], 1000, axis=0)  # a minute of work for one case
+
+
 def in_pieces(n_pieces):
     def change(header, arrays):
         header["joint"]["spaces"][0].update(n_pieces=n_pieces)
@@ -93,6 +98,7 @@ def in_pieces(n_pieces):
         shortened("space/1/projection"),
         shortened("space/0/hull/0/basis"),
         shortened("space/0/hull/0/1/basis"),
+        widened,
         in_pieces([1, 2, 10**12]),
         in_pieces([2, 2]),
         in_pieces([2, 2, 0]),

@@ -17,7 +17,7 @@ from .decoder import Expert
 from .ensemble import Ensemble
 from .features import KERNELS, N_THRESHOLDS, Convolutions
 from .heldout import HeldOut
-from .hulls import Pieces
+from .hulls import MOST_HULL_DIRECTIONS, Pieces
 from .joint import JointMetric
 from .kept import Kept
 from .metric import Metric
@@ -82,12 +82,7 @@ def check_hulls(
         elif space.name != "raw":
             raise ValueError(f"space {space.name!r} has no description")
         _check_space(space, size)
-        if not all(of[i] for of in hulls):
-            raise ValueError("a class has no hull")
-        for each in (piece for of in hulls for piece in of[i]):
-            width = max(len(each.basis), 1) if each.basis.ndim == 2 else 0
-            _array("a hull's mean", each.mean, (size,), "f")
-            _array("a hull's basis", each.basis, (width, size), "f")
+        _check_pieces(space, [of[i] for of in hulls], size, max_bytes)
 
 
 def check_recipe(recipe: Recipe, ensemble: Ensemble) -> None:
@@ -218,6 +213,23 @@ def _check_search(search: Search) -> None:
     _number("prior_strength", search.prior_strength, 0.0)
     if search.reach is not None:
         _number("reach", search.reach, 0.0)
+
+
+def _check_pieces(space: Space, hulls: Sequence[Pieces], size: int, max_bytes: int) -> None:
+    if not all(hulls):
+        raise ValueError("a class has no hull")
+    flat = [each for pieces in hulls for each in pieces]
+    for each in flat:
+        width = max(len(each.basis), 1) if each.basis.ndim == 2 else 0
+        if width > MOST_HULL_DIRECTIONS:
+            raise ValueError(f"a hull of {width} directions")
+        _array("a hull's mean", each.mean, (size,), "f")
+        _array("a hull's basis", each.basis, (width, size), "f")
+    # Laid side by side in double precision: as they are, for each shrinkage, and for each way.
+    widest = max(len(each.basis) for each in flat)
+    a_row = size * (1 + len({c.shrinkage for c in space.candidates}))
+    a_row += widest * len(space.candidates)
+    check_size("at work its hulls take", 8 * len(flat) * widest * a_row, max_bytes)
 
 
 def _check_space(space: Space, size: int) -> None:
