@@ -32,6 +32,7 @@ from egem.baselines.forward_lstm import ForwardLSTMClassifier
 from egem.calibration import RIDGE, scatter_of
 from egem.hulls import Candidate, hull, log_losses
 from egem.inversion import decisive
+from egem.metric import bind
 from egem.paper.other_rows import scaled_ridge, shrunk_discriminant
 from egem.selection import dtw_distances
 from egem.standin import nearest_losses
@@ -132,12 +133,14 @@ def _in_the_experts_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[
     hulls = [(hull(train[cases.y == c]),) for c in clf.classes_]
     yield "hulls in the experts' metric", log_losses(scatter, hulls, test, measure)[0]
     values = train.values.reshape(train.n_cases, -1)
-    few = [test[of] for of in np.array_split(np.arange(test.n_cases), -(-test.n_cases // 1000))]
-    nearest = [
-        np.concatenate([nearest_losses(metric, each, values[cases.y == c]) for each in few])
-        for c in clf.classes_
-    ]
-    yield "1NN in the experts' metric", np.stack(nearest, axis=1)
+    nearest = []
+    for of in np.array_split(np.arange(test.n_cases), -(-test.n_cases // 1000)):
+        weights = bind(metric, test.mask[of])
+        each = [
+            nearest_losses(metric, weights, test[of], values[cases.y == c]) for c in clf.classes_
+        ]
+        nearest.append(np.stack(each, axis=1))
+    yield "1NN in the experts' metric", np.concatenate(nearest)
 
 
 def variant(name: str, members: int = 1, **parameters) -> Callable[[Split, int], Results]:

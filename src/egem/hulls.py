@@ -63,13 +63,18 @@ Pieces = tuple[Hull, ...]  # of one class: what is nearest of them counts; see e
 
 def hull(batch: Batch, most_directions: int = MOST_HULL_DIRECTIONS) -> Hull:
     """Span the cases of one class; a value that is missing counts as the class's mean there."""
-    values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
-    mask = batch.mask.reshape(values.shape)
-    mean = values.sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
-    basis = np.where(mask, values - mean, 0.0)
+    mean, basis = about_mean(batch)
     if len(basis) > most_directions:
         basis = _leading(basis, most_directions)
     return Hull(mean.astype(np.float32), basis.astype(np.float32))
+
+
+def about_mean(batch: Batch) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, "n p"]]:
+    """Return the mean of cases and what each differs from it, nothing where it is missing."""
+    values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
+    mask = batch.mask.reshape(values.shape)
+    mean = values.sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
+    return mean, np.where(mask, values - mean, 0.0)
 
 
 def _leading(rows: Float[np.ndarray, "n p"], most: int) -> Float[np.ndarray, "r p"]:

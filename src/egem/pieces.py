@@ -10,7 +10,7 @@ no other reason.
 import numpy as np
 from jaxtyping import Float, Int
 
-from .hulls import Pieces, hull
+from .hulls import Pieces, about_mean, hull
 from .prepare import Batch
 
 CASES_OF_A_PIECE = 250
@@ -35,13 +35,9 @@ def span(batch: Batch, n: int) -> Pieces:
     """Span the cases of one class in at most ``n`` pieces."""
     if n == 1:
         return (hull(batch),)
-    values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
-    known = batch.mask.reshape(values.shape)
-    mean = values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, values - mean, 0.0)
-    return tuple(
-        hull(batch[piece], PIECE_DIRECTIONS) for piece in _cut(centred, np.arange(len(values)), n)
-    )
+    centred = about_mean(batch)[1]
+    parts = _cut(centred, np.arange(len(centred)), n)
+    return tuple(hull(batch[part], PIECE_DIRECTIONS) for part in parts)
 
 
 def span_classes(

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from .augment import Kind, make_pool
 from .folds import selection
-from .metric import Metric, bind, class_scatter, inner, squared, whitened
+from .metric import Metric, Weights, bind, class_scatter, inner, squared, whitened
 from .prepare import Batch
 from .shards import dispatch
 from .tiles import Advance, bucket, plain_products
@@ -115,20 +115,23 @@ def _names(showing: _Showing) -> range:
 def _nearest(showing: _Showing, advance: Advance) -> Float[np.ndarray, "n n_some"]:
     """Return the losses of held-out cases against some classes."""
     metric, imagination, out = showing.metric, showing.imagination, showing.out
+    weights = bind(metric, out.mask)
     losses = np.zeros((out.n_cases, len(showing.batches)))
     for j, cases in enumerate(showing.batches):
         size = bucket(2 * cases.n_cases, FEWEST_SHOWN)
         rng = np.random.default_rng(showing.first + j)
         pool = make_pool(cases, imagination.kind, size, imagination.steps_used, rng)
-        losses[:, j] = nearest_losses(metric, out, pool.values.reshape(size, -1))
+        losses[:, j] = nearest_losses(metric, weights, out, pool.values.reshape(size, -1))
     return losses
 
 
 def nearest_losses(
-    metric: Metric, batch: Batch, shown: Float[np.ndarray, "m p"]
+    metric: Metric, weights: Weights, batch: Batch, shown: Float[np.ndarray, "m p"]
 ) -> Float[np.ndarray, " n"]:
-    """Return what is left between each case and the nearest of ``shown``, in the metric."""
-    weights = bind(metric, batch.mask)
+    """Return what is left between each case and the nearest of ``shown``.
+
+    ``weights`` are the metric, bound to what is observed of the cases.
+    """
     targets, seen = (a.reshape(batch.n_cases, -1) for a in (batch.values, batch.mask))
     losses = np.zeros(batch.n_cases)
     for pattern in np.unique(weights.pattern):
