@@ -24,10 +24,10 @@ from .screening import Books, screen
 from .search import EVERYWHERE, Searcher, Standing, Targets, advance, start
 from .tiles import Advance, run, tiled
 
-LOOKS = 0, 1, 2, 4, 8  # steps after which it is decided who searches on
+LOOKS = 0, 1, 2, 3, 4, 6, 8, 12  # steps after which it is decided who searches on
 PAUSES = 5, 10  # steps after which, where all search to the end, those that are there make room
 FURTHEST = 1.0  # fall of the log of a score that a search may bring
-TRUST, SLACK = 3.0, 0.1
+TRUST, SLACK = 2.5, 0.1
 # Values of a case, for each entry of a code: so few can be met by chance, and all search on.
 FEW_VALUES = 4
 WIDE = 4, 16  # groups of a tile, and cases of a group: as many as fill the lanes of the kernel
@@ -207,7 +207,7 @@ def compete(
     Outcome
     """
     bound = Bound.of(batch, arena.metric)
-    out, places = _screened(arena, bound, among)
+    out, places = _screened(arena, bound, among, n_jobs)
     n_cases = len(out.losses)
     contending = np.ones(out.losses.shape, bool) if among is None else among.copy()
     thin = wanted is Wanted.WINNER or among is not None
@@ -282,13 +282,15 @@ def follow(
 
 
 def _screened(
-    arena: Arena, bound: Bound, among: Bool[np.ndarray, "n e"] | None = None
+    arena: Arena,
+    bound: Bound,
+    among: Bool[np.ndarray, "n e"] | None = None,
+    n_jobs: int | None = 1,
 ) -> tuple[Outcome, Int[np.ndarray, "n e"]]:
     """Let no expert take a step from the best code of its book; say also where that is."""
     strength = arena.search.prior_strength
-    first = screen(
-        arena.books, bound.values, bound.mask, arena.metric, bound.weights, strength, among
-    )
+    cases = bound.values, bound.mask
+    first = screen(arena.books, *cases, arena.metric, bound.weights, strength, among, n_jobs)
     out = Outcome.blank(arena, len(bound.values))
     for team in arena.teams:
         members = np.arange(len(team.experts))
@@ -359,6 +361,8 @@ def _look(
 
         run(decode, in_tiles(some, member[some]), n_jobs, lambda _: None)
         low, high = np.searchsorted(view, (some[0], some[-1] + 1))
+        # On one thread: XLA cuts these large products up, and two programs at once have been seen
+        # to wait for each other for ever on two cores.
         run(begin, in_tiles(np.arange(low, high), view[low:high], shape=LOOKING), 1, lambda _: None)
 
 

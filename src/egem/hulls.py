@@ -9,7 +9,7 @@ divided by the number of observed values, where ``s`` is the shrinkage and ``flo
 the mean variance. What is missing in a case is left out, which marginalises it exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -110,10 +110,10 @@ def log_losses(
 
 
 def averaged(
-    log_losses: Float[np.ndarray, "m n c"], candidates: Sequence[Candidate]
-) -> Float[np.ndarray, "n c"]:
+    log_losses: Float[np.ndarray, "m *n"], candidates: Sequence[Candidate]
+) -> Float[np.ndarray, "*n"]:
     """Average the log losses of several ways to measure."""
-    return np.einsum("m,mnc->nc", [c.share for c in candidates], log_losses)
+    return np.einsum("m,m...->...", [c.share for c in candidates], log_losses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,92 +144,125 @@ class Gauge:
 
     def log_losses(self, batch: Batch) -> Float[np.ndarray, "n_candidates n n_classes"]:
         """Return the log loss of each case against the nearest hull of each class, each way."""
+        out = np.zeros((len(self.candidates), batch.n_cases, len(self.firsts)))
+        for of, each in self._measured(batch):
+            out[:, of] = each.swapaxes(1, 2)
+        return out
+
+    def averaged(self, batch: Batch) -> Float[np.ndarray, "n n_classes"]:
+        """Return :func:`averaged` log losses, for which not all of them are kept."""
+        out = np.zeros((batch.n_cases, len(self.firsts)))
+        for of, each in self._measured(batch):
+            out[of] = averaged(each, self.candidates).T
+        return out
+
+    def _measured(
+        self, batch: Batch
+    ) -> Iterator[tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n_candidates n_classes n"]]]:
+        """Yield some cases and their log losses, until there are no more."""
         values = batch.values.reshape(batch.n_cases, -1)
         patterns, pattern = patterns_of(batch.mask.reshape(values.shape))
-        out = np.zeros((len(self.candidates), batch.n_cases, len(self.firsts)))
+        at_once = max(VALUES_AT_ONCE // (len(self.means) * self.bases.shape[1]), 1)
         for i, seen in enumerate(patterns):
             alike = np.flatnonzero(pattern == i)
-            shown = self._whole if seen.all() else self._shown(seen)
-            at_once = max(VALUES_AT_ONCE // (len(self.means) * self.bases.shape[1]), 1)
+            shown = self._shown(seen)
             for of in np.array_split(alike, -(-len(alike) // at_once)):
                 each = shown.losses(values[of][:, seen].astype(np.float64))
-                out[:, of] = np.minimum.reduceat(each, self.firsts, axis=2)
-        return np.log(np.maximum(out, 1e-12))
-
-    @cached_property
-    def _whole(self) -> "_Shown":
-        """What complete cases show; as a rule all are."""
-        spread = self.scatter.directions, self.scatter.variances
-        variance = self.scatter.mean_variance
-        return _Shown.of(self.means, self.bases, self.widths, spread, variance, self.candidates)
+                if len(self.firsts) < len(self.means):
+                    each = np.minimum.reduceat(each, self.firsts, axis=1)
+                yield of, np.log(np.maximum(each, 1e-12, out=each), out=each)
 
     def _shown(self, seen: Bool[np.ndarray, " p"]) -> "_Shown":
-        """What cases that miss the same values show of hulls and scatter."""
-        # Orthonormal directions and variances of the scatter among observed values.
-        u, s, _ = svd(self.scatter.directions[seen] * np.sqrt(self.scatter.variances))
-        return _Shown.of(
-            self.means[:, seen],
-            self.bases[:, :, seen],
-            self.widths,
-            (u, s**2),
-            self.scatter.mean_variance,
-            self.candidates,
-        )
+        """What cases that miss the same values show; that of the last cases is at hand."""
+        key = seen.tobytes()
+        found = self._last.get(key)
+        if found is None:
+            directions, variances = self.scatter.directions, self.scatter.variances
+            if not seen.all():  # orthonormal directions and variances among observed values
+                directions, lengths, _ = svd(directions[seen] * np.sqrt(variances))
+                variances = lengths**2
+            spread, candidates = (directions, variances), self.candidates
+            means, bases = self.means[:, seen], self.bases[:, :, seen]
+            variance = self.scatter.mean_variance
+            found = _Shown.of(means, bases, self.widths, spread, variance, candidates)
+            self._last.clear()
+            self._last[key] = found
+        return found
 
-
-class _Measure(NamedTuple):
-    """One candidate, worked out for all hulls: ``loss = (length - |root z|^2) / n_values``."""
-
-    level: int  # which of the shrinkages
-    root: Float[np.ndarray, "c r r"]
+    @cached_property
+    def _last(self) -> dict[bytes, "_Shown"]:
+        return {}
 
 
 class _Level(NamedTuple):
-    """Means and bases times ``Sigma^-1``: what is then left to do for cases is a matrix product."""
+    """Hulls measured with one shrinkage, at several prices.
 
-    directions: Float[np.ndarray, "p q"]
+    Bases are turned so that their rows do not meet in ``Sigma^-1``: then each price only weighs
+    anew what is explained along each, and what is left to do for cases is a matrix product.
+    """
+
+    candidates: Int[np.ndarray, " m"]  # their places
     less: Float[np.ndarray, " q"]  # share of a direction that the scatter explains
     floor: float
-    centres: Float[np.ndarray, "c p"]
+    centres: Float[np.ndarray, "c p"]  # means times Sigma^-1
     lengths: Float[np.ndarray, " c"]  # of the means
-    rows: Float[np.ndarray, "c*r p"]
+    rows: Float[np.ndarray, "c*r p"]  # bases times Sigma^-1
     offsets: Float[np.ndarray, "c r"]  # products of bases and means
+    weights: Float[np.ndarray, "c m r"]
 
     @staticmethod
     def of(
         means: Float[np.ndarray, "c p"],
         bases: Float[np.ndarray, "c r p"],
+        widths: Int[np.ndarray, " c"],
         directions: Float[np.ndarray, "p q"],
         less: Float[np.ndarray, " q"],
         floor: float,
+        ridges: dict[int, float],
     ) -> "_Level":
-        """Weigh means and bases."""
+        """Work out what does not depend on the cases; ``ridges`` by candidates' places."""
 
         def weighed(rows: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n p"]:
             return (rows - ((rows @ directions) * less) @ directions.T) / floor
 
         centres, rows = weighed(means), weighed(bases.reshape(-1, bases.shape[2]))
         lengths = np.einsum("cp,cp->c", centres, means)
-        offsets = np.einsum("crp,cp->cr", rows.reshape(bases.shape), means)
-        return _Level(directions, less, floor, centres, lengths, rows, offsets)
+        rows = rows.reshape(bases.shape)
+        squares, turns = np.linalg.eigh(rows @ bases.swapaxes(1, 2))
+        squares, turns = np.maximum(squares, 0.0), turns.swapaxes(1, 2)
+        rows = turns @ rows
+        offsets = np.einsum("crp,cp->cr", rows, means)
+        usual = squares.sum(axis=1) / widths
+        prices = np.outer(usual, list(ridges.values())) + 1e-9
+        weights = 1.0 / (squares[:, None] + prices[:, :, None])
+        rows = rows.reshape(-1, bases.shape[2])
+        return _Level(np.array(list(ridges)), less, floor, centres, lengths, rows, offsets, weights)
 
-    def of_cases(
-        self, x: Float[np.ndarray, "n p"]
-    ) -> tuple[Float[np.ndarray, "c n"], Float[np.ndarray, "c r n"]]:
-        """Return squared lengths of ``x - mean`` and products with the bases, for all hulls."""
-        own = ((x**2).sum(axis=1) - (x @ self.directions) ** 2 @ self.less) / self.floor
+    def losses(
+        self,
+        x: Float[np.ndarray, "n p"],
+        length: Float[np.ndarray, " n"],
+        along: Float[np.ndarray, "n q"],
+    ) -> Float[np.ndarray, "c m n"]:
+        """Measure cases against all hulls.
+
+        ``length`` is the plain squared length of x, ``along`` its squares along the directions.
+        """
+        own = (length - along @ self.less) / self.floor
         lengths = own + self.lengths[:, None] - 2.0 * self.centres @ x.T
         products = (self.rows @ x.T).reshape(*self.offsets.shape, len(x))
         products -= self.offsets[:, :, None]
-        return lengths, products
+        np.square(products, out=products)
+        return (lengths[:, None] - self.weights @ products) / x.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
     """Hulls and scatter, as far as cases show them, with all that does not depend on cases."""
 
-    levels: tuple["_Level", ...]
-    measures: tuple[_Measure, ...]
+    directions: Float[np.ndarray, "p q"]
+    levels: tuple[_Level, ...]
+    shape: tuple[int, int]  # candidates and hulls
 
     @staticmethod
     def of(
@@ -242,28 +275,19 @@ class _Shown:
     ) -> "_Shown":
         """Work out what does not depend on the cases."""
         directions, variances = spread
-        shrinkages = sorted({candidate.shrinkage for candidate in candidates})
-        levels, measures = [], []
-        for shrinkage in shrinkages:
+        levels = []
+        for shrinkage in sorted({candidate.shrinkage for candidate in candidates}):
             floor = shrinkage * (mean_variance or 1.0)
             explained = (1.0 - shrinkage) * variances
             less = explained / (explained + floor)
-            levels.append(_Level.of(means, bases, directions, less, floor))
-        identity = np.eye(bases.shape[1])
-        for candidate in candidates:
-            at = shrinkages.index(candidate.shrinkage)
-            gram = levels[at].rows.reshape(bases.shape) @ bases.swapaxes(1, 2)
-            price = candidate.ridge * np.trace(gram, axis1=1, axis2=2) / widths + 1e-9
-            factor = np.linalg.cholesky(gram + price[:, None, None] * identity)
-            measures.append(_Measure(at, np.linalg.inv(factor)))
-        return _Shown(tuple(levels), tuple(measures))
+            ridges = {i: c.ridge for i, c in enumerate(candidates) if c.shrinkage == shrinkage}
+            levels.append(_Level.of(means, bases, widths, directions, less, floor, ridges))
+        return _Shown(directions, tuple(levels), (len(candidates), len(means)))
 
-    def losses(self, x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n_candidates n c"]:
+    def losses(self, x: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n_candidates c n"]:
         """Measure cases against all hulls."""
-        found = [level.of_cases(x) for level in self.levels]
-        out = np.zeros((len(self.measures), len(x), len(self.measures[0].root)))
-        for i, (level, root) in enumerate(self.measures):
-            length, products = found[level]
-            combined = root @ products
-            out[i] = (length - np.einsum("crn,crn->cn", combined, combined)).T
-        return out / x.shape[1]
+        out = np.zeros((*self.shape, len(x)))
+        length, along = (x**2).sum(axis=1), (x @ self.directions) ** 2
+        for level in self.levels:
+            out[level.candidates] = level.losses(x, length, along).swapaxes(0, 1)
+        return out

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 Taken = TypeVar("Taken")
 
-PAIRS_AT_ONCE = 2**17  # of a case and an expert, that are worked on together
+PAIRS_AT_ONCE = 2**19  # of a case and an expert, that are worked on together
 CASES_AT_ONCE = 64, 4096  # but no fewer and no more cases than these
 SHARDS_A_WORKER = 3  # or more, where cases are many
 CASES_OF_A_TILE = 256  # whose features a thread works out

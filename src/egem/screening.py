@@ -2,7 +2,7 @@
 
 With ``w = L^-1 B' x`` as in :mod:`egem.metric`, the squared length of ``x - y`` is that of x and
 that of y, less twice ``(x'y - w_x' w_y) / floor``: a product of all cases with all decoded codes of
-all experts.
+all experts. What does not depend on the case, and the price of the code, is one more column of it.
 """
 
 from typing import NamedTuple
@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float32, Int
 
 from .decoder import Expert, decode
 from .metric import Metric, Weights
+from .tiles import Advance, run
 
-SCORES_AT_ONCE = 2**22
+SCORES_AT_ONCE = 2**21
 
 
 class Books(NamedTuple):
@@ -48,6 +49,7 @@ def screen(
     weights: Weights,
     strength: float,
     among: Bool[np.ndarray, "n e"] | None = None,
+    n_jobs: int | None = 1,
 ) -> Screened:
     """Find for every case and expert the code of the lowest score in the expert's book.
 
@@ -65,6 +67,8 @@ def screen(
         Weight of the code prior.
     among : array of bool (n, e) or None, default None
         Which pairs of a case and an expert matter; None is all. Losses of the others may be inf.
+    n_jobs : int or None, default 1
+        Threads, None for one a core.
 
     Returns
     -------
@@ -77,30 +81,70 @@ def screen(
         np.zeros((n, all_experts), np.float32),
     )
     of_expert = books.values.reshape(all_experts, n_book, -1)
+
+    def work(task: tuple[Int[np.ndarray, " m"], _Shown], advance: Advance) -> None:
+        some, shown = task
+        place, scores = shown.best(values[some])
+        priors = np.take_along_axis(shown.prices.T, place, axis=0)
+        observed = weights.n_observed[some][:, None]
+        pairs = some[:, None], shown.experts
+        out.place[pairs] = place
+        out.losses[pairs] = (scores - priors) / observed
+        out.priors[pairs] = priors / observed
+
     for pattern in np.unique(weights.pattern):
         alike = np.flatnonzero(weights.pattern == pattern)
-        experts = slice(None) if among is None else np.flatnonzero(among[alike].any(axis=0))
-        prices = np.float32(strength * metric.noise) * books.prices[experts].ravel()
-        n_experts = len(prices) // n_book
-        seen, factor = mask[alike[0]], weights.factors[pattern]
-        shown = of_expert[experts].reshape(-1, values.shape[1])
-        shown = shown if seen.all() else shown * seen
-        of_book = np.concatenate([shown, -_whitened(shown, metric, factor)], axis=1)
-        lengths = _lengths(of_book, metric, shown.shape[1])
-        for some in np.array_split(alike, -(-len(alike) * len(shown) // SCORES_AT_ONCE)):
-            x = values[some]
-            of_case = np.concatenate([x, _whitened(x, metric, factor)], axis=1)
-            squares = lengths - (2.0 / metric.floor) * (of_case @ of_book.T)
-            squares += _lengths(of_case, metric, x.shape[1])[:, None]
-            scores = (squares + prices).reshape(len(some), n_experts, n_book)
-            place = scores.argmin(axis=2)
-            flat = place + n_book * np.arange(n_experts)
-            observed = weights.n_observed[some][:, None]
-            pairs = some[:, None], np.arange(all_experts)[experts]
-            out.place[pairs] = place
-            out.losses[pairs] = np.take_along_axis(squares, flat, axis=1) / observed
-            out.priors[pairs] = prices[flat] / observed
+        experts = np.arange(all_experts)
+        if among is not None:
+            experts = experts[among[alike].any(axis=0)]
+        prices = np.float32(strength * metric.noise) * books.prices[experts]
+        decoded = of_expert if among is None else of_expert[experts]
+        factor = weights.factors[pattern]
+        shown = _Shown.of(decoded, prices, experts, mask[alike[0]], metric, factor)
+        n_parts = -(-len(alike) * prices.size // SCORES_AT_ONCE)
+        parts = np.array_split(alike, n_parts)
+        run(work, [(some, shown) for some in parts], n_jobs, lambda _: None)
     return out
+
+
+class _Shown(NamedTuple):
+    """What cases that miss the same values show of books."""
+
+    of_book: Float32[np.ndarray, "b p+q+1"]
+    prices: Float32[np.ndarray, "e m"]
+    experts: Int[np.ndarray, " e"]
+    metric: Metric
+    factor: Float32[np.ndarray, "q q"]
+
+    @staticmethod
+    def of(
+        decoded: Float32[np.ndarray, "e m p"],
+        prices: Float32[np.ndarray, "e m"],
+        experts: Int[np.ndarray, " e"],
+        seen: Bool[np.ndarray, " p"],
+        metric: Metric,
+        factor: Float32[np.ndarray, "q q"],
+    ) -> "_Shown":
+        """Lay out everything that a product of matrices can tell."""
+        flat = decoded.reshape(-1, decoded.shape[2])
+        flat = flat if seen.all() else flat * seen
+        whole = np.concatenate([flat, -_whitened(flat, metric, factor)], axis=1)
+        alone = _lengths(whole, metric, flat.shape[1]) + prices.ravel()
+        whole *= np.float32(-2.0 / metric.floor)
+        of_book = np.concatenate([whole, alone[:, None]], axis=1)
+        return _Shown(of_book, prices, experts, metric, factor)
+
+    def best(
+        self, values: Float32[np.ndarray, "n p"]
+    ) -> tuple[Int[np.ndarray, "n e"], Float32[np.ndarray, "n e"]]:
+        """Return the place of the lowest score in each book, and that score."""
+        explained = _whitened(values, self.metric, self.factor)
+        ones = np.ones((len(values), 1), np.float32)
+        of_case = np.concatenate([values, explained, ones], axis=1)
+        scores = (of_case @ self.of_book.T).reshape(len(values), *self.prices.shape)
+        place = scores.argmin(axis=2)
+        lowest = np.take_along_axis(scores, place[:, :, None], axis=2)[:, :, 0]
+        return place, lowest + _lengths(of_case[:, :-1], self.metric, values.shape[1])[:, None]
 
 
 def _whitened(rows: Float32[np.ndarray, "n p"], metric: Metric, factor) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .cached import Cached
-from .hulls import Candidate, Gauge, Pieces, averaged
+from .hulls import Candidate, Gauge, Pieces
 from .metric import Scatter
 from .prepare import Batch
 from .validation import Case
@@ -86,7 +86,7 @@ class Space(Cached):
 
     def log_losses(self, hulls: Sequence[Pieces], batch: Batch) -> Float[np.ndarray, "n n_classes"]:
         """Return the averaged log loss of each case against the nearest hull of each class."""
-        return averaged(self._gauge(hulls).log_losses(batch), self.candidates)
+        return self._gauge(hulls).averaged(batch)
 
     def _gauge(self, hulls: Sequence[Pieces]) -> Gauge:
         """Lay the hulls out, or take what was laid out last: that of one case would be most."""
