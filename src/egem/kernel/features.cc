@@ -22,10 +22,6 @@ inline Lanes load(const float* from) {
   return x;
 }
 
-inline void add(float* to, const float* from, int64_t n) {
-  for (int64_t t = 0; t < n; ++t) to[t] += from[t];
-}
-
 // Kernels of a dilation in an order in which those that look at the same channels follow each other.
 std::vector<int64_t> by_channels(const float* channels, int64_t n_kernels, int64_t n_channels) {
   std::vector<int64_t> order(n_kernels);
@@ -35,6 +31,34 @@ std::vector<int64_t> by_channels(const float* channels, int64_t n_kernels, int64
     return std::lexicographical_compare(row(a), row(a) + n_channels, row(b), row(b) + n_channels);
   });
   return order;
+}
+
+// A kernel of a dilation, and which channels it looks at.
+struct Kernel {
+  int64_t at;
+  bool as_before;  // the same channels as the kernel before
+  std::vector<int64_t> channels;
+};
+
+std::vector<Kernel> kernels_of(const float* channels, int64_t n_kernels, int64_t n_channels) {
+  std::vector<Kernel> found;
+  for (const int64_t k : by_channels(channels, n_kernels, n_channels)) {
+    Kernel each{k, false, {}};
+    for (int64_t c = 0; c < n_channels; ++c)
+      if (channels[k * n_channels + c] != 0.0f) each.channels.push_back(c);
+    each.as_before = !found.empty() && found.back().channels == each.channels;
+    found.push_back(std::move(each));
+  }
+  return found;
+}
+
+// Sum of some rows of n floats each, a multiple of L.
+inline void add_up(const std::vector<int64_t>& rows, const float* from, int64_t n, float* to) {
+  for (int64_t t = 0; t < n; t += L) {
+    Lanes sum = {};
+    for (const int64_t r : rows) sum += load(from + r * n + t);
+    std::memcpy(to + t, &sum, sizeof sum);
+  }
 }
 
 inline int32_t total(const Ints& counts) {
@@ -51,12 +75,12 @@ void shares(const FeatureShape& s, const float* values, const int32_t* lengths,
   const int64_t T = s.length, blocks = (T + L - 1) / L, rounded = blocks * L;
   int64_t widest = 0;
   for (int64_t d = 0; d < s.dilations; ++d) widest = std::max<int64_t>(widest, dilations[d]);
-  const int64_t border = kTaps / 2 * widest, stride = rounded + 2 * border;
+  const int64_t border = kTaps / 2 * widest, stride = (rounded + 2 * border + L - 1) / L * L;
   std::vector<float> padded(s.channels * stride), nine(s.channels * rounded), sum(stride),
       sum_nine(rounded);
-  std::vector<std::vector<int64_t>> orders;
+  std::vector<std::vector<Kernel>> kernels;
   for (int64_t d = 0; d < s.dilations; ++d)
-    orders.push_back(by_channels(channels + d * s.kernels * s.channels, s.kernels, s.channels));
+    kernels.push_back(kernels_of(channels + d * s.kernels * s.channels, s.kernels, s.channels));
   std::vector<Ints> counted[2] = {std::vector<Ints>(blocks), std::vector<Ints>(blocks)};
   for (int64_t n = 0; n < s.cases; ++n) {
     std::fill(padded.begin(), padded.end(), 0.0f);
@@ -69,23 +93,19 @@ void shares(const FeatureShape& s, const float* values, const int32_t* lengths,
       for (int i = 0; i < 2; ++i)
         for (int64_t t = 0; t < rounded; ++t)
           counted[i][t / L][t % L] = t >= first[i] && t < last[i] ? -1 : 0;
-      std::fill(nine.begin(), nine.end(), 0.0f);
       for (int64_t c = 0; c < s.channels; ++c)
-        for (int j = 0; j < kTaps; ++j)
-          add(&nine[c * rounded], &padded[c * stride + border + (j - kTaps / 2) * dilation], rounded);
-      const float *from = padded.data() + border, *all = nine.data(), *before = nullptr;
-      for (const int64_t k : orders[d]) {
-        const int64_t at = d * s.kernels + k;
-        const float* seen = channels + at * s.channels;
-        if (s.channels > 1 && !(before && std::equal(seen, seen + s.channels, before))) {
-          before = seen;
-          std::fill(sum.begin(), sum.end(), 0.0f);
-          std::fill(sum_nine.begin(), sum_nine.end(), 0.0f);
-          for (int64_t c = 0; c < s.channels; ++c) {
-            if (seen[c] == 0.0f) continue;
-            add(sum.data(), &padded[c * stride], stride);
-            add(sum_nine.data(), &nine[c * rounded], rounded);
-          }
+        for (int64_t t = 0; t < rounded; t += L) {
+          const float* middle = &padded[c * stride + border + t];
+          Lanes sum = {};
+          for (int j = 0; j < kTaps; ++j) sum += load(middle + (j - kTaps / 2) * dilation);
+          std::memcpy(&nine[c * rounded + t], &sum, sizeof sum);
+        }
+      const float *from = padded.data() + border, *all = nine.data();
+      for (const Kernel& kernel : kernels[d]) {
+        const int64_t k = kernel.at, at = d * s.kernels + k;
+        if (s.channels > 1 && !kernel.as_before) {
+          add_up(kernel.channels, padded.data(), stride, sum.data());
+          add_up(kernel.channels, nine.data(), rounded, sum_nine.data());
           from = sum.data() + border;
           all = sum_nine.data();
         }
