@@ -111,10 +111,11 @@ def _fit_on_ray(given, answer, kept, victim):
 
     def kill():
         for process in psutil.Process().children(recursive=True):
-            name = " ".join(process.cmdline())
-            if name.startswith("ray::") if victim == "worker" else "gcs_server" in name:
+            name = " ".join(process.cmdline()).strip()
+            at_work = name.startswith("ray::") and not name.endswith(("Agent", "IDLE"))
+            if at_work if victim == "worker" else "gcs_server" in name:
                 process.kill()
-                found["killed"].append(process.pid)
+                found["killed"].append(name)
                 killed.append(time.monotonic())
                 return
 
