@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+RAY_PROGRAMS = {"head": "gcs_server", "node": "raylet", "worker": "ray::_call"}  # at a task of egem
+
 
 @contextmanager
 def started(folder, n_workers):
@@ -111,11 +113,9 @@ def _fit_on_ray(given, answer, kept, victim):
 
     def kill():
         for process in psutil.Process().children(recursive=True):
-            name = " ".join(process.cmdline()).strip()
-            at_work = name.startswith("ray::") and not name.endswith(("Agent", "IDLE"))
-            if at_work if victim == "worker" else "gcs_server" in name:
+            if process.name() == RAY_PROGRAMS[victim]:
                 process.kill()
-                found["killed"].append(name)
+                found["killed"].append(process.pid)
                 killed.append(time.monotonic())
                 return
 

@@ -190,9 +190,10 @@ def test_ray_gives_the_same_losses_though_a_worker_is_killed(many, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_ray_head_is_told_soon_and_finished_shards_are_kept(many, tmp_path):
+@pytest.mark.parametrize("victim", ["head", "node"])
+def test_a_killed_ray_head_is_told_soon_and_finished_shards_are_kept(many, tmp_path, victim):
     pytest.importorskip("ray")
     X, y, _ = many
-    found = ray_script(X, y, SMALL | {"n_updates": 8000}, tmp_path, "head")
+    found = ray_script(X, y, SMALL | {"n_updates": 8000}, tmp_path, victim)
     assert found["error"] == "ClusterLost" and found["seconds"] < 30
     assert 1 <= len(slices(tmp_path / "kept")) < 6

@@ -40,10 +40,13 @@ class Engine(ABC):
         What a task raises whose worker died as often as the engine tries.
     broken : tuple of exception types
         What tasks raise that something else took down: they can be tried again.
+    gone : tuple of exception types
+        What tasks raise where there is nobody any more to try them again.
     """
 
     fatal: ClassVar[tuple[type[BaseException], ...]] = ()
     broken: ClassVar[tuple[type[BaseException], ...]] = ()
+    gone: ClassVar[tuple[type[BaseException], ...]] = ()
 
     def __init__(self, n_workers: int):
         self.n_workers = max(n_workers, 1)
@@ -152,6 +155,7 @@ class _Ray(Engine):
             ray.init()  # a cluster named by RAY_ADDRESS, or one of this machine
         self.fatal = (ray.exceptions.WorkerCrashedError,)  # type: ignore[misc]
         self.broken = (ray.exceptions.ObjectLostError,)  # type: ignore[misc]
+        self.gone = (ray.exceptions.LocalRayletDiedError,)  # type: ignore[misc]
         n = int(ray.cluster_resources().get("CPU", 1))
         super().__init__(n if most is None else min(n, most))
         self._refs: dict[Future, Any] = {}

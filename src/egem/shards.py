@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
 
 from .compiled import keep_compiled
-from .engines import Engine, active, resolve
+from .engines import ClusterLost, Engine, active, resolve
 from .tiles import Advance, plain_products, run
 
 Task = TypeVar("Task")
@@ -145,6 +145,11 @@ def _fly(
                 except engine.broken:
                     broken.append(at)
                     continue
+                except engine.gone as error:
+                    raise ClusterLost(
+                        "the cluster ended while it worked "
+                        f"({type(error).__name__}: {error}); start it again."
+                    ) from error
                 else:
                     came(at, result)
                 if suspects and at == suspects[0]:
