@@ -94,15 +94,18 @@ def _doublings(rows: pd.DataFrame) -> list[str]:
     """What each doubling of the cases brings, on the splits that both were run on."""
     wide = rows.pivot_table(index=["set", "seed"], columns="k", values="accuracy")
     pairs = list(pairwise(sorted(wide.columns)))
-    mean = pd.DataFrame(
-        {f"{a} to {b}": (wide[b] - wide[a]).groupby("set").mean() for a, b in pairs}
-    )
     if not pairs:
         return []
-    lines = ["## Each doubling of the training cases", "", "Mean change of EGEM's accuracy.", ""]
-    lines += [f"| set | {' | '.join(mean.columns)} |", f"|---|{'---|' * len(mean.columns)}"]
-    for name in mean.index:
-        cells = ["" if np.isnan(v) else f"{v:+.3f}" for v in mean.loc[name]]
+    lines = ["## Each doubling of the training cases", ""]
+    lines += ["Mean change of EGEM's accuracy, and half the 95% interval of that mean.", ""]
+    lines += [f"| set | {' | '.join(f'{a} to {b}' for a, b in pairs)} |"]
+    lines += [f"|---|{'---|' * len(pairs)}"]
+    for name, of_set in wide.groupby("set"):
+        cells = []
+        for a, b in pairs:
+            each = (of_set[b] - of_set[a]).dropna().to_numpy()
+            mean, low, *_ = interval(each) if len(each) > 1 else (each.sum(), each.sum())
+            cells.append(f"{mean:+.3f} ± {mean - low:.3f}" if len(each) else "")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
 
