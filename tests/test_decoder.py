@@ -46,7 +46,8 @@ def test_decodes_like_an_independent_lstm(float64, seed):
 def test_a_longer_sequence_begins_like_a_shorter_one():
     expert = init_default(jax.random.PRNGKey(0), K, H, C)
     codes = jnp.eye(K)
-    np.testing.assert_array_equal(decode(expert, codes, T)[:, :6], decode(expert, codes, 6))
+    longer, shorter = decode(expert, codes, T), decode(expert, codes, 6)
+    np.testing.assert_allclose(longer[:, :6], shorter, rtol=0, atol=1e-6)
 
 
 def test_a_code_decodes_alike_in_any_batch(float64):
