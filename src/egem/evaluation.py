@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
 from .calibration import log_probabilities
@@ -70,7 +71,7 @@ class Evaluation(NamedTuple):
         return {name: _plain(value) for name, value in self._asdict().items()}
 
 
-def evaluate(clf: "EGEMClassifier", X, y) -> Evaluation:
+def evaluate(clf: "EGEMClassifier", X: ArrayLike, y: ArrayLike) -> Evaluation:
     """Judge a model by labelled cases it has not seen.
 
     Parameters

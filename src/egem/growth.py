@@ -98,7 +98,7 @@ class Growth(Fitted):
         at, old = self._all_cases(label)
         return self._taught_anew(at, [*old, *cases], refit_metric)
 
-    def remove_cases(self, label, which, *, refit_metric: bool = False) -> Self:
+    def remove_cases(self, label: Any, which: ArrayLike, *, refit_metric: bool = False) -> Self:
         """Let a class forget some of its cases: its expert is trained anew on the others.
 
         Parameters

@@ -4,6 +4,7 @@ Every function returns a matplotlib :class:`~matplotlib.figure.Figure`; write it
 :func:`egem.drawing.save` or ``figure.savefig``.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from .augment import guess_kind
 from .drawing import (
@@ -44,11 +46,11 @@ HEAD, CAPTION, BARS, NUMBERS, BEND, BLOCK_GAP = 0.3, 0.24, 0.34, 0.2, 0.18, 0.3
 
 def reconstruction_rows(
     clf: "EGEMClassifier",
-    X_train,
-    y_train,
-    X_test,
-    y_test,
-    labels=None,
+    X_train: ArrayLike,
+    y_train: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
+    labels: Iterable | None = None,
     *,
     n_columns: int = 4,
     inversion: Inversion | None = None,

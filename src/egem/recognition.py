@@ -185,7 +185,7 @@ class Recognition(Fitted):
         inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
         return probabilities(inversion.scores, self.sharpness_)
 
-    def verdicts(self, X) -> Verdicts:
+    def verdicts(self, X: ArrayLike) -> Verdicts:
         """Return what decides of each case, and no more: for many cases and classes.
 
         Agrees with :meth:`predict_proba`, of which the arrays of all pairs would not fit in memory.

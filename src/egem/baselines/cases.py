@@ -2,13 +2,14 @@
 
 import numpy as np
 from jaxtyping import Float32
+from numpy.typing import ArrayLike
 
 from ..validation import as_cases
 
 CASES_PER_CALL = 100
 
 
-def time_first(X) -> Float32[np.ndarray, "n t c"]:
+def time_first(X: ArrayLike) -> Float32[np.ndarray, "n t c"]:
     """Stack cases of one length, time before channels."""
     cases = as_cases(X)
     if len({x.shape[1] for x in cases}) > 1:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, Float32, Int, Shaped
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -62,7 +63,13 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.random_state = random_state
 
-    def fit(self, X, y, X_validation=None, y_validation=None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        X_validation: ArrayLike | None = None,
+        y_validation: ArrayLike | None = None,
+    ) -> Self:
         """Train, and keep the weights that are best on held-out cases.
 
         Parameters
@@ -79,7 +86,8 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
         ForwardLSTMClassifier
             Itself.
         """
-        values, y = time_first(X), as_labels(y, len(X))
+        values = time_first(X)
+        y = as_labels(y, len(values))
         held_out = None if X_validation is None else time_first(X_validation)
         self.classes_, index = np.unique(y, return_inverse=True)
         rng = np.random.default_rng(self.random_state)
@@ -104,12 +112,12 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
                 self._weights, best, self.best_epoch_ = weights, quality, self.n_epochs_
         return self
 
-    def predict_proba(self, X) -> Float32[np.ndarray, "n_cases n_classes"]:
+    def predict_proba(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases n_classes"]:
         """Return the softmax of the scores, (n_cases, n_classes)."""
         check_is_fitted(self)
         return _forward_predict(self._weights, time_first(X))
 
-    def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
+    def predict(self, X: ArrayLike) -> Shaped[np.ndarray, " n_cases"]:
         """Return the likeliest class of each case."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 

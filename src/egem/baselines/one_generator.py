@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, Float32, Shaped
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -72,7 +73,7 @@ class OneGeneratorClassifier(ClassifierMixin, BaseEstimator):
         self.n_iterations = n_iterations
         self.random_state = random_state
 
-    def fit(self, X, y) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Train the generator.
 
         Parameters
@@ -87,7 +88,8 @@ class OneGeneratorClassifier(ClassifierMixin, BaseEstimator):
         OneGeneratorClassifier
             Itself.
         """
-        values, y = time_first(X), as_labels(y, len(X))
+        values = time_first(X)
+        y = as_labels(y, len(values))
         self.classes_, index = np.unique(y, return_inverse=True)
         onehot = np.eye(len(self.classes_), dtype=np.float32)[index]
         key = jax.random.PRNGKey(self.random_state)
@@ -106,7 +108,7 @@ class OneGeneratorClassifier(ClassifierMixin, BaseEstimator):
         self.train_loss_ = float(loss)
         return self
 
-    def invert(self, X) -> Float32[np.ndarray, "n_cases code_size"]:
+    def invert(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases code_size"]:
         """Find each case's code: the class part, clipped and normalised, then the style."""
         check_is_fitted(self)
         n = len(self.classes_)
@@ -114,7 +116,7 @@ class OneGeneratorClassifier(ClassifierMixin, BaseEstimator):
         search = partial(_search_generator, self._expert, jnp.asarray(start, jnp.float32))
         return in_calls(partial(search, n_classes=n, n_iterations=self.n_iterations), time_first(X))
 
-    def predict(self, X) -> Shaped[np.ndarray, " n_cases"]:
+    def predict(self, X: ArrayLike) -> Shaped[np.ndarray, " n_cases"]:
         """Return the class with the largest component of each case's code."""
         return self.classes_[self.invert(X)[:, : len(self.classes_)].argmax(axis=1)]
 
