@@ -101,13 +101,17 @@ def _doublings(rows: pd.DataFrame) -> list[str]:
     lines += [f"| set | {' | '.join(f'{a} to {b}' for a, b in pairs)} |"]
     lines += [f"|---|{'---|' * len(pairs)}"]
     for name, of_set in wide.groupby("set"):
-        cells = []
-        for a, b in pairs:
-            each = (of_set[b] - of_set[a]).dropna().to_numpy()
-            mean, low, *_ = interval(each) if len(each) > 1 else (each.sum(), each.sum())
-            cells.append(f"{mean:+.3f} ± {mean - low:.3f}" if len(each) else "")
+        cells = [_change((of_set[b] - of_set[a]).dropna().to_numpy()) for a, b in pairs]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _change(each: np.ndarray) -> str:
+    """The mean of differences, and half its interval where there are several."""
+    if len(each) < 2:
+        return "".join(f"{value:+.3f}" for value in each)
+    mean, low, *_ = interval(each)
+    return f"{mean:+.3f} ± {mean - low:.3f}"
 
 
 def _ablation(rows: pd.DataFrame) -> list[str]:

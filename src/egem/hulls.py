@@ -165,26 +165,27 @@ class Gauge:
         at_once = max(VALUES_AT_ONCE // (len(self.means) * self.bases.shape[1]), 1)
         for i, seen in enumerate(patterns):
             alike = np.flatnonzero(pattern == i)
-            shown = self._shown(seen)
+            shown = self._whole if seen.all() else self._shown(seen)
             for of in np.array_split(alike, -(-len(alike) // at_once)):
                 each = shown.losses(values[of][:, seen].astype(np.float64))
                 if len(self.firsts) < len(self.means):
                     each = np.minimum.reduceat(each, self.firsts, axis=1)
                 yield of, np.log(np.maximum(each, 1e-12, out=each), out=each)
 
+    @cached_property
+    def _whole(self) -> "_Shown":
+        """What complete cases show; as a rule all are."""
+        spread = self.scatter.directions, self.scatter.variances
+        return self._as_shown(self.means, self.bases, spread)
+
     def _shown(self, seen: Bool[np.ndarray, " p"]) -> "_Shown":
-        """What cases that miss the same values show; that of the last cases is at hand."""
+        """What cases that miss the same values show; that of the last such cases is at hand."""
         key = seen.tobytes()
         found = self._last.get(key)
         if found is None:
-            directions, variances = self.scatter.directions, self.scatter.variances
-            if not seen.all():  # orthonormal directions and variances among observed values
-                directions, lengths, _ = svd(directions[seen] * np.sqrt(variances))
-                variances = lengths**2
-            spread, candidates = (directions, variances), self.candidates
-            means, bases = self.means[:, seen], self.bases[:, :, seen]
-            variance = self.scatter.mean_variance
-            found = _Shown.of(means, bases, self.widths, spread, variance, candidates)
+            # Orthonormal directions and variances of the scatter among observed values.
+            u, s, _ = svd(self.scatter.directions[seen] * np.sqrt(self.scatter.variances))
+            found = self._as_shown(self.means[:, seen], self.bases[:, :, seen], (u, s**2))
             self._last.clear()
             self._last[key] = found
         return found
@@ -192,6 +193,10 @@ class Gauge:
     @cached_property
     def _last(self) -> dict[bytes, "_Shown"]:
         return {}
+
+    def _as_shown(self, means, bases, spread) -> "_Shown":
+        variance = self.scatter.mean_variance
+        return _Shown.of(means, bases, self.widths, spread, variance, self.candidates)
 
 
 class _Level(NamedTuple):

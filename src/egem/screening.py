@@ -128,10 +128,10 @@ class _Shown(NamedTuple):
         """Lay out everything that a product of matrices can tell."""
         flat = decoded.reshape(-1, decoded.shape[2])
         flat = flat if seen.all() else flat * seen
-        whole = np.concatenate([flat, -_whitened(flat, metric, factor)], axis=1)
-        alone = _lengths(whole, metric, flat.shape[1]) + prices.ravel()
-        whole *= np.float32(-2.0 / metric.floor)
-        of_book = np.concatenate([whole, alone[:, None]], axis=1)
+        explained = _whitened(flat, metric, factor)
+        alone = _lengths(flat, explained, metric) + prices.ravel()
+        scale = np.float32(-2.0 / metric.floor)
+        of_book = np.concatenate([scale * flat, -scale * explained, alone[:, None]], axis=1)
         return _Shown(of_book, prices, experts, metric, factor)
 
     def best(
@@ -144,16 +144,17 @@ class _Shown(NamedTuple):
         scores = (of_case @ self.of_book.T).reshape(len(values), *self.prices.shape)
         place = scores.argmin(axis=2)
         lowest = np.take_along_axis(scores, place[:, :, None], axis=2)[:, :, 0]
-        return place, lowest + _lengths(of_case[:, :-1], self.metric, values.shape[1])[:, None]
+        return place, lowest + _lengths(values, explained, self.metric)[:, None]
 
 
 def _whitened(rows: Float32[np.ndarray, "n p"], metric: Metric, factor) -> np.ndarray:
     return metric.project(rows) @ factor.T
 
 
-def _lengths(rows: Float32[np.ndarray, "n p+q"], metric: Metric, p: int) -> np.ndarray:
-    """Squared lengths of values with what the metric explains of them at the end."""
-    plain, explained = rows[:, :p], rows[:, p:]
+def _lengths(
+    plain: Float32[np.ndarray, "n p"], explained: Float32[np.ndarray, "n q"], metric: Metric
+) -> np.ndarray:
+    """Squared lengths of values, less what the metric explains of them."""
     squares = np.einsum("np,np->n", plain, plain) - np.einsum("nq,nq->n", explained, explained)
     return squares / np.float32(metric.floor)
 

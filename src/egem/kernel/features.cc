@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <vector>
 
 #include "simd.hpp"
@@ -22,33 +21,25 @@ inline Lanes load(const float* from) {
   return x;
 }
 
-// Kernels of a dilation in an order in which those that look at the same channels follow each other.
-std::vector<int64_t> by_channels(const float* channels, int64_t n_kernels, int64_t n_channels) {
-  std::vector<int64_t> order(n_kernels);
-  std::iota(order.begin(), order.end(), 0);
-  const auto row = [&](int64_t k) { return channels + k * n_channels; };
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return std::lexicographical_compare(row(a), row(a) + n_channels, row(b), row(b) + n_channels);
-  });
-  return order;
-}
-
 // A kernel of a dilation, and which channels it looks at.
 struct Kernel {
   int64_t at;
-  bool as_before;  // the same channels as the kernel before
   std::vector<int64_t> channels;
+  bool as_before;  // the same channels as the kernel before
 };
 
+// Kernels of a dilation in an order in which those that look at the same channels follow each other.
 std::vector<Kernel> kernels_of(const float* channels, int64_t n_kernels, int64_t n_channels) {
   std::vector<Kernel> found;
-  for (const int64_t k : by_channels(channels, n_kernels, n_channels)) {
-    Kernel each{k, false, {}};
+  for (int64_t k = 0; k < n_kernels; ++k) {
+    found.push_back({k, {}, false});
     for (int64_t c = 0; c < n_channels; ++c)
-      if (channels[k * n_channels + c] != 0.0f) each.channels.push_back(c);
-    each.as_before = !found.empty() && found.back().channels == each.channels;
-    found.push_back(std::move(each));
+      if (channels[k * n_channels + c] != 0.0f) found.back().channels.push_back(c);
   }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Kernel& a, const Kernel& b) { return a.channels < b.channels; });
+  for (size_t i = 1; i < found.size(); ++i)
+    found[i].as_before = found[i].channels == found[i - 1].channels;
   return found;
 }
 
