@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from egem import EGEMClassifier
+from egem.calibration import probabilities
 from egem.heldout import HeldOut, conformal_sets, log_odds, p_values
 from helpers import QUICK, make_waves
 
@@ -123,6 +124,19 @@ def test_further_cases_set_the_yardstick(digit_model, digits, tmp_path):
     assert surprise <= -np.log(worse[np.arange(len(sets)), y_test[even]]).mean() + 0.02
     with pytest.raises(ValueError, match="42, which is not a class"):
         clf.calibrate(X_test[:2], [1, 42])
+
+
+def test_probabilities_are_those_of_full_searches_though_few_search_to_the_end(digit_model, digits):
+    X = digits[2][:200]
+    full = digit_model.invert(X)
+    expected = probabilities(full.scores, digit_model.sharpness_)
+    chances = digit_model.predict_proba(X)
+    assert np.abs(chances - expected).max() < 1e-3
+    np.testing.assert_array_equal(chances.argmax(axis=1), expected.argmax(axis=1))
+    told = digit_model.verdicts(X)
+    np.testing.assert_array_equal(told.probabilities, chances.max(axis=1))
+    of_winners = full.losses[np.arange(len(X)), told.winners]
+    np.testing.assert_allclose(told.losses, of_winners, rtol=1e-2)
 
 
 def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digits, tmp_path):

@@ -8,9 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from egem.contest import LOOKS, Arena, Bound, Search, Team, Wanted, compete, follow, in_tiles
+from egem.contest import (
+    LOOKS,
+    NEAREST,
+    WINNER,
+    Arena,
+    Bound,
+    Search,
+    Team,
+    Wanted,
+    compete,
+    follow,
+    in_tiles,
+)
 from egem.decoder import decode, init_default
-from egem.inversion import Evidence, class_index
+from egem.inversion import Evidence, class_index, decisive
 from egem.metric import class_scatter, mse, patterns_of, whitened
 from egem.prepare import Batch
 from egem.published_search import on_simplex, published_adam
@@ -289,7 +301,7 @@ def test_a_strong_prior_holds_codes_at_the_mean():
 # ------------------------------------------------------------------------------------- contest
 
 
-@pytest.mark.parametrize("wanted", [Wanted.WINNER, Wanted.NEAREST])
+@pytest.mark.parametrize("wanted", [WINNER, NEAREST])
 def test_who_leaves_a_contest_does_not_win_it(searched, wanted):
     arena, batch, _, found = searched
     full = found[60].losses + found[60].priors
@@ -297,8 +309,22 @@ def test_who_leaves_a_contest_does_not_win_it(searched, wanted):
     scores = part.losses + part.priors
     np.testing.assert_array_equal(scores.argmin(axis=1), full.argmin(axis=1))
     assert (scores >= full * (1 - 3 * TOLERANCE)).all()
-    if wanted is Wanted.NEAREST:
+    if wanted is NEAREST:
         np.testing.assert_allclose(scores.min(axis=1), full.min(axis=1), rtol=1e-2)
+
+
+def test_who_matters_in_a_contest_searches_to_the_end(searched):
+    arena, batch, _, found = searched
+    apart = np.arange(N)[:, None] * [0.0, 0.5]  # the second expert is ever further behind
+    evidence = Evidence(apart, 0.5, np.zeros((N, E)))
+    full = found[60].losses + found[60].priors
+    part = searched_to(arena, batch, 60, wanted=Wanted(np.log(1.5)), evidence=evidence)
+    scores = part.losses + part.priors
+    decided = decisive(full, evidence)
+    matter = decided <= 1.5 * decided.min(axis=1, keepdims=True)
+    assert N < matter.sum() < 2 * N and not part.converged.all()
+    np.testing.assert_allclose(scores[matter], full[matter], rtol=1e-2)
+    assert (scores >= full * (1 - 3 * TOLERANCE)).all()
 
 
 def test_where_evidence_has_decided_nobody_searches(searched):
@@ -306,9 +332,9 @@ def test_where_evidence_has_decided_nobody_searches(searched):
     evidence = np.zeros((N, E))
     evidence[:, 0] = 9.0
     settled = Evidence(evidence, 0.5, np.zeros((N, E)))
-    winner = searched_to(arena, batch, 60, wanted=Wanted.WINNER, evidence=settled)
+    winner = searched_to(arena, batch, 60, wanted=WINNER, evidence=settled)
     assert not winner.n_steps.any() and not winner.converged.any()
-    nearest = searched_to(arena, batch, 60, wanted=Wanted.NEAREST, evidence=settled)
+    nearest = searched_to(arena, batch, 60, wanted=NEAREST, evidence=settled)
     assert not nearest.n_steps[:, 0].any() and nearest.converged[:, 1].all()
     assert len(LOOKS) > 1
 

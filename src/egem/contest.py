@@ -1,14 +1,14 @@
 """Who searches for what: experts compete for cases, and those that cannot win any more leave.
 
 All experts' books are screened for every case. What then remains to be searched for depends on what
-is wanted: every loss, the loss of each case's nearest expert, or only who that is. In the latter
-two an expert leaves a case once its score, at best, is above the score of another: after screening
+is wanted: every loss, those that count in a case's probabilities, the loss of its nearest expert,
+or only who that is. An expert leaves a case once its score, at best, is above the score of another,
+or so many times that score that it does not count: after screening
 ``FURTHEST`` below what it is; later lower by ``TRUST`` times what a full step promises, and by
 ``SLACK``. That is a measured rule (on the development splits of nine sets), not a bound:
 `python benchmarks/accuracy.py` reports how often full searches have another winner.
 """
 
-from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -39,12 +39,25 @@ FEW_CASES = 4  # of an expert
 FEW_PAIRS = 2  # each of which is searched for alone: the quickest for a single case
 
 
-class Wanted(Enum):
-    """What a contest is to tell."""
+class Wanted(NamedTuple):
+    """What a contest is to tell.
 
-    ALL = "the losses of all experts"
-    NEAREST = "the loss of each case's nearest expert"
-    WINNER = "who is each case's nearest expert"
+    Attributes
+    ----------
+    behind : float
+        Experts search on for a case as long as their score, at best, may be at most ``exp(behind)``
+        times that of its nearest expert.
+    loss : bool, default True
+        Whether the loss of the last that is left matters, or only who that is.
+    """
+
+    behind: float
+    loss: bool = True
+
+
+ALL = Wanted(np.inf)
+NEAREST = Wanted(0.0)
+WINNER = Wanted(0.0, loss=False)
 
 
 class Search(NamedTuple):
@@ -178,7 +191,7 @@ def compete(
     batch: Batch,
     n_jobs: int | None,
     bar: Advance,
-    wanted: Wanted = Wanted.ALL,
+    wanted: Wanted = ALL,
     evidence: Evidence | None = None,
     among: Bool[np.ndarray, "n e"] | None = None,
 ) -> Outcome:
@@ -210,25 +223,28 @@ def compete(
     out, places = _screened(arena, bound, among, n_jobs)
     n_cases = len(out.losses)
     contending = np.ones(out.losses.shape, bool) if among is None else among.copy()
-    thin = wanted is Wanted.WINNER or among is not None
+    thin = not wanted.loss or among is not None
     furthest = np.float32(np.exp(-FURTHEST))
     at_best = (out.losses + out.priors) * furthest
     few = bound.weights.n_observed < FEW_VALUES * out.codes.shape[2]
     races: list[_Race] = []
     # The first look at a code counts as a step: searches begin at -1.
-    looks = (0, *PAUSES) if wanted is Wanted.ALL else LOOKS
+    looks = (0, *PAUSES) if wanted == ALL else LOOKS
     if among is not None:
         looks = PAUSES  # calls are what few pairs cost, and there is little to share
-    for begun, end in pairwise((-1, *looks, arena.search.n_iterations)):
+    share = n_cases / (len(looks) + 1)
+    for done, (begun, end) in enumerate(pairwise((-1, *looks, arena.search.n_iterations))):
         end = min(end, arena.search.n_iterations)
-        if wanted is not Wanted.ALL:
-            contending &= _may_win(at_best, out, evidence) | few[:, None]
+        if wanted != ALL:
+            contending &= _may_matter(at_best, out, evidence, wanted.behind) | few[:, None]
         searching = contending & ~out.converged
-        if wanted is Wanted.WINNER:
+        if not wanted.loss:
             searching &= contending.sum(axis=1, keepdims=True) > 1
+        if not searching.any():
+            bar(share * (len(looks) + 1 - done))
+            break
         if not races:
             races = [_begin(team, searching, out.codes, places) for team in arena.teams]
-        share = n_cases / (len(looks) + 1)
         few_cases = FEW_CASES if thin else 0
         if begun < 0 and among is None:
             for race in races:
@@ -299,12 +315,12 @@ def _screened(
     return out._replace(losses=first.losses, priors=first.priors), first.place
 
 
-def _may_win(
-    at_best: Float32[np.ndarray, "n e"], out: Outcome, evidence: Evidence | None
+def _may_matter(
+    at_best: Float32[np.ndarray, "n e"], out: Outcome, evidence: Evidence | None, behind: float
 ) -> Bool[np.ndarray, "n e"]:
-    """Tell which experts' scores, at best, are below the lowest score of a case."""
+    """Tell which experts' scores, at best, are not too far above the lowest score of a case."""
     lowest = decisive(out.losses + out.priors, evidence).min(axis=1, keepdims=True)
-    return decisive(at_best, evidence) <= lowest
+    return decisive(at_best, evidence) <= lowest * np.exp(behind)
 
 
 def _begin(

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float32, Shaped
 
 from .cached import Cached
 from .codes import Trained, code_size
-from .contest import Arena, Search, Team, Wanted, compete
+from .contest import ALL, Arena, Search, Team, Wanted, compete
 from .decoder import decode, decode_with_jacobian
 from .inversion import Evidence, Inversion
 from .metric import Metric
@@ -90,7 +90,7 @@ class Ensemble(Cached):
         batch: Batch,
         n_jobs: int | None,
         bar: Advance,
-        wanted: Wanted = Wanted.ALL,
+        wanted: Wanted = ALL,
         evidence: Evidence | None = None,
         among: Bool[np.ndarray, "n e"] | None = None,
         n_iterations: int | None = None,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from .calibration import probabilities, sharpest
-from .contest import Wanted
+from .contest import ALL, NEAREST, WINNER, Wanted
 from .engines import active
 from .fitted import Fitted
 from .heldout import HeldOut, conformal_sets, nothing_held_out, p_values
@@ -38,6 +38,7 @@ PAIRS_AT_ONCE = 2**19  # of a case and an expert, that are worked on together
 CASES_AT_ONCE = 64, 4096  # but no fewer and no more cases than these
 SHARDS_A_WORKER = 3  # or more, where cases are many
 CASES_OF_A_TILE = 256  # whose features a thread works out
+NEGLIGIBLE = 1e-3  # sum of probabilities that are not worth a search
 SHARPNESSES = tuple(np.geomspace(0.1, 1000.0, 161))
 
 
@@ -65,7 +66,7 @@ class Recognition(Fitted):
         ValueError
             For input that does not fit the training cases.
         """
-        inversion = self._invert(X, Wanted.ALL)
+        inversion = self._invert(X, ALL)
         for trouble in inversion.troubles:
             log.info("invert: %s", trouble)
         return inversion
@@ -149,7 +150,7 @@ class Recognition(Fitted):
             Where ``reject`` is out of range, or the label of unknown cases is that of a class.
         """
         if reject is None:
-            found = np.concatenate(list(self._taken(X, Wanted.WINNER, winners)))
+            found = np.concatenate(list(self._taken(X, WINNER, winners)))
             return self.classes_[found]
         check_share("reject", reject)
         check_is_fitted(self)
@@ -160,7 +161,7 @@ class Recognition(Fitted):
                 f"unknown={unknown!r} is a class of this model; name another label for rejected "
                 "cases."
             )
-        inversion = self._invert(X, Wanted.NEAREST, without_codes, decided=True)
+        inversion = self._invert(X, NEAREST, without_codes, decided=True)
         chosen = self.classes_[inversion.scores.argmin(axis=1)]
         known = p_values(inversion.strangeness, self.held_out_.strangeness) > reject
         return np.where(known, chosen, np.asarray(unknown))
@@ -168,7 +169,10 @@ class Recognition(Fitted):
     def predict_proba(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases n_classes"]:
         """Return class probabilities, proportional to ``invert(X).scores ** -sharpness_``.
 
-        The sharpness is chosen by leaving training cases out, or by :meth:`calibrate`.
+        The sharpness is chosen by leaving training cases out, or by :meth:`calibrate`. Experts that
+        are so far behind after a few steps that all of them together would get a probability of
+        less than 0.001 do not search on: they get what they have earned by then.
+
         Probabilities say which of the known classes is likeliest; a sequence of none of them gets
         probabilities as well, see :meth:`novelty`.
 
@@ -182,8 +186,16 @@ class Recognition(Fitted):
         array (n_cases, n_classes)
             Columns in the order of ``classes_``.
         """
-        inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
-        return probabilities(inversion.scores, self.sharpness_)
+        return probabilities(self._judged(X).scores, self.sharpness_)
+
+    def _judged(self, X: ArrayLike) -> Inversion:
+        """Invert, but let experts leave that do not matter to a probability."""
+        check_is_fitted(self)
+        return self._invert(X, self._chances, without_codes, decided=True)
+
+    @property
+    def _chances(self) -> Wanted:
+        return Wanted(np.log(len(self.classes_) / NEGLIGIBLE) / self.sharpness_)
 
     def verdicts(self, X: ArrayLike) -> Verdicts:
         """Return what decides of each case, and no more: for many cases and classes.
@@ -200,8 +212,9 @@ class Recognition(Fitted):
         Verdicts
             ``winners`` (positions in ``classes_``), their ``probabilities`` and ``losses``.
         """
+        check_is_fitted(self)
         take = partial(verdicts, sharpness=self.sharpness_)
-        parts = zip(*self._taken(X, Wanted.ALL, take), strict=True)
+        parts = zip(*self._taken(X, self._chances, take), strict=True)
         return Verdicts(*map(np.concatenate, parts))
 
     def predict_set(
@@ -236,7 +249,7 @@ class Recognition(Fitted):
             Where alpha is out of range.
         """
         check_share("alpha", alpha)
-        inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
+        inversion = self._invert(X, ALL, without_codes, decided=True)
         return conformal_sets(inversion.log_scores, self.held_out_, self.sharpness_, alpha)
 
     def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
@@ -255,7 +268,7 @@ class Recognition(Fitted):
         array (n_cases,)
             In (0, 1]; 1 throughout where nothing could be held out, with one case a class.
         """
-        inversion = self._invert(X, Wanted.NEAREST, without_codes, decided=True)
+        inversion = self._invert(X, NEAREST, without_codes, decided=True)
         return p_values(inversion.strangeness, self.held_out_.strangeness)
 
     def calibrate(self, X: ArrayLike, y: ArrayLike) -> Self:
@@ -284,7 +297,7 @@ class Recognition(Fitted):
             Where a label is no class, or the input does not fit the training cases.
         """
         check_is_fitted(self)
-        inversion = self._invert(X, Wanted.ALL, without_codes, decided=True)
+        inversion = self._invert(X, ALL, without_codes, decided=True)
         y = as_labels(y, len(inversion.losses))
         foreign = ~np.isin(y, self.classes_)
         if foreign.any():
@@ -312,7 +325,7 @@ class Recognition(Fitted):
         array (n_cases, n_classes)
             The data term, in the metric, per observed value; the prior on codes is not in it.
         """
-        return self._invert(X, Wanted.ALL, without_codes).losses
+        return self._invert(X, ALL, without_codes).losses
 
     def _invert(
         self,

@@ -119,8 +119,7 @@ def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
     from ..judging import verdicts
 
     named = read_named(data, step)
-    inversion = clf.invert(named.X)
-    inversion.check_decided()
+    inversion = clf._judged(named.X)
     chances = probabilities(inversion.scores, clf.sharpness_)
     columns = _columns(clf, named, verdicts(inversion, clf.sharpness_))
     n_right, n_labelled = _right(columns)
