@@ -1,5 +1,6 @@
 """Models to draw from, and what their experts make of a target, step by step."""
 
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.contest import Arena, follow
 from egem.prepare import Batch
-from egem.screening import Books, decoded
+from egem.screening import decoded
 from egem.sources import own_file
 
 LETTERS = "aeghlmnpuy"
@@ -58,8 +59,9 @@ def from_the_middle(clf: EGEMClassifier) -> Arena:
         middle = np.asarray(team.searchers.code_mean)[:, None]
         values[team.experts] = decoded(team.searchers.expert, middle, clf.preparation_.n_steps)
         teams.append(team._replace(book=middle))
-    flat = Books(values[:, 0], np.zeros((len(values), 1), np.float32))
-    return arena._replace(teams=tuple(teams), books=flat)
+    free = np.zeros((len(values), 1), np.float32)
+    books = replace(arena.books, values=values[:, 0], prices=free)
+    return arena._replace(teams=tuple(teams), books=books)
 
 
 def contest(clf: EGEMClassifier, case: np.ndarray, label: object) -> Contest:

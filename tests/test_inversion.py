@@ -64,7 +64,7 @@ def make_arena(metric, strength=STRENGTH, n_iterations=60, precision=1.0):
     prices = precision * ((book - mean[:, None]) ** 2).sum(axis=2)
     team = Team(np.arange(E), searchers, book)
     search = Search("levenberg-marquardt", n_iterations, strength)
-    return Arena((team,), Books(values, prices), metric, search)
+    return Arena((team,), Books(values, prices, metric, strength), search)
 
 
 def make_batch(values=None, missing=0.0):
@@ -176,7 +176,7 @@ def test_search_starts_at_the_best_of_the_book(searched):
 def test_screening_tells_the_scores_of_the_codes_it_finds(searched):
     arena, batch, metric, found = searched
     bound = Bound.of(batch, metric)
-    first = screen(arena.books, bound.values, bound.mask, metric, bound.weights, STRENGTH)
+    first = screen(arena.books, bound.values, bound.mask, bound.weights)
     np.testing.assert_allclose(first.losses, found[0].losses, rtol=1e-4)
     np.testing.assert_allclose(first.priors, found[0].priors, rtol=1e-4, atol=1e-7)
 

@@ -110,17 +110,20 @@ class Arena(NamedTuple):
 
     teams: tuple[Team, ...]
     books: Books
-    metric: Metric
     search: Search
+
+    @property
+    def metric(self) -> Metric:
+        """The metric of the losses."""
+        return self.books.metric
 
     def alone(self, e: int) -> "Arena":
         """Leave one expert, whose number is then 0."""
         team = next(team for team in self.teams if e in team.experts)
         at = np.flatnonzero(team.experts == e)
         searchers = jax.tree.map(lambda a: a[at], team.searchers)
-        n_book = self.books.prices.shape[1]
-        books = Books(self.books.values[e * n_book :][:n_book], self.books.prices[e : e + 1])
-        return self._replace(teams=(Team(np.zeros(1, int), searchers, team.book[at]),), books=books)
+        team = Team(np.zeros(1, int), searchers, team.book[at])
+        return self._replace(teams=(team,), books=self.books.of_expert(e))
 
 
 class Outcome(NamedTuple):
@@ -200,7 +203,7 @@ def compete(
     Parameters
     ----------
     arena : Arena
-        The experts, their books, the metric and the search.
+        The experts, their books and the search.
     batch : Batch
         Prepared cases.
     n_jobs : int or None
@@ -270,7 +273,7 @@ def follow(
     Parameters
     ----------
     arena : Arena
-        The experts, their books, the metric and the search.
+        The experts, their books and the search.
     e : int
         Number of the expert.
     batch : Batch
@@ -304,9 +307,7 @@ def _screened(
     n_jobs: int | None = 1,
 ) -> tuple[Outcome, Int[np.ndarray, "n e"]]:
     """Let no expert take a step from the best code of its book; say also where that is."""
-    strength = arena.search.prior_strength
-    cases = bound.values, bound.mask
-    first = screen(arena.books, *cases, arena.metric, bound.weights, strength, among, n_jobs)
+    first = screen(arena.books, bound.values, bound.mask, bound.weights, among, n_jobs)
     out = Outcome.blank(arena, len(bound.values))
     for team in arena.teams:
         members = np.arange(len(team.experts))

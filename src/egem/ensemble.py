@@ -77,8 +77,9 @@ class Ensemble(Cached):
             away = team.book - searchers.code_mean[:, None]
             prices[members] = np.sum(searchers.code_precision[:, None] * away**2, axis=2)
             teams.append(team)
-        decoded_books = Books(values.reshape(-1, self.n_values), prices)
-        return Arena(tuple(teams), decoded_books, self.metric, self.search)
+        strength = self.search.prior_strength
+        books = Books(values.reshape(-1, self.n_values), prices, self.metric, strength)
+        return Arena(tuple(teams), books, self.search)
 
     @property
     def n_values(self) -> int:

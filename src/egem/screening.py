@@ -5,20 +5,25 @@ that of y, less twice ``(x'y - w_x' w_y) / floor``: a product of all cases with 
 all experts. What does not depend on the case, and the price of the code, is one more column of it.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from .cached import Cached
 from .decoder import Expert, decode
 from .metric import Metric, Weights
 from .tiles import Advance, run
 
 SCORES_AT_ONCE = 2**21
+MOST_KEPT = 2**25  # values of books of which a second layout stays in memory
 
 
-class Books(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Books(Cached):
     """Codes of every expert, decoded.
 
     Attributes
@@ -27,10 +32,51 @@ class Books(NamedTuple):
         Decoded codes, flat, those of an expert next to each other.
     prices : array (n_experts, n_book)
         Of their codes, ``|z - mean|^2_precision``.
+    metric : Metric
+        The metric of the loss.
+    strength : float
+        Weight of the code prior.
     """
 
     values: Float32[np.ndarray, "b p"]
     prices: Float32[np.ndarray, "e m"]
+    metric: Metric
+    strength: float
+
+    def of_expert(self, e: int) -> "Books":
+        """Leave the book of one expert."""
+        n_book = self.prices.shape[1]
+        values = self.values[e * n_book :][:n_book]
+        return Books(values, self.prices[e : e + 1], self.metric, self.strength)
+
+    def shown(
+        self,
+        experts: Int[np.ndarray, " e"],
+        seen: Bool[np.ndarray, " p"],
+        factor: Float32[np.ndarray, "q q"],
+    ) -> "_Shown":
+        """Lay out the books of some experts as cases show them that miss the same values."""
+        if len(experts) < len(self.prices) or self.values.size > MOST_KEPT:
+            return self._laid_out(experts, seen, factor)
+        key = seen.tobytes()
+        found = self._last.get(key)
+        if found is None:
+            found = self._laid_out(experts, seen, factor)
+            self._last.clear()
+            self._last[key] = found
+        return found
+
+    @cached_property
+    def _last(self) -> "dict[bytes, _Shown]":
+        """What the last cases showed; for a single case, laying it out is most of the work."""
+        return {}
+
+    def _laid_out(self, experts, seen, factor) -> "_Shown":
+        prices = np.float32(self.strength * self.metric.noise) * self.prices[experts]
+        books = self.values.reshape(*self.prices.shape, -1)
+        if len(experts) < len(books):
+            books = books[experts]
+        return _Shown.of(books, prices, experts, seen, self.metric, factor)
 
 
 class Screened(NamedTuple):
@@ -45,9 +91,7 @@ def screen(
     books: Books,
     values: Float32[np.ndarray, "n p"],
     mask: Bool[np.ndarray, "n p"],
-    metric: Metric,
     weights: Weights,
-    strength: float,
     among: Bool[np.ndarray, "n e"] | None = None,
     n_jobs: int | None = 1,
 ) -> Screened:
@@ -59,12 +103,8 @@ def screen(
         The experts' books.
     values, mask : array (n, p)
         Cases, 0 where they miss a value.
-    metric : Metric
-        The metric of the loss.
     weights : Weights
-        The metric bound to what is observed of the cases.
-    strength : float
-        Weight of the code prior.
+        The books' metric bound to what is observed of the cases.
     among : array of bool (n, e) or None, default None
         Which pairs of a case and an expert matter; None is all. Losses of the others may be inf.
     n_jobs : int or None, default 1
@@ -74,13 +114,12 @@ def screen(
     -------
     Screened
     """
-    n, (all_experts, n_book) = len(values), books.prices.shape
+    n, all_experts = len(values), len(books.prices)
     out = Screened(
         np.zeros((n, all_experts), np.int32),
         np.full((n, all_experts), np.inf, np.float32),
         np.zeros((n, all_experts), np.float32),
     )
-    of_expert = books.values.reshape(all_experts, n_book, -1)
 
     def work(task: tuple[Int[np.ndarray, " m"], _Shown], advance: Advance) -> None:
         some, shown = task
@@ -97,11 +136,8 @@ def screen(
         experts = np.arange(all_experts)
         if among is not None:
             experts = experts[among[alike].any(axis=0)]
-        prices = np.float32(strength * metric.noise) * books.prices[experts]
-        decoded = of_expert if among is None else of_expert[experts]
-        factor = weights.factors[pattern]
-        shown = _Shown.of(decoded, prices, experts, mask[alike[0]], metric, factor)
-        n_parts = -(-len(alike) * prices.size // SCORES_AT_ONCE)
+        shown = books.shown(experts, mask[alike[0]], weights.factors[pattern])
+        n_parts = -(-len(alike) * shown.prices.size // SCORES_AT_ONCE)
         parts = np.array_split(alike, n_parts)
         run(work, [(some, shown) for some in parts], n_jobs, lambda _: None)
     return out
