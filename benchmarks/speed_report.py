@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 
 matplotlib.use("Agg")
@@ -46,7 +47,8 @@ def write_report(table: Path, out: Path) -> None:
         "",
         "`python benchmarks/speed.py` (or `make bench`) measures what is missing in "
         "`speed.csv` and writes this page from it; its head says how. Medians, ranges in brackets; "
-        "2 cores.",
+        "2 cores of a shared machine, whose speed has varied twofold from day to day: ratios within "
+        "a part say more than seconds.",
         "",
     ]
     for part, (title, text) in PARTS.items():
@@ -86,6 +88,8 @@ def _table(rows: pd.DataFrame) -> list[str]:
 
 def _short(value) -> str:
     value = float(value)
+    if np.isnan(value):
+        return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
