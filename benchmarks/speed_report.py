@@ -47,8 +47,8 @@ def write_report(table: Path, out: Path) -> None:
         "",
         "`python benchmarks/speed.py` (or `make bench`) measures what is missing in "
         "`speed.csv` and writes this page from it; its head says how. Medians, ranges in brackets; "
-        "2 cores of a shared machine, whose speed has varied twofold from day to day: ratios within "
-        "a part say more than seconds.",
+        "2 cores of a shared machine, whose speed has varied twofold from day to day: ratios in "
+        "one part say more than seconds.",
         "",
     ]
     for part, (title, text) in PARTS.items():
