@@ -193,6 +193,13 @@ def test_unusable_cases_are_refused_at_predict(ramp_model, X, says):
             method(X)
 
 
+def test_a_single_case_of_several_channels_is_not_taken_for_many_of_one(wave_model, waves):
+    case = waves[2][0]
+    with pytest.raises(ValueError, match=r"shape \(2, \d+\), which reads as 2 cases.*X\[None\]"):
+        wave_model.predict(np.asarray(case))
+    assert len(wave_model.predict(np.asarray(case)[None])) == 1
+
+
 @pytest.mark.parametrize(
     ("y", "says"),
     [

@@ -58,6 +58,13 @@ class Fitted(BaseEstimator):
             for name in ("n_features_in_", "feature_names_in_"):
                 if hasattr(self, name):
                     delattr(self, name)
+        if two_d and not reset and self.preparation_.n_channels > 1:
+            n = self.preparation_.n_channels
+            raise ValueError(
+                f"X has shape {np.shape(X)}, which reads as {len(cases)} cases of one channel, but "
+                f"this model was fitted with {n}; give (n_cases, {n}, n_timepoints): X[None] for a "
+                "single case."
+            )
         names = hasattr(self, "feature_names_in_")
         if two_d and not reset and self.n_features_in_ == self.preparation_.n_channels == 1:
             self._check_width(X)  # univariate, fitted as 3-D or a list
