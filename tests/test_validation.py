@@ -107,6 +107,19 @@ def test_sentinels_are_found(sentinel):
         check_spread(cases)
 
 
+@pytest.mark.parametrize("sentinel", [-999.0, 9999.0, -99.0])
+def test_usual_sentinels_are_warned_of(sentinel):
+    cases = [np.arange(8.0)[None] / 8, np.array([[0.1, sentinel, 0.2, sentinel]])]
+    says = rf"X holds {sentinel:g} in channel 0 \(2 times\).*give NaN"
+    with pytest.warns(UserWarning, match=says):
+        check_spread(cases)
+
+
+def test_large_values_among_others_are_no_sentinels():
+    check_spread([np.linspace(0, 999, 50)[None], np.array([[3.0, 400.0]])])
+    check_spread([np.linspace(0, 1, 50)[None], np.array([[3.0, 998.5]])])
+
+
 @pytest.mark.parametrize(
     "case", [np.arange(8.0), np.zeros(8), np.arange(8) * 1e-30, np.arange(8) * 1e30, [1, np.nan, 3]]
 )

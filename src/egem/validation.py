@@ -3,6 +3,7 @@
 Every error names the argument, the trouble and the remedy.
 """
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ Case = Float[np.ndarray, "n_channels n_timepoints"]
 # A value this many typical spreads from the middle is a sentinel (-999, 1e30), not a measurement:
 # scaled by it, the ordinary values would drown below float32's resolution.
 SENTINEL = 1e6
+# What often stands for "missing", where it lies far out: in typical spreads, and times the rest.
+USUAL_SENTINELS = {10.0**n - 1.0 for n in range(2, 7)}
+ODD, APART = 20.0, 4.0
 
 
 def as_cases(X, name: str = "X") -> list[Case]:
@@ -116,7 +120,7 @@ def _trimmed(x: Case, i: int, name: str) -> Case:
 
 
 def check_spread(cases: list[Case], name: str = "X") -> None:
-    """Refuse sentinel values, which would drown everything else.
+    """Refuse sentinel values, which would drown everything else; warn of what may be one.
 
     Spreads that float32 cannot tell from 0 beside those of the widest channel are rounding errors.
 
@@ -136,6 +140,15 @@ def check_spread(cases: list[Case], name: str = "X") -> None:
                 f"times the typical spread there ({typical:g}); if it stands for a missing value, "
                 "give NaN, otherwise remove or rescale it."
             )
+        alone = spread.farthest > max(APART * spread.second, ODD * typical)
+        if alone and abs(spread.worst) in USUAL_SENTINELS:
+            n = sum(int((x[channel] == spread.worst).sum()) for x in cases)
+            warnings.warn(
+                f"{name} holds {spread.worst:g} in channel {channel} ({n} times), far from all "
+                "other values there; if it stands for a missing value, give NaN.",
+                UserWarning,
+                stacklevel=4,
+            )
 
 
 class _Spread(NamedTuple):
@@ -143,6 +156,7 @@ class _Spread(NamedTuple):
 
     typical: float
     farthest: float
+    second: float  # how far the farthest other value lies
     worst: float  # the value that lies farthest
 
 
@@ -150,11 +164,13 @@ def _spread(cases: list[Case], channel: int) -> _Spread:
     pooled = np.concatenate([x[channel] for x in cases])
     pooled = pooled[~np.isnan(pooled)]
     if not len(pooled):
-        return _Spread(0.0, 0.0, 0.0)
+        return _Spread(0.0, 0.0, 0.0, 0.0)
     with np.errstate(over="ignore"):
         far = np.abs(pooled - np.median(pooled))
     typical = float(np.median(far[far > 0])) if (far > 0).any() else 0.0
-    return _Spread(typical, float(far.max()), float(pooled[far.argmax()]))
+    worst = pooled[far.argmax()]
+    second = float(far[pooled != worst].max(initial=0.0))
+    return _Spread(typical, float(far.max()), second, float(worst))
 
 
 def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
