@@ -218,6 +218,13 @@ def test_what_a_model_needs_must_be_there(content, tmp_path, change):
     refuses(rewrite(content, tmp_path, change))
 
 
+@pytest.mark.parametrize("part, name", [("metric", "floor"), ("search", "prior_strength")])
+@pytest.mark.parametrize("value", [2, 2**31, 10**30])
+def test_whole_numbers_of_a_file_are_read_as_reals(content, tmp_path, waves, part, name, value):
+    path = rewrite(content, tmp_path, lambda header, _: header[part].update({name: value}))
+    assert len(EGEMClassifier.load(path).invert(waves[2]).losses) == len(waves[2])
+
+
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     for path in (tmp_path / "absent", tmp_path):
         with pytest.raises(FileNotFoundError, match="there is no such model file; check"):

@@ -210,7 +210,7 @@ def _pack(classifier: "EGEMClassifier") -> tuple[Arrays, dict[str, Any]]:
 
 
 def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any]):
-    metric = Metric(basis=arrays["metric/basis"], **header["metric"])
+    metric = Metric(basis=arrays["metric/basis"], **_reals(header["metric"]))
     grid = header["preparation"]
     preparation = Preparation(
         arrays["preparation/mean"],
@@ -238,7 +238,8 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
     classes = _labels_from_json(header["classes"])
     if len(classes) != len(trained) or not trained:
         raise ValueError(f"{len(classes)} classes but {len(trained)} experts")
-    search = Search(**header["search"])
+    search = header["search"]
+    search = Search(**_reals(search) | {"n_iterations": search["n_iterations"]})
     classifier.ensemble_ = Ensemble(classes, trained, preparation, metric, search, header["seed"])
     classifier.metric_, classifier.hulls_ = fitted_metric, hulls
     classifier.classes_ = classes
@@ -259,6 +260,11 @@ def _unpack(cls: type["EGEMClassifier"], arrays: Arrays, header: dict[str, Any])
         names = np.array(header["feature_names_in"], object)
         setattr(classifier, "feature_names_in_", names)  # noqa: B010 - scikit-learn sets it so
     return classifier
+
+
+def _reals(of: dict[str, Any]) -> dict[str, Any]:
+    """Read whole numbers as reals: JAX would compile anew for them, or find them too large."""
+    return {name: float(v) if type(v) is int else v for name, v in of.items()}
 
 
 def _pack_cases(kept: Kept) -> Arrays:
