@@ -189,7 +189,8 @@ def whitened(scatter: Scatter, n_values: int, shrinkage: float) -> Metric:
         basis = basis[:, :0]
     width = -(-basis.shape[1] // 8) * 8  # few distinct shapes, few compilations
     basis = np.pad(basis, ((0, 0), (0, width - basis.shape[1])))
-    return Metric("whitened", basis.astype(np.float32), float(floor), 1.0, float(shrinkage))
+    basis = np.ascontiguousarray(basis, np.float32)  # as it comes back from a file, to the last bit
+    return Metric("whitened", basis, float(floor), 1.0, float(shrinkage))
 
 
 class Weights(NamedTuple):
