@@ -218,7 +218,7 @@ def test_what_a_model_needs_must_be_there(content, tmp_path, change):
     refuses(rewrite(content, tmp_path, change))
 
 
-@pytest.mark.parametrize("part, name", [("metric", "floor"), ("search", "prior_strength")])
+@pytest.mark.parametrize(("part", "name"), [("metric", "floor"), ("search", "prior_strength")])
 @pytest.mark.parametrize("value", [2, 2**31, 10**30])
 def test_whole_numbers_of_a_file_are_read_as_reals(content, tmp_path, waves, part, name, value):
     path = rewrite(content, tmp_path, lambda header, _: header[part].update({name: value}))
