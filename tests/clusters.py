@@ -56,7 +56,7 @@ def after_first(folder, act):
     """Call ``act`` once a first shard is in the folder."""
 
     def watch():
-        if wait_for(lambda: folder.is_dir() and any(folder.glob("*.safetensors")), 120, over):
+        if wait_for(lambda: folder.is_dir() and any(folder.glob("*.safetensors")), 600, over):
             act()
 
     over = threading.Event()
@@ -91,7 +91,7 @@ def ray_script(X, y, parameters, folder, victim):
     command = [sys.executable, __file__, str(given), str(answer), str(folder / "kept"), victim]
     quiet = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env=os.environ | quiet
+        command, capture_output=True, text=True, timeout=900, env=os.environ | quiet
     )
     assert answer.exists(), done.stderr[-2000:]
     return json.loads(answer.read_text())
