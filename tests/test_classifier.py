@@ -142,6 +142,15 @@ def only_nan(case):
     return X
 
 
+def test_whoever_hands_in_a_likely_sentinel_is_warned_where_they_do():
+    X, y = with_value(-999.0), ramps()[1]
+    with pytest.warns(UserWarning, match="far from all other values") as of_fit:
+        model = EGEMClassifier(**SMALL).fit(X, y)
+    with pytest.warns(UserWarning, match="far from all other values") as of_growth:
+        model.add_class(X, "new")
+    assert {warning.filename for warning in [*of_fit, *of_growth]} == {__file__}
+
+
 @pytest.mark.parametrize(
     ("X", "says"),
     [

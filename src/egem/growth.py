@@ -296,7 +296,7 @@ class Growth(Fitted):
         check_is_fitted(self)
         cases = as_cases(X)
         check_channels(cases, self.preparation_.n_channels, "this model")
-        check_spread(cases)
+        check_spread(cases, stacklevel=4)
         longest = max(x.shape[1] for x in self.preparation_.align(cases))
         if longest > self.preparation_.n_timepoints:
             raise ValueError(

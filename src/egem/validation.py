@@ -119,8 +119,10 @@ def _trimmed(x: Case, i: int, name: str) -> Case:
     return x[:, : observed[-1] + 1]
 
 
-def check_spread(cases: list[Case], name: str = "X") -> None:
+def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> None:
     """Refuse sentinel values, which would drown everything else; warn of what may be one.
+
+    ``stacklevel`` says whom to warn: by default who called the caller.
 
     Spreads that float32 cannot tell from 0 beside those of the widest channel are rounding errors.
 
@@ -147,7 +149,7 @@ def check_spread(cases: list[Case], name: str = "X") -> None:
                 f"{name} holds {spread.worst:g} in channel {channel} ({n} times), far from all "
                 "other values there; if it stands for a missing value, give NaN.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
 
 
