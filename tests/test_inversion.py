@@ -61,10 +61,11 @@ def make_arena(metric, strength=STRENGTH, n_iterations=60, precision=1.0):
         np.asarray, Searcher(experts, mean, np.full((E, K), precision, np.float32))
     )
     values = decoded(searchers.expert, book, T).reshape(E * BOOK, P)
-    prices = precision * ((book - mean[:, None]) ** 2).sum(axis=2)
+    away = ((book - mean[:, None]) ** 2).sum(axis=2)
+    prices = np.float32(strength * metric.noise) * precision * away
     team = Team(np.arange(E), searchers, book)
     search = Search("levenberg-marquardt", n_iterations, strength)
-    return Arena((team,), Books(values, prices, metric, strength), search)
+    return Arena((team,), Books(values, prices, metric), search)
 
 
 def make_batch(values=None, missing=0.0):

@@ -235,8 +235,9 @@ def compete(
     looks = (0, *PAUSES) if wanted == ALL else LOOKS
     if among is not None:
         looks = PAUSES  # calls are what few pairs cost, and there is little to share
-    share = n_cases / (len(looks) + 1)
-    for done, (begun, end) in enumerate(pairwise((-1, *looks, arena.search.n_iterations))):
+    rounds = list(pairwise((-1, *looks, arena.search.n_iterations)))
+    share = n_cases / len(rounds)
+    for done, (begun, end) in enumerate(rounds):
         end = min(end, arena.search.n_iterations)
         if wanted != ALL:
             contending &= _may_matter(at_best, out, evidence, wanted.behind) | few[:, None]
@@ -244,7 +245,7 @@ def compete(
         if not wanted.loss:
             searching &= contending.sum(axis=1, keepdims=True) > 1
         if not searching.any():
-            bar(share * (len(looks) + 1 - done))
+            bar(share * (len(rounds) - done))
             break
         if not races:
             races = [_begin(team, searching, out.codes, places) for team in arena.teams]

@@ -77,8 +77,8 @@ class Ensemble(Cached):
             away = team.book - searchers.code_mean[:, None]
             prices[members] = np.sum(searchers.code_precision[:, None] * away**2, axis=2)
             teams.append(team)
-        strength = self.search.prior_strength
-        books = Books(values.reshape(-1, self.n_values), prices, self.metric, strength)
+        prices *= np.float32(self.search.prior_strength * self.metric.noise)
+        books = Books(values.reshape(-1, self.n_values), prices, self.metric)
         return Arena(tuple(teams), books, self.search)
 
     @property

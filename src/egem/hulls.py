@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
+from .cached import Last
 from .linear import svd
 from .metric import Scatter, patterns_of, principal
 from .prepare import Batch
@@ -180,19 +181,17 @@ class Gauge:
 
     def _shown(self, seen: Bool[np.ndarray, " p"]) -> "_Shown":
         """What cases that miss the same values show; that of the last such cases is at hand."""
-        key = seen.tobytes()
-        found = self._last.get(key)
-        if found is None:
+
+        def make() -> _Shown:
             # Orthonormal directions and variances of the scatter among observed values.
             u, s, _ = svd(self.scatter.directions[seen] * np.sqrt(self.scatter.variances))
-            found = self._as_shown(self.means[:, seen], self.bases[:, :, seen], (u, s**2))
-            self._last.clear()
-            self._last[key] = found
-        return found
+            return self._as_shown(self.means[:, seen], self.bases[:, :, seen], (u, s**2))
+
+        return self._last.get(seen.tobytes(), make)
 
     @cached_property
-    def _last(self) -> dict[bytes, "_Shown"]:
-        return {}
+    def _last(self) -> "Last[_Shown]":
+        return Last()
 
     def _as_shown(self, means, bases, spread) -> "_Shown":
         variance = self.scatter.mean_variance

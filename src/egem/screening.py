@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from .cached import Cached
+from .cached import Cached, Last
 from .decoder import Expert, decode
 from .metric import Metric, Weights
 from .tiles import Advance, run
@@ -31,23 +31,20 @@ class Books(Cached):
     values : array (n_experts * n_book, p)
         Decoded codes, flat, those of an expert next to each other.
     prices : array (n_experts, n_book)
-        Of their codes, ``|z - mean|^2_precision``.
+        Of their codes, ``strength * noise * |z - mean|^2_precision``.
     metric : Metric
         The metric of the loss.
-    strength : float
-        Weight of the code prior.
     """
 
     values: Float32[np.ndarray, "b p"]
     prices: Float32[np.ndarray, "e m"]
     metric: Metric
-    strength: float
 
     def of_expert(self, e: int) -> "Books":
         """Leave the book of one expert."""
         n_book = self.prices.shape[1]
         values = self.values[e * n_book :][:n_book]
-        return Books(values, self.prices[e : e + 1], self.metric, self.strength)
+        return Books(values, self.prices[e : e + 1], self.metric)
 
     def shown(
         self,
@@ -58,25 +55,18 @@ class Books(Cached):
         """Lay out the books of some experts as cases show them that miss the same values."""
         if len(experts) < len(self.prices) or self.values.size > MOST_KEPT:
             return self._laid_out(experts, seen, factor)
-        key = seen.tobytes()
-        found = self._last.get(key)
-        if found is None:
-            found = self._laid_out(experts, seen, factor)
-            self._last.clear()
-            self._last[key] = found
-        return found
+        return self._last.get(seen.tobytes(), lambda: self._laid_out(experts, seen, factor))
 
     @cached_property
-    def _last(self) -> "dict[bytes, _Shown]":
-        """What the last cases showed; for a single case, laying it out is most of the work."""
-        return {}
+    def _last(self) -> "Last[_Shown]":
+        """What the last cases showed; for a single case, laying it out is much of the work."""
+        return Last()
 
     def _laid_out(self, experts, seen, factor) -> "_Shown":
-        prices = np.float32(self.strength * self.metric.noise) * self.prices[experts]
         books = self.values.reshape(*self.prices.shape, -1)
         if len(experts) < len(books):
             books = books[experts]
-        return _Shown.of(books, prices, experts, seen, self.metric, factor)
+        return _Shown.of(books, self.prices[experts], experts, seen, self.metric, factor)
 
 
 class Screened(NamedTuple):

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from .cached import Cached
+from .cached import Cached, Last
 from .hulls import Candidate, Gauge, Pieces
 from .metric import Scatter
 from .prepare import Batch
@@ -90,17 +90,15 @@ class Space(Cached):
 
     def _gauge(self, hulls: Sequence[Pieces]) -> Gauge:
         """Lay the hulls out, or take what was laid out last: that of one case would be most."""
-        last: list[tuple[Sequence[Pieces], Gauge]] = self._last
-        known = last and len(last[0][0]) == len(hulls)
-        if known and all(a is b for a, b in zip(last[0][0], hulls, strict=True)):
-            return last[0][1]
-        gauge = Gauge.of(self.scatter, hulls, self.candidates)
-        last[:] = [(tuple(hulls), gauge)]
-        return gauge
+
+        def make() -> tuple[Gauge, tuple[Pieces, ...]]:  # no others get the same ids meanwhile
+            return Gauge.of(self.scatter, hulls, self.candidates), tuple(hulls)
+
+        return self._last.get(tuple(map(id, hulls)), make)[0]
 
     @cached_property
-    def _last(self) -> list:
-        return []
+    def _last(self) -> Last[tuple[Gauge, tuple[Pieces, ...]]]:
+        return Last()
 
     def strangeness(self, log_losses: Float[np.ndarray, "n n_classes"]) -> Float[np.ndarray, " n"]:
         """Return by how many spreads each case is further from its nearest class than usual."""
