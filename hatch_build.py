@@ -22,7 +22,8 @@ FLAGS = [
 WIDTHS = {"plain": (4, [])}  # lanes and compiler flags of each instruction set
 if platform.machine().lower() in ("x86_64", "amd64"):
     WIDTHS["avx2"] = 8, ["-mavx2", "-mfma"]
-    WIDTHS["avx512"] = 16, ["-mavx2", "-mfma", "-mavx512f", "-mprefer-vector-width=512"]
+    wide = ["-mavx512f", "-mavx512dq", "-mprefer-vector-width=512"]
+    WIDTHS["avx512"] = 16, ["-mavx2", "-mfma", *wide]
 
 
 def compile_kernel() -> None:

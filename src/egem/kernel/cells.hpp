@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #include "lstm.hpp"
 #include "simd.hpp"
@@ -47,27 +48,41 @@ inline void accumulate(Lanes (&acc)[N], const Lanes* source, int64_t n, const fl
   }
 }
 
-// to[j] += sum_i source[i] w[i * stride + j] for j < columns: in passes of about the same number of
-// columns, since a few left alone would wait for their own sums.
-constexpr int kColumns = L == 16 ? 16 : 12;
-template <int N = kColumns>
-inline void multiply(Lanes* to, int64_t columns, const Lanes* source, int64_t n, const float* w,
-                     int64_t stride) {
-  if (columns > kColumns) {
-    const int64_t passes = (columns + kColumns - 1) / kColumns, width = (columns + passes - 1) / passes;
-    multiply(to, width, source, n, w, stride);
-    multiply(to + width, columns - width, source, n, w + width, stride);
-  } else if (columns == N) {
-    Lanes acc[N];
-    for (int a = 0; a < N; ++a) acc[a] = to[a];
-    accumulate<N>(acc, source, n, w, stride);
-    for (int a = 0; a < N; ++a) to[a] = acc[a];
-  } else if constexpr (N > 1) {
-    multiply<N - 1>(to, columns, source, n, w, stride);
+// Calls work(N, first) for N things from the first on, N a constant of at most Most, until there were
+// n: in passes of about the same number, since a few left alone would wait for their own results.
+template <int N, class Work>
+inline void pass(int64_t n, int64_t first, Work& work) {
+  if (n == N)
+    work(std::integral_constant<int, N>{}, first);
+  else if constexpr (N > 1)
+    pass<N - 1>(n, first, work);
+}
+template <int Most, class Work>
+inline void in_passes(int64_t n, Work work) {
+  for (int64_t first = 0; first < n;) {
+    const int64_t passes = (n - first + Most - 1) / Most, width = (n - first + passes - 1) / passes;
+    pass<Most>(width, first, work);
+    first += width;
   }
 }
 
-// Weights of one expert, cells filled up with idle ones to whole blocks: an idle cell's state stays 0.
+// to[j] += sum_i source[i] w[i * stride + j] for j < columns.
+constexpr int kColumns = L == 16 ? 16 : 12;
+inline void multiply(Lanes* to, int64_t columns, const Lanes* source, int64_t n, const float* w,
+                     int64_t stride) {
+  in_passes<kColumns>(columns, [&](auto width, int64_t first) {
+    Lanes acc[width];
+    for (int a = 0; a < width; ++a) acc[a] = to[first + a];
+    accumulate<width>(acc, source, n, w + first, stride);
+    for (int a = 0; a < width; ++a) to[first + a] = acc[a];
+  });
+}
+
+// What gates are multiplied with to be the exponents of 2 in their sigmoid or tanh.
+constexpr float kExponent[kGates] = {-kLog2E, -kLog2E, -2.0f * kLog2E, -kLog2E};
+
+// Weights of one expert, times kExponent. Cells are filled up with idle ones to whole blocks: an idle
+// cell's state stays 0.
 struct Weights {
   int64_t h, cells, blocks;
   float *rec, *bias;  // [block][from][gate][cell], [block][gate][cell]
@@ -84,18 +99,18 @@ struct Weights {
     for (int64_t u = 0; u < h; ++u)
       for (int64_t g = 0; g < kGates; ++g) {
         const int64_t at = g * kCells + u % kCells;
-        bias[u / kCells * kBlock + at] = b[g * h + u];
+        bias[u / kCells * kBlock + at] = kExponent[g] * b[g * h + u];
         for (int64_t i = 0; i < h; ++i)
-          rec[(u / kCells * cells + i) * kBlock + at] = w[i * kGates * h + g * h + u];
+          rec[(u / kCells * cells + i) * kBlock + at] = kExponent[g] * w[i * kGates * h + g * h + u];
       }
   }
 };
 
-// Lane `l` of gates [block][gate][cell].
+// Lane `l` of exponents [block][gate][cell].
 inline void load_lane(Lanes* to, int64_t l, const float* from, int64_t h) {
   for (int64_t g = 0; g < kGates; ++g)
     for (int64_t u = 0; u < h; ++u)
-      to[u / kCells * kBlock + g * kCells + u % kCells][l] = from[g * h + u];
+      to[u / kCells * kBlock + g * kCells + u % kCells][l] = kExponent[g] * from[g * h + u];
 }
 
 inline void load_gates(Lanes* to, const float* from, int64_t h, int64_t live) {
@@ -103,26 +118,15 @@ inline void load_gates(Lanes* to, const float* from, int64_t h, int64_t live) {
   for (int64_t l = 0; l < live; ++l) load_lane(to, l, from + l * kGates * h, h);
 }
 
-struct Cell {
-  Lanes i, f, g, o, c, tc;
-  void keep(Lanes* to) const { to[0] = i, to[1] = f, to[2] = g, to[3] = o, to[4] = c, to[5] = tc; }
+struct Gates {
+  Lanes i, f, g, o;
 };
 
-inline Cell advance(Lanes i, Lanes f, Lanes g, Lanes o, Lanes c) {
-  Cell n{sigmoid(i), sigmoid(f), tanh_of(g), sigmoid(o), {}, {}};
-  n.c = n.f * c + n.i * n.g;
-  n.tc = tanh_of(n.c);
-  return n;
-}
-
-inline void gates_of(Lanes (&acc)[kBlock], const Weights& w, int64_t block, int64_t t,
-                     const Lanes* first, const Lanes* h) {
-  if (t == 0) {
-    for (int a = 0; a < kBlock; ++a) acc[a] = first[block * kBlock + a];
-    return;
-  }
-  for (int a = 0; a < kBlock; ++a) acc[a] = splat(w.bias[block * kBlock + a]);
-  accumulate<kBlock>(acc, h, w.cells, w.rec + block * w.cells * kBlock, kBlock);
+// Sigmoids and tanh of exponents, given as 2^: one division for all four.
+inline Gates gates_of(Lanes i, Lanes f, Lanes g, Lanes o) {
+  const Lanes a = 1.0f + i, b = 1.0f + f, c = 1.0f + g, d = 1.0f + o;
+  const Lanes ab = a * b, cd = c * d, r = reciprocal(ab * cd), by_ab = r * cd, by_cd = r * ab;
+  return {by_ab * b, by_ab * a, by_cd * d * (1.0f - g), by_cd * c};
 }
 
 // Rows of floats, one to a lane, for each of several vectors: values come step by step, and are
@@ -143,7 +147,7 @@ class Rows {
     for (int64_t v = 0; v < vectors_; ++v) {
       transpose(waiting_ + v * L);
       for (int64_t l = 0; l < live_; ++l)
-        std::memcpy(start(v, l) + written_, waiting_ + v * L + l, n_ * sizeof(float));
+        copy(start(v, l) + written_, waiting_ + v * L + l, n_);
     }
     written_ += n_, left_ -= n_, n_ = 0;
   }
@@ -159,21 +163,40 @@ struct State {
   Lanes *c, *h, *next;
 };
 
-// One step of all cells; `visit(cell, gates and states of the cell)` sees each before it is stored.
-template <class Visit>
-inline void step(const Weights& w, const Lanes* first, int64_t t, State& s, Visit visit) {
+// h *= tanh(c) for n cells. The tape has room for the tanh.
+inline void times_tanh(Lanes* h, const Lanes* c, int64_t n, Lanes* tape) {
+  in_passes<kTogether>(n, [&](auto width, int64_t first) {
+    Lanes x[width];
+    for (int u = 0; u < width; ++u) x[u] = c[first + u];
+    tanh_of(x);
+    for (int u = 0; u < width; ++u) h[first + u] *= x[u];
+    if (tape) for (int u = 0; u < width; ++u) tape[(first + u) * kTaped + 5] = x[u];
+  });
+}
+
+// One step of all cells; what `pull` needs of it is kept, [cell][kTaped], where there is a tape.
+inline void step(const Weights& w, const Lanes* first, int64_t t, State& s, Lanes* tape) {
   for (int64_t b = 0; b < w.blocks; ++b) {
-    Lanes acc[kBlock];
-    gates_of(acc, w, b, t, first, s.h);
+    Lanes x[kBlock];
+    if (t == 0) {
+      for (int a = 0; a < kBlock; ++a) x[a] = first[b * kBlock + a];
+    } else {
+      for (int a = 0; a < kBlock; ++a) x[a] = splat(w.bias[b * kBlock + a]);
+      accumulate<kBlock>(x, s.h, w.cells, w.rec + b * w.cells * kBlock, kBlock);
+    }
+    exp2_of(x);
     for (int u = 0; u < kCells; ++u) {
       const int64_t at = b * kCells + u;
-      const Cell n = advance(acc[u], acc[kCells + u], acc[2 * kCells + u],
-                             acc[3 * kCells + u], s.c[at]);
-      visit(at, n);
-      s.c[at] = n.c;
-      s.next[at] = n.o * n.tc;
+      const Gates n = gates_of(x[u], x[kCells + u], x[2 * kCells + u], x[3 * kCells + u]);
+      s.c[at] = n.f * s.c[at] + n.i * n.g;
+      s.next[at] = n.o;
+      if (tape) {
+        Lanes* to = tape + at * kTaped;
+        to[0] = n.i, to[1] = n.f, to[2] = n.g, to[3] = n.o, to[4] = s.c[at];
+      }
     }
   }
+  times_tanh(s.next, s.c, w.cells, tape);
   std::swap(s.h, s.next);
 }
 

@@ -66,12 +66,17 @@ void derive(const Shape& s, Order order, const float* first, const float* code_w
             times(packed + u * H * 4);
             for (int g = 0; g < 4; ++g) gates[g] += b[g * H + u];
           }
-          const Cell n = advance(gates[0], gates[1], gates[2], gates[3], c[u]);
+          Lanes x[4];
+          for (int g = 0; g < 4; ++g) x[g] = kExponent[g] * gates[g];
+          exp2_of(x);
+          const Gates n = gates_of(x[0], x[1], x[2], x[3]);
           const Lanes by_i = n.i * (1.0f - n.i) * n.g, by_f = n.f * (1.0f - n.f) * c[u];
-          const Lanes by_g = n.i * (1.0f - n.g * n.g), by_o = n.o * (1.0f - n.o) * n.tc;
-          const Lanes show = n.o * (1.0f - n.tc * n.tc);
-          c[u] = n.c;
-          next[u] = n.o * n.tc;
+          const Lanes by_g = n.i * (1.0f - n.g * n.g);
+          c[u] = n.f * c[u] + n.i * n.g;
+          Lanes tc[1] = {c[u]};
+          tanh_of(tc);
+          const Lanes by_o = n.o * (1.0f - n.o) * tc[0], show = n.o * (1.0f - tc[0] * tc[0]);
+          next[u] = n.o * tc[0];
           for (int64_t v = 1; v < all; ++v) {
             const Lanes* a = gates + v * 4;
             const Lanes d = n.f * c[v * H + u] + by_i * a[0] + by_f * a[1] + by_g * a[2];

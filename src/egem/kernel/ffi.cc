@@ -22,7 +22,9 @@ const Kernel* choose() {
                                                      !std::strcmp(asked, "native"); };
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && allowed(kernel_avx2))
     widest = &kernel_avx2;
-  if (__builtin_cpu_supports("avx512f") && allowed(kernel_avx512)) widest = &kernel_avx512;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      allowed(kernel_avx512))
+    widest = &kernel_avx512;
 #endif
   return widest;
 }

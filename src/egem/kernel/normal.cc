@@ -52,7 +52,7 @@ class Summed {
     const int64_t n = std::min<int64_t>(L, width_ - at_);
     std::fill(to, to + L, Lanes{});
     for (int64_t l = 0; l < live_; ++l)
-      std::memcpy(to + l, from + (e_ * s_.codes + n_ + l) * width_ + at_, n * sizeof(float));
+      copy(to + l, from + (e_ * s_.codes + n_ + l) * width_ + at_, n);
     transpose(to);
   }
 

@@ -1,6 +1,7 @@
 // Vectors of EGEM_LANES floats and what the decoder computes with them.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #if defined(__AVX__)
@@ -13,33 +14,56 @@ constexpr int L = EGEM_LANES;
 typedef float Lanes __attribute__((vector_size(4 * L)));
 typedef int32_t Ints __attribute__((vector_size(4 * L)));
 
-inline Lanes splat(float x) { return Lanes{} + x; }
+inline Lanes splat(float x) { return x - Lanes{}; }  // x + 0 is not x where it is -0
 
-// 2^r for |r| <= 1/2, to a relative 1e-7.
-inline Lanes exp2_within(Lanes r) {
-  Lanes p = splat(1.326472707e-3f);
-  p = p * r + 9.671512649e-3f;
-  p = p * r + 5.550733744e-2f;
-  p = p * r + 2.402224209e-1f;
-  p = p * r + 6.931469776e-1f;
-  return p * r + 1.0f;
-}
+// What follows is done to N vectors in step: each operation waits for the one before it, and those of
+// the others fill the time.
+constexpr int kTogether = L == 16 ? 8 : 4;  // as many as fit into registers with what they need
 
-// 2^t; t is held to where floats have exponents.
-inline Lanes exp2_of(Lanes t) {
-#if defined(__AVX512F__) && EGEM_LANES == 16
+// t -> 2^t, to a relative 2e-7; t is held to what leaves a product of four of them finite. The
+// polynomial, of what is above the next integer below, is the best of its degree with 1 at 0 and
+// 2 at 1.
+constexpr float kMost = 30.0f;
+template <int N>
+inline void exp2_of(Lanes (&t)[N]) {
+  constexpr float c[] = {1.879318584e-3f, 8.990995242e-3f, 5.581867585e-2f,
+                         2.401592715e-1f, 6.931517388e-1f, 1.0f};
+  Lanes r[N], p[N];
+#if defined(__AVX512DQ__) && EGEM_LANES == 16
   // min gives its second operand where one is not a number. Below, the scale goes to zero by itself.
-  t = (Lanes)_mm512_min_ps((__m512)splat(126.0f), (__m512)t);
-  const Lanes rounded = (Lanes)_mm512_roundscale_ps((__m512)t, 0);
-  return (Lanes)_mm512_scalef_ps((__m512)exp2_within(t - rounded), (__m512)rounded);
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) t[j] = (Lanes)_mm512_min_ps((__m512)splat(kMost), (__m512)t[j]);
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) r[j] = (Lanes)_mm512_reduce_ps((__m512)t[j], _MM_FROUND_FLOOR);
 #else
-  const Lanes most = splat(126.0f), least = splat(-126.0f);
-  t = t > most ? most : t;
-  t = t < least ? least : t;
-  const Lanes rounded = t + 12582912.0f;  // 1.5 * 2^23: the nearest integer ends in the low bits
-  const Lanes p = exp2_within(t - (rounded - 12582912.0f));
-  return (Lanes)((Ints)p + ((Ints)rounded << 23));
+  const Lanes most = splat(kMost), least = splat(-126.0f);
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) t[j] = t[j] > most ? most : t[j];
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) t[j] = t[j] < least ? least : t[j];
+  // 1.5 * 2^23: an integer ends in the low bits; nearest to half less it is the one below, or, at
+  // an integer, the one below that.
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) r[j] = t[j];
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) t[j] = (t[j] - 0.5f) + 12582912.0f;
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) r[j] -= t[j] - 12582912.0f;
 #endif
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) p[j] = splat(c[0]);
+#pragma GCC unroll 8
+  for (int k = 1; k < 6; ++k)
+#pragma GCC unroll 16
+    for (int j = 0; j < N; ++j) p[j] = p[j] * r[j] + c[k];
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) {
+#if defined(__AVX512DQ__) && EGEM_LANES == 16
+    t[j] = (Lanes)_mm512_scalef_ps((__m512)p[j], (__m512)t[j]);
+#else
+    t[j] = (Lanes)((Ints)p[j] + ((Ints)t[j] << 23));
+#endif
+  }
 }
 
 // 1 / x by an estimate (of 14 or 12 bits) and Newton's steps, where the machine has estimates.
@@ -56,9 +80,24 @@ inline Lanes reciprocal(Lanes x) {
 #endif
 }
 
+// n <= L floats; nearly always L, and then without a call.
+inline void copy(void* to, const void* from, int64_t n) {
+  if (n == L)
+    std::memcpy(to, from, L * sizeof(float));
+  else
+    for (int64_t i = 0; i < n; ++i) static_cast<float*>(to)[i] = static_cast<const float*>(from)[i];
+}
+
 constexpr float kLog2E = 1.44269504f;
-inline Lanes sigmoid(Lanes x) { return reciprocal(1.0f + exp2_of(-kLog2E * x)); }
-inline Lanes tanh_of(Lanes x) { return 2.0f * reciprocal(1.0f + exp2_of(-2.0f * kLog2E * x)) - 1.0f; }
+
+template <int N>
+inline void tanh_of(Lanes (&x)[N]) {
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) x[j] *= -2.0f * kLog2E;
+  exp2_of(x);
+#pragma GCC unroll 16
+  for (int j = 0; j < N; ++j) x[j] = (1.0f - x[j]) * reciprocal(1.0f + x[j]);
+}
 
 // Sums over the lanes of L vectors at once: one vector with a sum in each lane.
 
