@@ -50,6 +50,27 @@ def test_threads_do_work_side_by_side():
     assert run(lambda task, _: both.wait() >= 0, [1, 2], 2, lambda _: None) == [True, True]
 
 
+@pytest.mark.parametrize(("n_jobs", "most"), [(None, 3), (2, 2)])
+def test_threads_that_take_turns_are_more_than_cores_unless_a_number_was_asked_for(
+    monkeypatch, n_jobs, most
+):
+    monkeypatch.setattr("egem.tiles._n_cores", lambda: 2)
+    there = threading.Semaphore(0)
+    gone = threading.Event()
+    at_once = []
+
+    def work(task, advance):
+        there.release()
+        if task == 0:  # waits for those that come, and a little for one too many
+            together = [there.acquire(timeout=300 if i < most else 0.5) for i in range(most + 1)]
+            at_once.append(sum(together))
+            gone.set()
+        assert gone.wait(300)
+
+    run(work, range(8), n_jobs, lambda _: None, in_turns=True)
+    assert at_once == [most]
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_the_first_failure_is_raised_and_stops_the_others(n_jobs):
     begun, failed = [], threading.Event()

@@ -379,9 +379,8 @@ def _look(
 
         run(decode, in_tiles(some, member[some]), n_jobs, lambda _: None)
         low, high = np.searchsorted(view, (some[0], some[-1] + 1))
-        # On one thread: XLA cuts these large products up, and two programs at once have been seen
-        # to wait for each other for ever on two cores.
-        run(begin, in_tiles(np.arange(low, high), view[low:high], shape=LOOKING), 1, lambda _: None)
+        tiles = in_tiles(np.arange(low, high), view[low:high], shape=LOOKING)
+        run(begin, tiles, n_jobs, lambda _: None, in_turns=True)
 
 
 def _search(
@@ -417,7 +416,7 @@ def _search(
         race.standing.put(tile, now)
         advanced(share / len(tasks))
 
-    run(work, tasks, n_jobs, bar)
+    run(work, tasks, n_jobs, bar, in_turns=True)
 
 
 def in_tiles(

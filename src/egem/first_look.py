@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from .arrays import AnyArray
 from .decoder import decode_with_jacobian
 from .metric import Metric, inner, squared
-from .search import FIRST_DAMPING, Model, Searcher, Standing, Targets, posterior, promised
+from .search import FIRST_DAMPING, Model, Searcher, Standing, Targets, damped_step, posterior
 
 MOST_SEEN = 2**24  # floats of all views that are kept at a time
 
@@ -40,16 +41,18 @@ def views(searchers: Searcher, codes: Float[AnyArray, "g m k"], n_steps: int) ->
     return View(y.reshape(*codes.shape[:2], -1), jacobian.reshape(*codes.shape, -1))
 
 
-@jax.jit
 def look(
     searchers: Searcher,
     codes: Float[AnyArray, "g k"],
     seen: View,
     targets: Targets,
     metric: Metric,
-    strength,
+    strength: float,
 ) -> Standing:
     """Begin the searches of g groups, each of one code and of n cases that miss no value.
+
+    The products are NumPy's: XLA would cut those up, and two of its programs that do so at once
+    have been seen to wait for each other for ever on two cores.
 
     Parameters
     ----------
@@ -71,20 +74,44 @@ def look(
     Standing
         As :func:`egem.search.advance` has it after a single step from the start.
     """
+    n_observed = targets.values.shape[-1]
+    residuals = seen.imagined[:, None] - targets.values
+    alone = Model(
+        loss=squared(metric, targets.factor, residuals) / n_observed,
+        prior=np.zeros(len(codes), np.float32),
+        gradient=inner(metric, targets.factor, residuals, seen.jacobian) / n_observed,
+        curvature=inner(metric, targets.factor, seen.jacobian, seen.jacobian) / n_observed,
+    )
+    return _begun(searchers, codes, alone, n_observed, metric, strength)
 
-    def one(searcher: Searcher, code, seen: View, targets: Targets) -> Model:
-        residuals = seen.imagined - targets.values
-        n_observed = targets.n_observed[:, None]
-        alone = Model(
-            loss=squared(metric, targets.factor, residuals) / targets.n_observed,
-            prior=jnp.zeros_like(targets.n_observed),
-            gradient=inner(metric, targets.factor, residuals, seen.jacobian) / n_observed,
-            curvature=inner(metric, targets.factor, seen.jacobian, seen.jacobian)
-            / n_observed[..., None],
+
+@jax.jit
+def _begun(
+    searchers: Searcher,
+    codes: Float[AnyArray, "g k"],
+    alone: Model,
+    n_observed: int,
+    metric: Metric,
+    strength: float,
+) -> Standing:
+    """Begin where losses are known, and their gradients; prior and curvature are a code's."""
+
+    def one(searcher: Searcher, code, alone: Model) -> tuple[Model, Float[AnyArray, " n"]]:
+        of_code = alone._replace(prior=alone.prior[None], curvature=alone.curvature[None])
+        at = posterior(
+            searcher, metric, strength, code[None], jnp.full((1, 1), n_observed), of_code
         )
-        return posterior(searcher, metric, strength, code[None], n_observed, alone)
 
-    at = jax.vmap(one, (0, 0, 0, targets.axes))(searchers, codes, seen, targets)
+        def promise(gradient: Float[AnyArray, " k"]) -> Float[AnyArray, ""]:
+            there = at._replace(gradient=gradient, curvature=at.curvature[0])
+            return damped_step(there, 0.0) @ gradient
+
+        promises = jax.vmap(promise)(at.gradient)
+        n, k = at.gradient.shape
+        curvature = jnp.broadcast_to(at.curvature, (n, k, k))
+        return at._replace(prior=jnp.broadcast_to(at.prior, n), curvature=curvature), promises
+
+    at, promises = jax.vmap(one)(searchers, codes, alone)
     nothing = jnp.zeros_like(at.loss)
     return Standing(
         code=jnp.broadcast_to(codes[:, None], at.gradient.shape),
@@ -92,5 +119,5 @@ def look(
         damping=nothing + FIRST_DAMPING,
         n_steps=nothing.astype(int),
         converged=nothing.astype(bool),
-        promise=promised(at),
+        promise=promises,
     )

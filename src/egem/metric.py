@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
@@ -274,4 +273,4 @@ def squared(
 ) -> Float[AnyArray, "*n m"]:
     """Squared lengths of residuals that are 0 where values are missing."""
     whitened_r = metric.project(r) @ factor.swapaxes(-1, -2)
-    return (jnp.sum(r**2, axis=-1) - jnp.sum(whitened_r**2, axis=-1)) / metric.floor
+    return ((r**2).sum(axis=-1) - (whitened_r**2).sum(axis=-1)) / metric.floor

@@ -51,7 +51,11 @@ def stack(trees: Sequence):
 
 
 def run(
-    work: Callable[[Task, Advance], Result], tasks: Iterable[Task], n_jobs: int | None, bar: Advance
+    work: Callable[[Task, Advance], Result],
+    tasks: Iterable[Task],
+    n_jobs: int | None,
+    bar: Advance,
+    in_turns: bool = False,
 ) -> list[Result]:
     """Run ``work(task, advance)`` for every task on threads, results in order.
 
@@ -67,6 +71,10 @@ def run(
         Threads; None or -1 takes one for each core (XLA runs these small programs on one).
     bar : callable
         Receives the progress of all tasks together.
+    in_turns : bool, default False
+        Whether tasks go back and forth between Python, which runs one thread at a time, and
+        compiled work: then half as many threads again as cores keep all cores busy. Where a number
+        of threads was asked for, it is kept to.
 
     Returns
     -------
@@ -83,13 +91,8 @@ def run(
         with lock:
             bar(amount)
 
-    n_threads = (
-        n_jobs
-        if n_jobs and n_jobs > 0
-        else len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )
+    of_two_cores = 3 if in_turns else 2
+    n_threads = n_jobs if n_jobs and n_jobs > 0 else _n_cores() * of_two_cores // 2
     if n_threads == 1 or len(tasks) == 1 or getattr(_thread, "is_worker", False):
         return [work(task, advance) for task in tasks]
     with plain_products():
@@ -102,6 +105,12 @@ def run(
                 future.cancel()
             wait(futures)
             raise
+
+
+def _n_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 _thread = threading.local()

@@ -3,6 +3,7 @@
 Every error names the argument, the trouble and the remedy.
 """
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,6 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d
 
 Case = Float[np.ndarray, "n_channels n_timepoints"]
+
+VALUES_AT_ONCE = 2**15  # float64s that stay in a cache while they are worked on
 
 # A value this many typical spreads from the middle is a sentinel (-999, 1e30), not a measurement:
 # scaled by it, the ordinary values would drown below float32's resolution.
@@ -208,7 +211,7 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
 def of_one_shape(
     cases: Sequence[Case],
 ) -> Iterator[tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m c t"]]]:
-    """Yield cases of the same shape together: their places, and the array of them.
+    """Yield cases of the same shape together, as many as a cache holds: places, and their array.
 
     >>> [(i.tolist(), x.shape) for i, x in of_one_shape([np.ones((1, 2)), np.ones((1, 3))])]
     [([0], (1, 1, 2)), ([1], (1, 1, 3))]
@@ -216,8 +219,11 @@ def of_one_shape(
     places: dict[tuple[int, ...], list[int]] = {}
     for i, case in enumerate(cases):
         places.setdefault(case.shape, []).append(i)
-    for alike in places.values():
-        yield np.array(alike), np.stack([cases[i] for i in alike])
+    for shape, alike in places.items():
+        some = max(VALUES_AT_ONCE // max(math.prod(shape), 1), 1)
+        for first in range(0, len(alike), some):
+            at = alike[first : first + some]
+            yield np.array(at), np.stack([cases[i] for i in at])
 
 
 def is_table(X) -> bool:
