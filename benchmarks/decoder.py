@@ -4,9 +4,10 @@
 
 Prints, for several shapes, the median time of a call on one thread, the ratio to the scan, and the
 rate as a share of that of a float32 matrix product of 1,024 rows (multiply-adds count as two
-operations, activations not at all). `decode` is the values, `gradient` that of their squares in
-all weights and codes, `jacobian` the values with their derivatives along the code, `step` what a
-step of the search makes of those: their products with each other and with 32 directions.
+operations, activations not at all); the three take turns. `decode` is the values, `gradient` that
+of their squares in all weights and codes, `jacobian` the values with their derivatives along the
+code, `step` what a step of the search makes of those: their products with each other and with 32
+directions.
 """
 
 import argparse
@@ -34,6 +35,7 @@ SHAPES = {  # experts, codes each, code entries, cells, channels, steps
 
 
 N_DIRECTIONS = 32
+SIDE = 1024  # of the matrices
 
 
 def example(shape) -> tuple[Expert, jax.Array]:
@@ -66,19 +68,27 @@ def programs(n_steps: int, n_channels: int) -> dict:
     return {name: jax.jit(f) for name, f in made.items()}
 
 
-def median_time(f, *arguments, repeats: int) -> float:
-    jax.block_until_ready(f(*arguments))
-    taken = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(f(*arguments))
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken))
+def in_turns(calls: dict, repeats: int) -> dict[str, np.ndarray]:
+    """Seconds of each call, which take turns: the machine's speed changes from second to second.
+
+    Each is called twice in its turn, and the second time counts: the first finds the data of others
+    in the caches.
+    """
+    taken = {name: np.empty(repeats) for name in calls}
+    for i in range(repeats):
+        for name, call in calls.items():
+            jax.block_until_ready(call())
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            taken[name][i] = time.perf_counter() - start
+    return taken
 
 
-def rows(kernel: native.Kernel, peak: float, repeats: int) -> Iterator[dict]:
-    """Time every program of every shape, with the kernel and without it."""
-    for name, shape in SHAPES.items():
+def rows(kernel: native.Kernel, repeats: int) -> Iterator[dict]:
+    """Time every program of every shape, with the kernel and without it, and matrix products."""
+    square = jax.random.normal(jax.random.PRNGKey(0), (SIDE, SIDE))
+    product = jax.jit(jnp.matmul)
+    for name_of_shape, shape in SHAPES.items():
         n_experts, n_codes, code_size, n_cells, n_channels, n_steps = shape
         n = n_experts * n_codes
         forward = 2 * n * n_steps * n_cells * (4 * n_cells + n_channels)
@@ -90,18 +100,23 @@ def rows(kernel: native.Kernel, peak: float, repeats: int) -> Iterator[dict]:
         for kind, operations in (work | {"step": derived + products}).items():
             if kind in ("jacobian", "step") and n_codes > 64:
                 continue  # its scan would fill the memory
-            taken = {}
-            for served in (kernel, None):
+            calls = {"product": lambda: product(square, square)}
+            for served, name in ((kernel, "native"), (None, "scan")):
                 native.KERNEL = served
                 program = programs(n_steps, n_channels)[kind]
-                taken[served] = median_time(program, *arguments, repeats=repeats)
+                jax.block_until_ready(program(*arguments))  # what serves it is decided now
+                calls[name] = lambda f=program, a=arguments: f(*a)
+            taken = in_turns(calls, repeats)
+            peak = 2 * SIDE**3 / taken["product"]
             yield {
-                "shape": name,
+                "shape": name_of_shape,
                 "what": kind,
-                "milliseconds": 1e3 * taken[kernel],
-                "scan milliseconds": 1e3 * taken[None],
-                "times as fast": taken[None] / taken[kernel],
-                "share": operations / taken[kernel] / peak,
+                "milliseconds": 1e3 * np.median(taken["native"]),
+                "scan milliseconds": 1e3 * np.median(taken["scan"]),
+                "times as fast": np.median(taken["scan"] / taken["native"]),
+                "share": np.median(operations / taken["native"] / peak),
+                "scan's share": np.median(operations / taken["scan"] / peak),
+                "product GFLOP/s": np.median(peak) / 1e9,
             }
 
 
@@ -115,13 +130,10 @@ def main() -> None:
     kernel = native.KERNEL
     if kernel is None:
         raise SystemExit("There is no native decoder here; see `egem info` and CONTRIBUTING.md.")
-    square = jax.random.normal(jax.random.PRNGKey(0), (1024, 1024))
-    product = median_time(jax.jit(jnp.matmul), square, square, repeats=options.repeats)
-    peak = 2 * 1024**3 / product
     if not options.json:
-        print(f"{kernel.name}, {kernel.lanes} lanes; matrix product {peak / 1e9:.0f} GFLOP/s")
+        print(f"{kernel.name}, {kernel.lanes} lanes")
         print(f"{'':34}{'':10} {'native':>9} {'scan':>9} {'ratio':>6} {'share':>6}")
-    for row in rows(kernel, peak, options.repeats):
+    for row in rows(kernel, options.repeats):
         line = (
             f"{row['shape']:34}{row['what']:10} {row['milliseconds']:6.2f} ms "
             f"{row['scan milliseconds']:6.2f} ms {row['times as fast']:6.1f} {row['share']:6.0%}"

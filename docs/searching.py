@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.contest import Arena, follow
+from egem.arena import Arena
+from egem.contest import follow
 from egem.prepare import Batch
 from egem.screening import decoded
 from egem.sources import own_file

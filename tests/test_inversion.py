@@ -8,19 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from egem.contest import (
-    LOOKS,
-    NEAREST,
-    WINNER,
-    Arena,
-    Bound,
-    Search,
-    Team,
-    Wanted,
-    compete,
-    follow,
-    in_tiles,
-)
+from egem.arena import Arena, Bound, Search, Team
+from egem.contest import LOOKS, NEAREST, WINNER, Wanted, compete, follow
 from egem.decoder import decode, init_default
 from egem.inversion import Evidence, class_index, decisive
 from egem.metric import class_scatter, mse, patterns_of, whitened
@@ -36,6 +25,7 @@ from egem.search import (
     linearised,
     start,
 )
+from egem.tiles import in_tiles
 
 K, H, C, T = 3, 5, 2, 12
 P = T * C

@@ -90,7 +90,7 @@ def test_the_log_tells_of_fits_searches_and_files(tmp_path, caplog):
     for beginning in (
         "egem.classifier: fit: 3 classes, 6 cases",
         "egem.classifier: fit: prepare ",
-        "egem.recognition: invert 6 cases: prepare ",
+        "egem.inverting: invert 6 cases: prepare ",
         "egem.persistence: wrote ",
         "egem.persistence: read ",
     ):

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from egem import TrainingDiverged, training
+from egem import TrainingDiverged, descent, training
 from egem.codes import LEAST_SPREAD, MOST_ONE_HOT, ONE_HOT_PRECISION, case_codes
 from egem.decoder import decode, init_default
+from egem.descent import training_loss
 from egem.prepare import Batch
 from egem.recipe import Recipe
-from egem.training import train, training_loss
+from egem.training import train
 
 STEPS, CHANNELS = 12, 2
 QUICK = Recipe(n_cells=4, n_updates=30, kind="series")
@@ -278,7 +279,7 @@ def test_divergence_names_the_class_and_the_remedy():
 
 
 def test_few_programs_serve_every_number_of_cases():
-    programs = (training._start, training._updates, training._pool_losses)
+    programs = (descent._start, descent._updates, descent._pool_losses)
 
     def compiled_after(*sizes):
         for n_cases in sizes:

@@ -16,13 +16,13 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from .arena import Arena, Bound, Outcome, Team
 from .first_look import MOST_SEEN, View, look, views
 from .inversion import Evidence, decisive
-from .metric import Metric, Weights, bind
 from .prepare import Batch
-from .screening import Books, screen
-from .search import EVERYWHERE, Searcher, Standing, Targets, advance, start
-from .tiles import Advance, run, tiled
+from .screening import screen
+from .search import Searcher, Standing, advance, start
+from .tiles import Advance, in_tiles, run
 
 LOOKS = 0, 1, 2, 3, 4, 6, 8, 12  # steps after which it is decided who searches on
 PAUSES = 5, 10  # steps after which, where all search to the end, those that are there make room
@@ -30,13 +30,12 @@ FURTHEST = 1.0  # fall of the log of a score that a search may bring
 TRUST, SLACK = 2.5, 0.1
 # Values of a case, for each entry of a code: so few can be met by chance, and all search on.
 FEW_VALUES = 4
-WIDE = 4, 16  # groups of a tile, and cases of a group: as many as fill the lanes of the kernel
-LOOKING = 16, 16  # the same for first looks: a little work each, so that calls are what costs
-# For what is left of an expert's cases, where most of a wide group would be copies. Sums in tiles
-# of another shape differ in the last bit: only done where nothing but a winner is wanted.
-THIN = 8  # groups of one case
-FEW_CASES = 4  # of an expert
-FEW_PAIRS = 2  # each of which is searched for alone: the quickest for a single case
+# What is left of an expert's cases is put into thin tiles, where nothing but a winner is wanted.
+FEW_CASES = 4
+LOOKING = (
+    16,
+    16,
+)  # groups of a tile, and cases, for first looks: with little work, calls are the cost
 
 
 class Wanted(NamedTuple):
@@ -58,121 +57,6 @@ class Wanted(NamedTuple):
 ALL = Wanted(np.inf)
 NEAREST = Wanted(0.0)
 WINNER = Wanted(0.0, loss=False)
-
-
-class Search(NamedTuple):
-    """How codes are searched for.
-
-    Attributes
-    ----------
-    method : {"levenberg-marquardt", "adam"}
-        The default search, or the paper's.
-    n_iterations : int
-        Most steps of the former; exactly the steps of the latter.
-    prior_strength : float
-        Weight of the code prior (the paper has none: Adam ignores it).
-    reach : float or None, default None
-        How far an entry of a code may lie beyond [0, 1], where codes of training were held there;
-        None does not hold them. What such experts make of codes further out means nothing.
-    """
-
-    method: str
-    n_iterations: int
-    prior_strength: float
-    reach: float | None = None
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Least and greatest entry of a code."""
-        return EVERYWHERE if self.reach is None else (-self.reach, 1.0 + self.reach)
-
-
-class Team(NamedTuple):
-    """Experts with codes of one size.
-
-    Attributes
-    ----------
-    experts : array of int (m,)
-        Their numbers.
-    searchers : Searcher
-        With a leading axis of them.
-    book : array (m, n_book, k)
-        Codes to start from.
-    """
-
-    experts: Int[np.ndarray, " m"]
-    searchers: Searcher
-    book: Float32[np.ndarray, "m b k"]
-
-
-class Arena(NamedTuple):
-    """Everything that a contest takes place in."""
-
-    teams: tuple[Team, ...]
-    books: Books
-    search: Search
-
-    @property
-    def metric(self) -> Metric:
-        """The metric of the losses."""
-        return self.books.metric
-
-    def alone(self, e: int) -> "Arena":
-        """Leave one expert, whose number is then 0."""
-        team = next(team for team in self.teams if e in team.experts)
-        at = np.flatnonzero(team.experts == e)
-        searchers = jax.tree.map(lambda a: a[at], team.searchers)
-        team = Team(np.zeros(1, int), searchers, team.book[at])
-        return self._replace(teams=(team,), books=self.books.of_expert(e))
-
-
-class Outcome(NamedTuple):
-    """What was found, arrays (n_cases, n_experts, ...); shorter codes have NaN at the end."""
-
-    codes: Float32[np.ndarray, "n e k"]
-    losses: Float32[np.ndarray, "n e"]
-    priors: Float32[np.ndarray, "n e"]
-    n_steps: Int[np.ndarray, "n e"]
-    converged: Bool[np.ndarray, "n e"]
-
-    @staticmethod
-    def blank(arena: Arena, n_cases: int) -> "Outcome":
-        """Lay out what is to be found, before anybody searched."""
-        shape = n_cases, len(arena.books.prices)
-        longest = max(team.book.shape[2] for team in arena.teams)
-        return Outcome(
-            np.full((*shape, longest), np.nan, np.float32),
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.float32),
-            np.zeros(shape, np.int32),
-            np.zeros(shape, bool),
-        )
-
-
-class Bound(NamedTuple):
-    """Cases, flat, with the metric bound to what is observed of them."""
-
-    values: Float32[np.ndarray, "n p"]
-    mask: Bool[np.ndarray, "n p"]
-    weights: Weights
-
-    @staticmethod
-    def of(batch: Batch, metric: Metric) -> "Bound":
-        """Bind the metric."""
-        flat = batch.n_cases, -1
-        weights = bind(metric, batch.mask)
-        return Bound(batch.values.reshape(flat), batch.mask.reshape(flat), weights)
-
-    def targets(self, cases: Int[np.ndarray, "*n"]) -> Targets:
-        """Lay out some cases; those that miss the same values share a factor."""
-        pattern = self.weights.pattern[cases]
-        alike = (pattern == pattern.flat[0]).all()
-        return Targets(
-            self.values[cases],
-            self.mask[cases],
-            self.weights.factors[pattern.flat[0] if alike else pattern],
-            self.weights.n_observed[cases],
-        )
 
 
 class _Race(NamedTuple):
@@ -417,27 +301,3 @@ def _search(
         advanced(share / len(tasks))
 
     run(work, tasks, n_jobs, bar, in_turns=True)
-
-
-def in_tiles(
-    pairs: Int[np.ndarray, " n"],
-    of: Int[np.ndarray, " n"],
-    few_cases: int = 0,
-    shape: tuple[int, int] = WIDE,
-) -> list[Int[np.ndarray, "g m"]]:
-    """Cut pairs, sorted by their expert, into groups of one expert, and groups into tiles.
-
-    Tiles are wide ones of one shape, filled up with copies, and thin ones for what is left of an
-    expert's cases where that is no more than ``few_cases``.
-    """
-    n_groups, size = shape
-    groups, left = [], []
-    for mine in np.split(pairs, np.flatnonzero(np.diff(of)) + 1):
-        rest = len(mine) % size
-        whole = len(mine) - rest if rest <= few_cases else len(mine)
-        groups += [mine[at] for at in tiled(whole, size)]
-        left += [mine[whole:]]
-    alone = np.concatenate(left)[:, None]
-    thin = tiled(len(alone), 1 if len(alone) <= FEW_PAIRS else THIN)
-    wide = [np.stack([groups[i] for i in at]) for at in tiled(len(groups), n_groups)]
-    return wide + [alone[at] for at in thin]

@@ -9,9 +9,10 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
 
+from .arena import Arena, Search, Team
 from .cached import Cached
 from .codes import Trained, code_size
-from .contest import ALL, Arena, Search, Team, Wanted, compete
+from .contest import ALL, Wanted, compete
 from .decoder import decode, decode_with_jacobian
 from .inversion import Evidence, Inversion
 from .metric import Metric

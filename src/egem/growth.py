@@ -8,25 +8,17 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .checkpoint import Folder
 from .codes import Trained
-from .fitted import Fitted
 from .folds import holding
 from .inversion import class_index
-from .joint import JointMetric
 from .kept import Kept
-from .measure import Material, fit_metric, measure
-from .metric import Metric
+from .making import Making
 from .parameters import check_channels
-from .prepare import Batch, Preparation, canonical_order
-from .recipe import Recipe
-from .tiles import Progress
-from .training import train
+from .prepare import Preparation, canonical_order
 from .validation import Case, as_cases, check_spread
-from .yardstick import as_experts_would
 
 
-class Growth(Fitted):
+class Growth(Making):
     """The methods of :class:`egem.EGEMClassifier` that change its classes.
 
     Each changes the model as a whole or, where it fails, not at all. Scaling, metric and sharpness
@@ -34,10 +26,7 @@ class Growth(Fitted):
     measured anew, on the cases kept in the model.
     """
 
-    metric: Any
-    shrinkage: float | None
     keep_cases: int
-    checkpoint: str | None
 
     def add_class(self, X: ArrayLike, label: Any, *, refit_metric: bool = False) -> Self:
         """Teach one more class; the other experts stay as they are, bit for bit.
@@ -331,66 +320,6 @@ class Growth(Fitted):
                 f"{label!r} is a class of this model already; call update_class to teach it more."
             )
         return _inserted(self.classes_, label)
-
-    def _taught(self, cases: list[list[Case]], labels: list) -> list[Trained]:
-        """Train experts by this model's recipe, in its scaling."""
-        batches = [self.preparation_.apply(of) for of in cases]
-        return self._train(batches, labels, self.recipe_, self.preparation_, self.ensemble_.seed)
-
-    def _train(
-        self,
-        batches: list[Batch],
-        labels: list,
-        recipe: Recipe,
-        preparation: Preparation,
-        seed: int,
-    ) -> list[Trained]:
-        title = f"training {len(labels)} expert{'s' * (len(labels) > 1)}"
-        steps = preparation.steps_used
-        shelf = None if self.checkpoint is None else Folder(self.checkpoint)
-        with Progress(title, len(labels), self.verbose) as bar:
-            return train(batches, labels, recipe, steps, seed, self.n_jobs, bar.advance, shelf)
-
-    def _material(self, kept: Kept) -> Material:
-        """Lay the kept cases out to be measured, in an order that does not depend on the user's."""
-        if not kept.cases:
-            raise ValueError(
-                "this model was saved by an older egem, which kept no cases in it; fit it again to "
-                "change its classes."
-            )
-        cases = self.preparation_.align(list(kept.cases))
-        return Material.of(
-            cases,
-            self.preparation_.apply(cases),
-            kept.classes,
-            self.kind_,
-            self.preparation_,
-            self.ensemble_.seed,
-            self.n_jobs,
-        )
-
-    def _settle(
-        self,
-        classes: np.ndarray,
-        trained: list[Trained],
-        kept: Kept,
-        refit_metric: bool = False,
-    ) -> Self:
-        """Put the model together anew; everything that may fail comes first."""
-        material = self._material(kept)
-        if refit_metric:
-            measured = fit_metric(self.metric, self.shrinkage, material)
-            self.sharpness_ = measured.sharpness(kept.classes)
-        else:
-            handed_in = isinstance(self.metric, Metric | JointMetric)
-            measured = measure(self.metric_, material, fitted_here=not handed_in)
-        ensemble = replace(
-            self.ensemble_, classes=classes, trained=tuple(trained), metric=measured.residual
-        )
-        self.held_out_ = as_experts_would(measured, ensemble, material)
-        self.ensemble_, self.classes_, self.cases_ = ensemble, classes, kept
-        self.metric_, self.hulls_ = measured.metric, measured.hulls
-        return self
 
 
 def _inserted(classes: np.ndarray, label) -> tuple[np.ndarray, int]:

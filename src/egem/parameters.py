@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Int
 from sklearn.utils.validation import check_random_state
 
+from .arena import Search
 from .augment import Kind, guess_kind
 from .calibration import choose_metric
 from .capacity import choose_capacity
-from .contest import Search
 from .folds import MOST_CASES, evenly
 from .joint import JointMetric
 from .metric import MOST_DIRECTIONS, Metric, class_scatter

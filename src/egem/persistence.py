@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from . import __version__
+from .arena import Search
 from .codes import Trained
-from .contest import Search
 from .decoder import Expert
 from .durable import checksum, whole_file
 from .ensemble import Ensemble

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .arena import Arena, Bound, Outcome
 from .arrays import AnyArray
-from .contest import Arena, Bound, Outcome, in_tiles
 from .decoder import Expert
 from .metric import Metric
 from .prepare import Batch
 from .search import Targets, inversion_losses
-from .tiles import Advance, run
+from .tiles import Advance, in_tiles, run
 
 
 class Settled(NamedTuple):

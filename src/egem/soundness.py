@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 import numpy as np
 
+from .arena import Search
 from .augment import Kind
 from .codes import Trained
-from .contest import Search
 from .decoder import Expert
 from .ensemble import Ensemble
 from .features import KERNELS, N_THRESHOLDS, Convolutions

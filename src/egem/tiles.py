@@ -17,7 +17,15 @@ from typing import TypeVar
 
 import jax
 import numpy as np
+from jaxtyping import Int
 from threadpoolctl import ThreadpoolController
+
+# Groups of a tile, and cases of a group: as many as fill the lanes of the native decoder.
+WIDE = 4, 16
+# Where most of a wide group would be copies. Sums in tiles of another shape differ in the last bit:
+# only for those to whom that does not matter.
+THIN = 8  # groups of one case
+FEW_PAIRS = 2  # each of which has a tile of its own: the quickest for a single case
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -43,6 +51,30 @@ def tiled(n: int, size: int) -> list[np.ndarray]:
     [[0, 1, 2], [3, 4, 4]]
     """
     return [np.minimum(np.arange(i, i + size), n - 1) for i in range(0, n, size)]
+
+
+def in_tiles(
+    pairs: Int[np.ndarray, " n"],
+    of: Int[np.ndarray, " n"],
+    few_cases: int = 0,
+    shape: tuple[int, int] = WIDE,
+) -> list[Int[np.ndarray, "g m"]]:
+    """Cut pairs, sorted by their expert, into groups of one expert, and groups into tiles.
+
+    Tiles are wide ones of one shape, filled up with copies, and thin ones for what is left of an
+    expert's cases where that is no more than ``few_cases``.
+    """
+    n_groups, size = shape
+    groups, left = [], []
+    for mine in np.split(pairs, np.flatnonzero(np.diff(of)) + 1):
+        rest = len(mine) % size
+        whole = len(mine) - rest if rest <= few_cases else len(mine)
+        groups += [mine[at] for at in tiled(whole, size)]
+        left += [mine[whole:]]
+    alone = np.concatenate(left)[:, None]
+    thin = tiled(len(alone), 1 if len(alone) <= FEW_PAIRS else THIN)
+    wide = [np.stack([groups[i] for i in at]) for at in tiled(len(groups), n_groups)]
+    return wide + [alone[at] for at in thin]
 
 
 def stack(trees: Sequence):
