@@ -104,9 +104,9 @@ def run(
     bar : callable
         Receives the progress of all tasks together.
     in_turns : bool, default False
-        Whether tasks go back and forth between Python, which runs one thread at a time, and
-        compiled work: then half as many threads again as cores keep all cores busy. Where a number
-        of threads was asked for, it is kept to.
+        Whether half as many threads again as cores are used: for tasks that go back and forth
+        between Python, which runs one thread at a time, and compiled work, or for few long ones.
+        Where a number of threads was asked for, it is kept to.
 
     Returns
     -------
