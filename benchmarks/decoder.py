@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 
 if hasattr(os, "sched_setaffinity"):  # XLA's own setting leaves its larger products on all cores
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -88,7 +89,7 @@ def rows(kernel: native.Kernel, repeats: int) -> Iterator[dict]:
     """Time every program of every shape, with the kernel and without it, and matrix products."""
     square = jax.random.normal(jax.random.PRNGKey(0), (SIDE, SIDE))
     product = jax.jit(jnp.matmul)
-    for name_of_shape, shape in SHAPES.items():
+    for name, shape in SHAPES.items():
         n_experts, n_codes, code_size, n_cells, n_channels, n_steps = shape
         n = n_experts * n_codes
         forward = 2 * n * n_steps * n_cells * (4 * n_cells + n_channels)
@@ -100,16 +101,16 @@ def rows(kernel: native.Kernel, repeats: int) -> Iterator[dict]:
         for kind, operations in (work | {"step": derived + products}).items():
             if kind in ("jacobian", "step") and n_codes > 64:
                 continue  # its scan would fill the memory
-            calls = {"product": lambda: product(square, square)}
-            for served, name in ((kernel, "native"), (None, "scan")):
+            calls = {"product": partial(product, square, square)}
+            for served, by in ((kernel, "native"), (None, "scan")):
                 native.KERNEL = served
                 program = programs(n_steps, n_channels)[kind]
                 jax.block_until_ready(program(*arguments))  # what serves it is decided now
-                calls[name] = lambda f=program, a=arguments: f(*a)
+                calls[by] = partial(program, *arguments)
             taken = in_turns(calls, repeats)
             peak = 2 * SIDE**3 / taken["product"]
             yield {
-                "shape": name_of_shape,
+                "shape": name,
                 "what": kind,
                 "milliseconds": 1e3 * np.median(taken["native"]),
                 "scan milliseconds": 1e3 * np.median(taken["scan"]),

@@ -54,7 +54,7 @@ def test_threads_do_work_side_by_side():
 def test_threads_that_take_turns_are_more_than_cores_unless_a_number_was_asked_for(
     monkeypatch, n_jobs, most
 ):
-    monkeypatch.setattr("egem.tiles._n_cores", lambda: 2)
+    monkeypatch.setattr("egem.tiles.n_cores", lambda: 2)
     there = threading.Semaphore(0)
     gone = threading.Event()
     at_once = []

@@ -100,7 +100,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         Training cases of a class that stay in the model, an even selection of more: to teach it
         further, to measure it anew, to show them beside others.
     n_jobs : int or None, default None
-        Threads; None takes one for each core. Within ``joblib.parallel_config(backend="loky")``,
+        Threads; None uses all cores. Within ``joblib.parallel_config(backend="loky")``,
         or ``"dask"`` or ``"ray"``, it is the most workers that train experts and judge cases at
         once, None all there are; results stay the same.
     checkpoint : str or None, default None

@@ -32,10 +32,8 @@ TRUST, SLACK = 2.5, 0.1
 FEW_VALUES = 4
 # What is left of an expert's cases is put into thin tiles, where nothing but a winner is wanted.
 FEW_CASES = 4
-LOOKING = (
-    16,
-    16,
-)  # groups of a tile, and cases, for first looks: with little work, calls are the cost
+# Groups of a tile of first looks, and cases of a group: with little work, calls are the cost.
+LOOKING = 16, 16
 
 
 class Wanted(NamedTuple):
@@ -91,7 +89,7 @@ def compete(
     batch : Batch
         Prepared cases.
     n_jobs : int or None
-        Threads, None for one a core.
+        Threads, None for all cores.
     bar : callable
         Receives progress, in cases.
     wanted : Wanted

@@ -5,7 +5,6 @@ waits for ever where a cluster's scheduler is gone, and says nothing of which ta
 so tasks are handed to the engines as they are: each gives back futures of the standard library.
 """
 
-import os
 import pickle
 import secrets
 import tempfile
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, cast
 
 from joblib.parallel import get_active_backend
+
+from .tiles import n_cores
 
 PING = 10.0  # seconds that a scheduler has to answer
 WITHOUT_WORKERS = 20.0  # seconds that a cluster may be without any
@@ -251,8 +252,7 @@ def active(n_jobs: int | None) -> Engine | None:
     if name == "RayBackend":
         return _Ray(most)
     if name == "LokyBackend":
-        n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        return _Loky(most or n_cores or os.cpu_count() or 1)
+        return _Loky(most or n_cores())
     raise ValueError(
         f"joblib's backend {name} cannot run experts (JAX does not survive a fork); use "
         "parallel_config with 'loky', 'dask' or 'ray', or 'threading' for this process."

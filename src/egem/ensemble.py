@@ -104,7 +104,7 @@ class Ensemble(Cached):
         batch : Batch
             Prepared cases.
         n_jobs : int or None
-            Threads, None for one a core.
+            Threads, None for all cores.
         bar : callable
             Receives progress, in cases.
         wanted : Wanted

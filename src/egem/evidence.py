@@ -81,7 +81,7 @@ def weigh(
     bends : mapping of str to Bends, optional
         Bent copies of all training cases in each space, where there are so few that these help.
     n_jobs : int or None, default 1
-        Threads, None for one a core; or workers, see :mod:`egem.shards`.
+        Threads, None for all cores; or workers, see :mod:`egem.shards`.
 
     Returns
     -------

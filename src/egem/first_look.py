@@ -20,7 +20,7 @@ from jaxtyping import Float
 from .arrays import AnyArray
 from .decoder import decode_with_jacobian
 from .metric import Metric, inner, squared
-from .search import FIRST_DAMPING, Model, Searcher, Standing, Targets, damped_step, posterior
+from .search import FIRST_DAMPING, Model, Searcher, Standing, Targets, posterior, promised
 
 MOST_SEEN = 2**24  # floats of all views that are kept at a time
 
@@ -102,12 +102,10 @@ def _begun(
             searcher, metric, strength, code[None], jnp.full((1, 1), n_observed), of_code
         )
 
-        def promise(gradient: Float[AnyArray, " k"]) -> Float[AnyArray, ""]:
-            there = at._replace(gradient=gradient, curvature=at.curvature[0])
-            return damped_step(there, 0.0) @ gradient
-
-        promises = jax.vmap(promise)(at.gradient)
         n, k = at.gradient.shape
+        # The curvature is mapped over by no axis: one factor serves all cases.
+        promise = jax.vmap(lambda g: promised(at._replace(gradient=g, curvature=at.curvature[0])))
+        promises = promise(at.gradient)
         curvature = jnp.broadcast_to(at.curvature, (n, k, k))
         return at._replace(prior=jnp.broadcast_to(at.prior, n), curvature=curvature), promises
 

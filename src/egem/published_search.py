@@ -107,7 +107,7 @@ def settle(
     batch : Batch
         Prepared cases.
     n_jobs : int or None
-        Threads, None for one a core.
+        Threads, None for all cores.
     bar : callable
         Receives progress, in cases.
     keys : callable

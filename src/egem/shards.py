@@ -43,7 +43,7 @@ def dispatch(
     tasks : sequence
         The tasks.
     n_jobs : int or None
-        Threads or workers; None takes one for each core, or all workers.
+        Threads or workers; None uses all cores, or all workers.
     bar : callable
         Receives progress, in names.
     finished : callable

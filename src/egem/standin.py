@@ -73,7 +73,7 @@ def nearest_shown(
     imagination : Imagination
         What experts are shown.
     n_jobs : int or None, default 1
-        Threads, None for one a core; or workers, see :mod:`egem.shards`.
+        Threads, None for all cores; or workers, see :mod:`egem.shards`.
 
     Returns
     -------

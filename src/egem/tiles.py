@@ -100,7 +100,7 @@ def run(
     tasks : iterable
         The tasks.
     n_jobs : int or None
-        Threads; None or -1 takes one for each core (XLA runs these small programs on one).
+        Threads; None or -1 uses all cores (XLA runs these small programs on one).
     bar : callable
         Receives the progress of all tasks together.
     in_turns : bool, default False
@@ -123,8 +123,8 @@ def run(
         with lock:
             bar(amount)
 
-    of_two_cores = 3 if in_turns else 2
-    n_threads = n_jobs if n_jobs and n_jobs > 0 else _n_cores() * of_two_cores // 2
+    cores = n_cores()
+    n_threads = n_jobs if n_jobs and n_jobs > 0 else cores + in_turns * (cores // 2)
     if n_threads == 1 or len(tasks) == 1 or getattr(_thread, "is_worker", False):
         return [work(task, advance) for task in tasks]
     with plain_products():
@@ -139,7 +139,8 @@ def run(
             raise
 
 
-def _n_cores() -> int:
+def n_cores() -> int:
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

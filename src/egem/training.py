@@ -109,7 +109,7 @@ def train(
     seed : int
         Seed.
     n_jobs : int or None
-        Threads, None for one a core; or workers, see :mod:`egem.shards`.
+        Threads, None for all cores; or workers, see :mod:`egem.shards`.
     bar : callable
         Receives progress, in experts.
     shelf : Shelf, optional

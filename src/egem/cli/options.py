@@ -24,7 +24,7 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Makes the run repeatab
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, help="Threads; default one a core.")
+    int | None, typer.Option("--jobs", "-j", min=1, help="Threads; default all cores.")
 ]
 Cluster = Annotated[
     str | None,
