@@ -69,7 +69,7 @@ $(VENV)/python-ready:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
-KERNEL := hatch_build.py $(wildcard src/egem/kernel/*.?pp src/egem/kernel/*.cc)
+KERNEL := hatch_build.py $(wildcard src/egem/runtime/kernel/*.?pp src/egem/runtime/kernel/*.cc)
 
 $(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .

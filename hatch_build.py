@@ -13,7 +13,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-SOURCE = Path(__file__).parent / "src/egem/kernel"
+SOURCE = Path(__file__).parent / "src/egem/runtime/kernel"
 LIBRARY = SOURCE / "libegem.so"
 FLAGS = [
     *("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden"),
@@ -74,7 +74,7 @@ else:
             build_data["pure_python"] = False
             tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
             build_data["tag"] = f"py3-none-{tag}"
-            build_data["artifacts"].append("src/egem/kernel/libegem.so")
+            build_data["artifacts"].append("src/egem/runtime/kernel/libegem.so")
 
 
 if __name__ == "__main__":

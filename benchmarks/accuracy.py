@@ -28,15 +28,15 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from accuracy_report import ABLATION, AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.baselines.forward_lstm import ForwardLSTMClassifier
-from egem.calibration import RIDGE, scatter_of
-from egem.hulls import Candidate, hull, log_losses
-from egem.inversion import decisive
-from egem.metric import bind
-from egem.paper.other_rows import scaled_ridge, shrunk_discriminant
-from egem.selection import dtw_distances
-from egem.standin import nearest_losses
-from egem.validation import as_cases
+from egem.apps.paper.baselines.forward_lstm import ForwardLSTMClassifier
+from egem.apps.paper.other_rows import scaled_ridge, shrunk_discriminant
+from egem.calibration.proxy import nearest_losses
+from egem.calibration.temperature import RIDGE, scatter_of
+from egem.data.selection import dtw_distances
+from egem.data.validation import as_cases
+from egem.ensemble.linear import Candidate, hull, log_losses
+from egem.ensemble.metric import bind
+from egem.ensemble.result import decisive
 from table import append, done
 
 OUT = Path("docs/benchmarks")

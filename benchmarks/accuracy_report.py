@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from egem.paper.tables import interval
+from egem.apps.paper.tables import interval
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

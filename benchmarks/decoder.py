@@ -25,8 +25,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from egem import native
-from egem.decoder import Expert, decode, decode_with_jacobian, init_default, normal_products
+from egem.ensemble.decoder import (
+    Expert,
+    decode,
+    decode_with_jacobian,
+    init_default,
+    normal_products,
+)
+from egem.runtime import native
 
 SHAPES = {  # experts, codes each, code entries, cells, channels, steps
     "characters, published size": (20, 400, 4, 10, 3, 205),

@@ -29,7 +29,7 @@ from pens import stroke_of, symbols, written
 from serving import settled
 
 STAGES = 0.2, 0.4, 0.6, 0.8, 1.0  # shares of a letter's time
-EGEM = [sys.executable, "-c", "from egem.cli import app; app()", "serve", "--no-browser"]
+EGEM = [sys.executable, "-c", "from egem.apps.cli import app; app()", "serve", "--no-browser"]
 
 
 def main() -> None:

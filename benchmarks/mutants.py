@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from egem.durable import checksum
+from egem.runtime.files import checksum
 
 ODD: tuple[Any, ...] = (
     *(0, -1, 1, 2, 7, 255, 2**31, 2**63, 10**30, -(2**40), 0.5, 1e308, -1e-300),

@@ -24,8 +24,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from egem import EGEMClassifier
-from egem.folds import FEWEST_HELD, MOST_PAIRS
-from egem.tiles import overheard
+from egem.calibration.folds import FEWEST_HELD, MOST_PAIRS
+from egem.runtime.parallel import overheard
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FIELDS = ("part", "workers", "classes", "cases", "updates", "fit", "train", "predict")

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from egem.web.app import create_app
+from egem.apps.web.app import create_app
 
 PATIENCE = 300.0  # seconds that tests wait for an answer of a machine that is busy otherwise
 

@@ -34,7 +34,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from accuracy import OUT, Rocket, Split, flat, padded, split
 from egem import EGEMClassifier
-from egem.selection import dtw_distances
+from egem.data.selection import dtw_distances
 from speed_report import write_report
 from table import append, done
 

@@ -56,7 +56,7 @@ def kill_saves(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
     seen, most_drafts = [0, 0], 0
     # Forked from a process that has imported, but never computed: hundreds start quickly so.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["egem.persistence", "egem.classifier"])
+    context.set_forkserver_preload(["egem.io.model_file", "egem.classifier"])
     for _ in range(times):
         here, there = context.Pipe(duplex=False)
         process = context.Process(target=save_for_ever, args=(path, there))

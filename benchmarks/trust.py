@@ -38,8 +38,8 @@ from sklearn.preprocessing import StandardScaler
 
 from accuracy import OUT, Rocket, Split, flat, padded, split
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.evaluation import reliability
-from egem.heldout import conformal_sets, p_values
+from egem.calibration.conformal import conformal_sets, p_values
+from egem.evaluate import reliability
 from table import append, done
 from trust_report import write_report
 

@@ -20,7 +20,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.explanation_plot import explanation
+from egem.viz.explanation_plot import explanation
 from searching import Contest, model_to_draw, telling
 from sketching import DARK, LIGHT, Cell, Frame, arrow, bars, blank, box, draw
 

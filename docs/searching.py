@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.arena import Arena
-from egem.contest import follow
-from egem.prepare import Batch
-from egem.screening import decoded
-from egem.sources import own_file
+from egem.data.preparation import Batch
+from egem.data.sources import own_file
+from egem.ensemble.bank import Arena
+from egem.ensemble.codebook import decoded
+from egem.ensemble.search import follow
 
 LETTERS = "aeghlmnpuy"
 

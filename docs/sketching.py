@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from egem.drawing import PALETTE
+from egem.viz.style import PALETTE
 
 
 class Ink(NamedTuple):

@@ -103,7 +103,7 @@ def _fit_on_ray(given, answer, kept, victim):
     from ray.util.joblib import register_ray
 
     from egem import EGEMClassifier
-    from egem.engines import ClusterLost
+    from egem.errors import ClusterLost
 
     X, y, parameters = pickle.loads(given.read_bytes())
     ray.init(num_cpus=3, include_dashboard=False, logging_level="ERROR")

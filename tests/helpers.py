@@ -6,7 +6,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from egem.durable import checksum
+from egem.runtime.files import checksum
 
 QUICK = {"n_cells": 8, "n_updates": 100, "random_state": 0}
 

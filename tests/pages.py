@@ -13,7 +13,7 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 from typer.testing import CliRunner
 
-from egem.cli import app
+from egem.apps.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -11,7 +11,7 @@ from aeon.datasets import load_japanese_vowels
 from aeon.testing.estimator_checking import parametrize_with_checks
 
 from egem import EGEMClassifier
-from egem.aeon_face import AeonEGEMClassifier
+from egem.aeon import AeonEGEMClassifier
 
 SMALL = {"n_cells": 4, "n_updates": 20, "augment": "none", "align": "start", "random_state": 0}
 
@@ -96,6 +96,6 @@ def test_threads_are_counted_as_aeon_does_and_change_nothing(vowel_model, vowels
 
 def test_without_aeon_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "aeon.classification.base", None)
-    monkeypatch.delitem(sys.modules, "egem.aeon_face")
+    monkeypatch.delitem(sys.modules, "egem.aeon")
     with pytest.raises(ImportError, match=r"pip install 'egem\[data\]'"):
-        importlib.import_module("egem.aeon_face")
+        importlib.import_module("egem.aeon")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egem import load_dataset
-from egem.augment import GAIN, bent_copies, deform, guess_kind, make_pool, n_coordinates
-from egem.prepare import Batch
+from egem.data.augment import GAIN, bent_copies, deform, guess_kind, make_pool, n_coordinates
+from egem.data.preparation import Batch
 
 KINDS = ("none", "series", "pen", "image")
 

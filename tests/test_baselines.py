@@ -5,8 +5,8 @@ import pytest
 from sklearn.base import clone
 
 from egem import few_shot_split, load_dataset
-from egem.baselines.forward_lstm import ForwardLSTMClassifier
-from egem.baselines.one_generator import OneGeneratorClassifier
+from egem.apps.paper.baselines.forward_lstm import ForwardLSTMClassifier
+from egem.apps.paper.baselines.one_generator import OneGeneratorClassifier
 
 
 @pytest.fixture(scope="module")

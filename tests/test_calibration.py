@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from egem.calibration import (
+from egem.calibration.folds import held_out
+from egem.calibration.temperature import (
     SHARPNESSES,
     SHRINKAGES,
     choose_metric,
@@ -15,10 +16,9 @@ from egem.calibration import (
     scatter_of,
     surprise,
 )
-from egem.folds import held_out
-from egem.hulls import Candidate, hull, log_losses
-from egem.metric import class_scatter, whitened
-from egem.prepare import Batch
+from egem.data.preparation import Batch
+from egem.ensemble.linear import Candidate, hull, log_losses
+from egem.ensemble.metric import class_scatter, whitened
 
 STEPS, CHANNELS = 6, 2
 P = STEPS * CHANNELS

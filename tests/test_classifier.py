@@ -14,8 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from egem import EGEMClassifier
-from egem.calibration import probabilities
-from egem.training import label_key
+from egem.calibration.temperature import probabilities
+from egem.ensemble.training import label_key
 from helpers import QUICK, make_waves
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from egem import EGEMClassifier, __version__, load_dataset, write_long
-from egem.cli import app
+from egem.apps.cli import app
 
 
 def egem(*arguments: str) -> Result:
@@ -142,7 +142,7 @@ def test_unlabelled_data_cannot_be_fitted(files):
 
 
 def test_ctrl_c_stops_with_130_and_leaves_nothing(tmp_path):
-    announced = "from egem.cli import app; print('ready', flush=True); app()"
+    announced = "from egem.apps.cli import app; print('ready', flush=True); app()"
     run = subprocess.Popen(
         [sys.executable, "-c", announced, "fit", "digits", "-o", "m.st", "--updates", "1000000"],
         cwd=tmp_path,
@@ -163,7 +163,7 @@ def test_ctrl_c_stops_with_130_and_leaves_nothing(tmp_path):
 def test_ctrl_c_is_not_lost_in_a_callback_of_the_garbage_collector(tmp_path):
     swallowing = (
         "import gc, os, signal, time\n"
-        "from egem.interrupt import insistent_interrupt\n"
+        "from egem.apps.interrupt import insistent_interrupt\n"
         "def callback(phase, info):\n"
         "    if phase == 'start' and not lost: lost.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "    time.sleep(0)\n"
@@ -294,7 +294,7 @@ def test_a_model_remembers_the_step_of_its_grid(tmp_path):
 
 
 def test_bench_tells_what_it_needs_where_there_is_no_checkout(monkeypatch, tmp_path):
-    monkeypatch.setattr("egem.cli.bench.SCRIPT", tmp_path / "speed.py")
+    monkeypatch.setattr("egem.apps.cli.bench.SCRIPT", tmp_path / "speed.py")
     done = egem("bench")
     assert done.exit_code == 1 and "clone the repository" in done.stderr
 
@@ -302,7 +302,7 @@ def test_bench_tells_what_it_needs_where_there_is_no_checkout(monkeypatch, tmp_p
 def test_bench_passes_on_what_the_benchmark_says(monkeypatch, tmp_path):
     script = tmp_path / "speed.py"
     script.write_text("import sys; print(sys.argv[1:]); sys.exit('growth' in sys.argv and 3)")
-    monkeypatch.setattr("egem.cli.bench.SCRIPT", script)
+    monkeypatch.setattr("egem.apps.cli.bench.SCRIPT", script)
     assert egem("bench", "--part", "start", "-o", str(tmp_path), "--quiet").exit_code == 0
     assert egem("bench", "--part", "growth", "-o", str(tmp_path)).exit_code == 1
 
@@ -311,5 +311,5 @@ def test_the_log_goes_to_stderr_where_it_is_asked_for():
     model = str(Path(__file__).parent / "fixtures" / "format-1.safetensors")
     quiet, told = egem("info", model), egem("--log-level", "info", "info", model)
     assert quiet.stderr == "" and told.stdout == quiet.stdout
-    assert "INFO egem.persistence: read" in told.stderr
+    assert "INFO egem.io.model_file: read" in told.stderr
     assert egem("--log-level", "loud", "info").exit_code == 2

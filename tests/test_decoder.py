@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from egem.decoder import Expert, decode, init_default, init_published
+from egem.ensemble.decoder import Expert, decode, init_default, init_published
 
 K, H, C, T = 3, 5, 2, 17
 

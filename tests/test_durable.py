@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import egem
-from egem.durable import whole_file, write_whole
-from egem.longformat import write_long
+from egem.data.long_format import write_long
+from egem.runtime.files import whole_file, write_whole
 
 DIES = """
 import sys, time

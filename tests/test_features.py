@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from egem.features import KERNELS, N_THRESHOLDS, _shares_above, _views, fit_convolutions
+from egem.ensemble.features import KERNELS, N_THRESHOLDS, _shares_above, _views, fit_convolutions
 
 
 def bumps(n, length=60, n_channels=2, seed=0):

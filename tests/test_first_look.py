@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from egem.arena import Bound
-from egem.first_look import View, look, views
-from egem.search import advance, start
+from egem.ensemble.bank import Bound
+from egem.ensemble.first_look import View, look, views
+from egem.ensemble.lm import advance, start
 from test_inversion import STRENGTH, E, K, N, T, make_arena, make_batch, make_metric
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egem import EGEMClassifier, ModelFileError, persistence
+from egem import EGEMClassifier, ModelFileError
+from egem.io import model_file as persistence
 from helpers import make_waves, rewritten
 
 FIXTURES = Path(__file__).parent / "fixtures"

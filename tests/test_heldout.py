@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from egem import EGEMClassifier
-from egem.calibration import probabilities
-from egem.heldout import HeldOut, conformal_sets, log_odds, p_values
+from egem.calibration.conformal import HeldOut, conformal_sets, log_odds, p_values
+from egem.calibration.temperature import probabilities
 from helpers import QUICK, make_waves
 
 finite = st.floats(-50, 50)

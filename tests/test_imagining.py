@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import norm
 
-from egem.completion import band, posterior
-from egem.evaluation import evaluate
-from egem.evaluation_page import evaluation_page
-from egem.explaining import loss_shares
-from egem.explanation_page import explanation_page
-from egem.explanation_plot import explanation
-from egem.metric import Metric, bind, squared
+from egem.ensemble.completion import band, posterior
+from egem.ensemble.metric import Metric, bind, squared
+from egem.evaluate import evaluate
+from egem.explain import loss_shares
+from egem.viz.evaluation_page import evaluation_page
+from egem.viz.explanation_page import explanation_page
+from egem.viz.explanation_plot import explanation
 
 
 def a_metric(n_values, seed=0):

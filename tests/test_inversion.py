@@ -8,15 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from egem.arena import Arena, Bound, Search, Team
-from egem.contest import LOOKS, NEAREST, WINNER, Wanted, compete, follow
-from egem.decoder import decode, init_default
-from egem.inversion import Evidence, class_index, decisive
-from egem.metric import class_scatter, mse, patterns_of, whitened
-from egem.prepare import Batch
-from egem.published_search import on_simplex, published_adam
-from egem.screening import Books, decoded, screen
-from egem.search import (
+from egem.data.preparation import Batch
+from egem.ensemble.bank import Arena, Bound, Search, Team
+from egem.ensemble.codebook import Books, decoded, screen
+from egem.ensemble.decoder import decode, init_default
+from egem.ensemble.lm import (
     TOLERANCE,
     Searcher,
     Targets,
@@ -25,7 +21,11 @@ from egem.search import (
     linearised,
     start,
 )
-from egem.tiles import in_tiles
+from egem.ensemble.metric import class_scatter, mse, patterns_of, whitened
+from egem.ensemble.published import on_simplex, published_adam
+from egem.ensemble.result import Evidence, class_index, decisive
+from egem.ensemble.search import LOOKS, NEAREST, WINNER, Wanted, compete, follow
+from egem.runtime.parallel import in_tiles
 
 K, H, C, T = 3, 5, 2, 12
 P = T * C

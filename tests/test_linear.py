@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from egem import linear
+from egem.runtime import linalg as linear
 
 
 def matrix():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.metric import (
+from egem.data.preparation import Batch
+from egem.ensemble.metric import (
     GUESSED_FREEDOM,
     MOST_DIRECTIONS,
     NOISE_WITHOUT_CASES,
@@ -23,7 +24,6 @@ from egem.metric import (
     squared,
     whitened,
 )
-from egem.prepare import Batch
 
 STEPS, CHANNELS = 4, 3
 P = STEPS * CHANNELS

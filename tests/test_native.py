@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from egem import features, native
-from egem.decoder import (
+from egem.ensemble import features
+from egem.ensemble.decoder import (
     decode,
     decode_with_jacobian,
     init_published,
     normal_products,
     scan,
 )
+from egem.runtime import native
 
 needs_kernel = pytest.mark.skipif(native.KERNEL is None, reason="no native decoder here")
 

@@ -14,17 +14,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from egem.decoder import decode, init_published
-from egem.metric import Metric
-from egem.paper import experts, reproduce
-from egem.paper.protocol import CHARACTERS, MNIST, PUBLISHED, Task, draw
-from egem.paper.report import write_report
-from egem.paper.reproduce import plan
-from egem.paper.runs import Run, Store, chosen
-from egem.paper.search import code_gradient, imagine, invert_stacked
-from egem.paper.tables import Results
-from egem.published_search import published_adam
-from egem.search import Targets
+from egem.apps.paper import experts, reproduce
+from egem.apps.paper.protocol import CHARACTERS, MNIST, PUBLISHED, Task, draw
+from egem.apps.paper.report import write_report
+from egem.apps.paper.reproduce import plan
+from egem.apps.paper.runs import Run, Store, chosen
+from egem.apps.paper.search import code_gradient, imagine, invert_stacked
+from egem.apps.paper.tables import Results
+from egem.ensemble.decoder import decode, init_published
+from egem.ensemble.lm import Targets
+from egem.ensemble.metric import Metric
+from egem.ensemble.published import published_adam
 from pages import ROOT
 
 TINY = replace(

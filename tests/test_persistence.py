@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from egem import EGEMClassifier, ModelFileError, persistence
-from egem.persistence import load, save
+from egem import EGEMClassifier, ModelFileError
+from egem.io import model_file as persistence
+from egem.io.model_file import load, save
 from helpers import QUICK, make_waves, rewritten
 
 

@@ -5,12 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem import EGEMClassifier, folds, pieces
-from egem.folds import few_of_all, holding
-from egem.hulls import Candidate, hull, log_losses
-from egem.metric import class_scatter
-from egem.pieces import n_pieces, span
-from egem.spaces import as_batch
+from egem import EGEMClassifier
+from egem.calibration import folds
+from egem.calibration.folds import few_of_all, holding
+from egem.ensemble import pieces
+from egem.ensemble.linear import Candidate, hull, log_losses
+from egem.ensemble.metric import class_scatter
+from egem.ensemble.pieces import n_pieces, span
+from egem.ensemble.views import as_batch
 from helpers import QUICK, make_waves
 
 WAY = [Candidate(0.5, 1.0, 1.0)]

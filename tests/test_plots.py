@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from egem import EGEMClassifier, load_dataset
-from egem.drawing import save, text_width
-from egem.plots import loss_heatmap, reconstruction_rows
+from egem.viz.plots import loss_heatmap, reconstruction_rows
+from egem.viz.style import save, text_width
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.prepare import MAX_STEPS, Preparation, fit_preparation, stretched
+from egem.data.preparation import MAX_STEPS, Preparation, fit_preparation, stretched
 
 
 def make_cases(lengths, n_channels=2, seed=0):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from egem.cli import app
+from egem.apps.cli import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -10,9 +10,10 @@ from joblib import parallel_config
 
 from clusters import after_first, ray_script, slices, started
 from egem import EGEMClassifier
-from egem.checkpoint import Folder
-from egem.engines import ClusterLost, active
-from egem.shards import WorkerDied, dispatch
+from egem.errors import ClusterLost, WorkerDied
+from egem.io.checkpoint import Folder
+from egem.runtime.dispatch import dispatch
+from egem.runtime.executors import active
 from helpers import make_waves
 
 LABELS = tuple(f"c{i:02d}" for i in range(24))
@@ -174,7 +175,7 @@ def test_a_killed_dask_scheduler_is_told_soon_and_finished_shards_are_kept(many,
 @pytest.mark.slow
 def test_nobody_at_an_address_is_told():
     pytest.importorskip("distributed")
-    from egem.cluster import working_on
+    from egem.runtime.cluster import working_on
 
     with pytest.raises(ClusterLost, match="no Dask scheduler answers"), working_on("127.0.0.1:1"):
         pass

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from egem.calibration import surprise
-from egem.evidence import PRIOR_SPREAD, fit_weights, weigh
-from egem.hulls import MOST_HULL_DIRECTIONS, Candidate, hull, log_losses
-from egem.metric import class_scatter
-from egem.spaces import as_batch
-from egem.standin import Imagination
+from egem.calibration.proxy import Imagination
+from egem.calibration.temperature import surprise
+from egem.calibration.weights import PRIOR_SPREAD, fit_weights, weigh
+from egem.ensemble.linear import MOST_HULL_DIRECTIONS, Candidate, hull, log_losses
+from egem.ensemble.metric import class_scatter
+from egem.ensemble.views import as_batch
 from test_calibration import CLASSES, make_batch
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from egem.augment import deform, n_coordinates
-from egem.folds import held_out
-from egem.metric import class_scatter
-from egem.prepare import Batch
-from egem.standin import Imagination, nearest_shown
+from egem.calibration.folds import held_out
+from egem.calibration.proxy import Imagination, nearest_shown
+from egem.data.augment import deform, n_coordinates
+from egem.data.preparation import Batch
+from egem.ensemble.metric import class_scatter
 
 CLASSES = np.repeat(np.arange(4), 5)
 

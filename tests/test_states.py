@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from egem import EGEMClassifier
-from egem.inversion import State
+from egem.ensemble.result import State
 from helpers import QUICK, make_waves
 
 
@@ -91,8 +91,8 @@ def test_the_log_tells_of_fits_searches_and_files(tmp_path, caplog):
         "egem.classifier: fit: 3 classes, 6 cases",
         "egem.classifier: fit: prepare ",
         "egem.inverting: invert 6 cases: prepare ",
-        "egem.persistence: wrote ",
-        "egem.persistence: read ",
+        "egem.io.model_file: wrote ",
+        "egem.io.model_file: read ",
     ):
         assert any(line.startswith(beginning) for line in told), beginning
 

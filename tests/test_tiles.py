@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.tiles import Progress, bucket, overheard, run, stack, tiled
+from egem.runtime.parallel import Progress, bucket, overheard, run, stack, tiled
 
 
 @given(st.integers(0, 200), st.integers(1, 40))
@@ -54,7 +54,7 @@ def test_threads_do_work_side_by_side():
 def test_threads_that_take_turns_are_more_than_cores_unless_a_number_was_asked_for(
     monkeypatch, n_jobs, most
 ):
-    monkeypatch.setattr("egem.tiles.n_cores", lambda: 2)
+    monkeypatch.setattr("egem.runtime.parallel.n_cores", lambda: 2)
     there = threading.Semaphore(0)
     gone = threading.Event()
     at_once = []

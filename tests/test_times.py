@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from egem import EGEMClassifier, on_grid, read_data, time_step
-from egem.timesteps import choose_step, rows_of
+from egem.data.timesteps import choose_step, rows_of
 from helpers import QUICK
 
 NAN = float("nan")

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from egem import TrainingDiverged, descent, training
-from egem.codes import LEAST_SPREAD, MOST_ONE_HOT, ONE_HOT_PRECISION, case_codes
-from egem.decoder import decode, init_default
-from egem.descent import training_loss
-from egem.prepare import Batch
-from egem.recipe import Recipe
-from egem.training import train
+from egem import TrainingDiverged
+from egem.data.preparation import Batch
+from egem.ensemble import descent, training
+from egem.ensemble.codes import LEAST_SPREAD, MOST_ONE_HOT, ONE_HOT_PRECISION, case_codes
+from egem.ensemble.decoder import decode, init_default
+from egem.ensemble.descent import training_loss
+from egem.ensemble.recipe import Recipe
+from egem.ensemble.training import train
 
 STEPS, CHANNELS = 12, 2
 QUICK = Recipe(n_cells=4, n_updates=30, kind="series")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from egem.validation import as_cases, as_labels, check_spread, is_table
+from egem.data.validation import as_cases, as_labels, check_spread, is_table
 
 VALUES = np.arange(12.0).reshape(2, 1, 6)
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egem import EGEMClassifier
-from egem.heldout import p_values
-from egem.yardstick import STEEPEST, Line, as_experts_would
+from egem.calibration.conformal import p_values
+from egem.calibration.yardstick import STEEPEST, Line, as_experts_would
 from helpers import QUICK
 
 

@@ -18,35 +18,35 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 # Names load on first use, so that `import egem` costs next to nothing beyond JAX.
 _HOME = {
     "EGEMClassifier": "classifier",
-    "Inversion": "inversion",
-    "TrainingDiverged": "training",
-    "ModelFileError": "persistence",
-    "DatasetUnavailable": "sources",
-    "available_datasets": "datasets",
-    "few_shot_split": "splits",
-    "load_dataset": "datasets",
-    "on_grid": "grid",
-    "read_data": "readers",
-    "time_step": "longformat",
-    "write_long": "longformat",
-    "select": "selection",
+    "Inversion": "ensemble.result",
+    "TrainingDiverged": "errors",
+    "ModelFileError": "errors",
+    "DatasetUnavailable": "errors",
+    "available_datasets": "data.datasets",
+    "few_shot_split": "data.splits",
+    "load_dataset": "data.datasets",
+    "on_grid": "data.grid",
+    "read_data": "data.readers",
+    "time_step": "data.long_format",
+    "write_long": "data.long_format",
+    "select": "data.selection",
 }
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 if TYPE_CHECKING:
-    from .classifier import EGEMClassifier as EGEMClassifier
-    from .datasets import available_datasets as available_datasets
-    from .datasets import load_dataset as load_dataset
-    from .grid import on_grid as on_grid
-    from .inversion import Inversion as Inversion
-    from .longformat import time_step as time_step
-    from .longformat import write_long as write_long
-    from .persistence import ModelFileError as ModelFileError
-    from .readers import read_data as read_data
-    from .selection import select as select
-    from .sources import DatasetUnavailable as DatasetUnavailable
-    from .splits import few_shot_split as few_shot_split
-    from .training import TrainingDiverged as TrainingDiverged
+    from egem.classifier import EGEMClassifier as EGEMClassifier
+    from egem.data.datasets import available_datasets as available_datasets
+    from egem.data.datasets import load_dataset as load_dataset
+    from egem.data.grid import on_grid as on_grid
+    from egem.data.long_format import time_step as time_step
+    from egem.data.long_format import write_long as write_long
+    from egem.data.readers import read_data as read_data
+    from egem.data.selection import select as select
+    from egem.data.splits import few_shot_split as few_shot_split
+    from egem.ensemble.result import Inversion as Inversion
+    from egem.errors import DatasetUnavailable as DatasetUnavailable
+    from egem.errors import ModelFileError as ModelFileError
+    from egem.errors import TrainingDiverged as TrainingDiverged
 
 
 def __getattr__(name: str) -> Any:

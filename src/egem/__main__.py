@@ -1,6 +1,6 @@
 """``python -m egem``, the same as ``egem``."""
 
-from .cli import app
+from egem.apps.cli import app
 
 if __name__ == "__main__":
     app(prog_name="egem")

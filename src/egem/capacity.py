@@ -12,7 +12,7 @@ batch      16 up to 16 cases, 32 up to 256, 64 beyond
 ========== ============================================== ==================================
 
 Cells, code and updates can be set: ``n_cells``, ``code_size``, ``n_updates``. Steps, too, follow
-from the data: see :func:`egem.prepare.fit_preparation`.
+from the data: see :func:`egem.data.preparation.fit_preparation`.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from .metric import Scatter
+from egem.ensemble.metric import Scatter
 
 HELD = 0.9  # share of the variance within classes that learned codes have to hold
 FEWEST, MOST = 4, 16  # entries of a learned code

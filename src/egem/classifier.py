@@ -10,15 +10,22 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .augment import Kind
-from .ensemble import Ensemble
-from .growth import Growth
-from .imagination import Imagination
-from .joint import JointMetric
-from .kept import keep
-from .measure import Material, fit_metric
-from .metric import Metric
-from .parameters import (
+from egem.calibration.fit import Material, fit_metric
+from egem.calibration.yardstick import as_experts_would
+from egem.data.augment import Kind
+from egem.data.preparation import Preparation
+from egem.data.validation import as_labels, check_spread
+from egem.ensemble.experts import Ensemble
+from egem.ensemble.joint import JointMetric
+from egem.ensemble.lm import PRIOR_STRENGTH
+from egem.ensemble.metric import Metric
+from egem.ensemble.recipe import Codes
+from egem.ensemble.views import Representation
+from egem.imagination import Imagination
+from egem.incremental import Growth
+from egem.kept import keep
+from egem.runtime.timings import Phases
+from egem.settings import (
     check_parameters,
     kind_of,
     preparation_of,
@@ -27,13 +34,6 @@ from .parameters import (
     search_of,
     seed_of,
 )
-from .phases import Phases
-from .prepare import Preparation
-from .recipe import Codes
-from .search import PRIOR_STRENGTH
-from .spaces import Representation
-from .validation import as_labels, check_spread
-from .yardstick import as_experts_would
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         convolution features, which forgive shifts, with those that the class's cases span.
         ``"auto"`` joins both, weighed by leaving training cases out; cases of another kind than
         those are left to the residuals. A
-        :class:`egem.spaces.Representation` of yours takes the place of the features. A fitted
+        :class:`egem.ensemble.views.Representation` of yours takes the place of the features. A fitted
         metric (``other.metric_``) is taken as it is.
     shrinkage : float or None, default None
         Weight, in (0, 1], of the identity in the whitened metric of residuals; None chooses it by
@@ -62,7 +62,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
     augment : {"auto", "none", "series", "pen", "image"}, default "auto"
         How training cases are bent to teach what members of a class may look like; experts learn
         the bends as part of their codes. ``"auto"`` judges by the data's shape (see
-        :func:`egem.augment.guess_kind`).
+        :func:`egem.data.augment.guess_kind`).
     recipe : {"default", "published"}, default "default"
         Training as improved here, or as in the paper.
     noise : tuple of float, default (0.0, 0.0)
@@ -312,7 +312,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         OSError
             Where the path cannot be written.
         """
-        from .persistence import save
+        from egem.io.model_file import save
 
         check_is_fitted(self)
         save(self, path)
@@ -343,7 +343,7 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         ModelFileError
             Where it is truncated, corrupted, too large or not a model of this package.
         """
-        from .persistence import load
+        from egem.io.model_file import load
 
         return load(cls, path, max_bytes)
 

@@ -5,17 +5,17 @@ from jaxtyping import Float, Shaped
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from .augment import Kind
-from .compiled import keep_compiled
-from .ensemble import Ensemble
-from .heldout import HeldOut
-from .hulls import Pieces
-from .joint import JointMetric
-from .kept import Kept
-from .metric import Metric
-from .prepare import Batch, Preparation
-from .recipe import Recipe
-from .validation import as_cases, is_table
+from egem.calibration.conformal import HeldOut
+from egem.data.augment import Kind
+from egem.data.preparation import Batch, Preparation
+from egem.data.validation import as_cases, is_table
+from egem.ensemble.experts import Ensemble
+from egem.ensemble.joint import JointMetric
+from egem.ensemble.linear import Pieces
+from egem.ensemble.metric import Metric
+from egem.ensemble.recipe import Recipe
+from egem.kept import Kept
+from egem.runtime.compile_cache import keep_compiled
 
 
 class Fitted(BaseEstimator):

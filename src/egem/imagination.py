@@ -7,12 +7,12 @@ from jaxtyping import Float, Float32, Int
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .calibration import probabilities
-from .completion import LEAST_LIKELY, Completion, band, posterior
-from .explaining import Explanation, explained
-from .inversion import Inversion, class_index
-from .prepare import Batch
-from .recognition import Recognition, check_share
+from egem.calibration.temperature import probabilities
+from egem.data.preparation import Batch
+from egem.ensemble.completion import LEAST_LIKELY, Completion, band, posterior
+from egem.ensemble.result import Inversion, class_index
+from egem.explain import Explanation, explained
+from egem.recognition import Recognition, check_share
 
 
 class Imagination(Recognition):
@@ -150,7 +150,7 @@ class Imagination(Recognition):
         Explanation
             What they imagined, their losses and where these lie along the sequence, the nearest
             training cases, and how the winner's code moved. Drawn by
-            :func:`egem.explanation_plot.explanation`.
+            :func:`egem.viz.explanation_plot.explanation`.
 
         Raises
         ------

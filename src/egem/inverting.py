@@ -12,21 +12,21 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .contest import ALL, Wanted
-from .engines import active
-from .fitted import Fitted
-from .heldout import nothing_held_out
-from .inversion import Evidence, Inversion
-from .judging import Judging, Shard, judge, portable
-from .kept import Kept
-from .metric import Metric
-from .parameters import check_channels
-from .phases import Phases
-from .prepare import Batch
-from .shards import spread
-from .spaces import Representation
-from .tiles import Advance, Progress, plain_products, run
-from .validation import Case
+from egem.calibration.conformal import nothing_held_out
+from egem.data.preparation import Batch
+from egem.data.validation import Case
+from egem.ensemble.metric import Metric
+from egem.ensemble.result import Evidence, Inversion
+from egem.ensemble.search import ALL, Wanted
+from egem.ensemble.views import Representation
+from egem.fitted import Fitted
+from egem.judging import Judging, Shard, judge, portable
+from egem.kept import Kept
+from egem.runtime.dispatch import spread
+from egem.runtime.executors import active
+from egem.runtime.parallel import Advance, Progress, plain_products, run
+from egem.runtime.timings import Phases
+from egem.settings import check_channels
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from .calibration import probabilities
-from .contest import Wanted
-from .inversion import Inversion
-from .tiles import Advance
-from .validation import Case
+from egem.calibration.temperature import probabilities
+from egem.data.validation import Case
+from egem.ensemble.result import Inversion
+from egem.ensemble.search import Wanted
+from egem.runtime.parallel import Advance
 
 
 def portable(inversion: Inversion) -> Inversion:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from .folds import evenly
-from .validation import Case
+from egem.calibration.folds import evenly
+from egem.data.validation import Case
 
 
 class Kept(NamedTuple):

@@ -5,19 +5,19 @@ from typing import Any, Self
 
 import numpy as np
 
-from .checkpoint import Folder
-from .codes import Trained
-from .fitted import Fitted
-from .joint import JointMetric
-from .kept import Kept
-from .measure import Material, fit_metric, measure
-from .metric import Metric
-from .prepare import Batch, Preparation
-from .recipe import Recipe
-from .tiles import Progress
-from .training import train
-from .validation import Case
-from .yardstick import as_experts_would
+from egem.calibration.fit import Material, fit_metric, measure
+from egem.calibration.yardstick import as_experts_would
+from egem.data.preparation import Batch, Preparation
+from egem.data.validation import Case
+from egem.ensemble.codes import Trained
+from egem.ensemble.joint import JointMetric
+from egem.ensemble.metric import Metric
+from egem.ensemble.recipe import Recipe
+from egem.ensemble.training import train
+from egem.fitted import Fitted
+from egem.io.checkpoint import Folder
+from egem.kept import Kept
+from egem.runtime.parallel import Progress
 
 
 class Making(Fitted):

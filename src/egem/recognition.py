@@ -8,13 +8,13 @@ from jaxtyping import Bool, Float, Float32, Shaped
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .calibration import probabilities, sharpest
-from .contest import ALL, NEAREST, WINNER, Wanted
-from .heldout import HeldOut, conformal_sets, p_values
-from .inversion import Inversion
-from .inverting import Inverting
-from .judging import Verdicts, verdicts, winners, without_codes
-from .validation import as_labels
+from egem.calibration.conformal import HeldOut, conformal_sets, p_values
+from egem.calibration.temperature import probabilities, sharpest
+from egem.data.validation import as_labels
+from egem.ensemble.result import Inversion
+from egem.ensemble.search import ALL, NEAREST, WINNER, Wanted
+from egem.inverting import Inverting
+from egem.judging import Verdicts, verdicts, winners, without_codes
 
 NEGLIGIBLE = 1e-3  # sum of probabilities that are not worth a search
 SHARPNESSES = tuple(np.geomspace(0.1, 1000.0, 161))
@@ -131,7 +131,7 @@ class Recognition(Inverting):
         The true class is in the set with a probability of about ``1 - alpha``, over cases like the
         training cases. After :meth:`calibrate` that is guaranteed as long as the cases are
         exchangeable with those given there; after :meth:`fit` alone it is what was measured, since
-        hulls stand in for experts (see :mod:`egem.heldout`). A set may hold several classes, or
+        hulls stand in for experts (see :mod:`egem.calibration.conformal`). A set may hold several classes, or
         none: then the case is like no class as cases usually are.
 
         Parameters

@@ -8,7 +8,7 @@ import pytest
 from websockets.sync.client import connect
 
 from egem import EGEMClassifier, load_dataset
-from egem.sources import own_file
+from egem.data.sources import own_file
 from pens import letters, stroke_of, symbols
 from serving import PATIENCE, settled
 
@@ -176,7 +176,7 @@ def test_a_class_forgets_one_of_its_drawings(scholar, client):
 
 
 def test_the_only_drawing_goes_with_its_class(client, monkeypatch):
-    monkeypatch.setattr("egem.web.teaching.N_UPDATES", 50)
+    monkeypatch.setattr("egem.apps.web.teaching.N_UPDATES", 50)
     teach(client, "zigzag", symbols("zigzag", 1))
     answer = client.post("/api/classes/zigzag/forget", json={"case": 0})
     assert answer.status_code == 409 and "Remove the class" in answer.json()["error"]["remedy"]

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from egem.web.guard import Limits
+from egem.apps.web.guard import Limits
 from serving import PATIENCE, serving
 
 TOKEN = "correct horse battery staple"

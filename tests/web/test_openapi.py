@@ -18,10 +18,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from egem import EGEMClassifier
-from egem.web import teaching
-from egem.web.guard import Limits
-from egem.web.models import Model
-from egem.web.strokes import FRAME, Path
+from egem.apps.web import teaching
+from egem.apps.web.guard import Limits
+from egem.apps.web.models import Model
+from egem.apps.web.strokes import FRAME, Path
 from helpers import QUICK
 from pens import symbols
 from serving import PATIENCE, serving

@@ -14,14 +14,14 @@ import pytest
 from typer.testing import CliRunner
 from websockets.asyncio.client import connect
 
-from egem.cli import app
+from egem.apps.cli import app
 from pens import symbols
 from serving import PATIENCE, settled
 
 MB = 2**20
 MOST_MEMORY = 700 * MB  # beyond what the server has before it is abused
 N_CLIENTS = 50
-EGEM = [sys.executable, "-c", "from egem.cli import app; app()", "serve", "--no-browser"]
+EGEM = [sys.executable, "-c", "from egem.apps.cli import app; app()", "serve", "--no-browser"]
 
 
 def start(folder, *options):

@@ -6,11 +6,11 @@ import os
 import numpy as np
 import pytest
 
-from egem.web import store
-from egem.web.models import Drawing, Model
-from egem.web.schema import Uploaded
-from egem.web.store import BEGINNING, Index, Shelf, is_id, new_id
-from egem.web.trouble import Trouble
+from egem.apps.web import store
+from egem.apps.web.models import Drawing, Model
+from egem.apps.web.schema import Uploaded
+from egem.apps.web.store import BEGINNING, Index, Shelf, is_id, new_id
+from egem.apps.web.trouble import Trouble
 
 
 @pytest.fixture

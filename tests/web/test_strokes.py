@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.web.strokes import N_POINTS, Path, distances, fitted, is_normal
-from egem.web.trouble import Trouble
+from egem.apps.web.strokes import N_POINTS, Path, distances, fitted, is_normal
+from egem.apps.web.trouble import Trouble
 from pens import symbols
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from egem.web.models import Model, drawn
-from egem.web.schema import Stroke
-from egem.web.strokes import N_POINTS, Path
-from egem.web.teaching import new_classifier
-from egem.web.trouble import Trouble
-from egem.web.verdicts import contest, verdict
+from egem.apps.web.models import Model, drawn
+from egem.apps.web.schema import Stroke
+from egem.apps.web.strokes import N_POINTS, Path
+from egem.apps.web.teaching import new_classifier
+from egem.apps.web.trouble import Trouble
+from egem.apps.web.verdicts import contest, verdict
 from pens import PAD, stroke_of, symbols
 
 

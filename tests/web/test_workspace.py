@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from egem.tiles import Progress
-from egem.web import workspace as module
-from egem.web.models import Model
-from egem.web.store import Shelf, new_id
-from egem.web.trouble import Trouble
-from egem.web.work import Closing, Workers
-from egem.web.workspace import MOST_WAITING, Workspace, Workspaces
+from egem.apps.web import workspace as module
+from egem.apps.web.models import Model
+from egem.apps.web.store import Shelf, new_id
+from egem.apps.web.trouble import Trouble
+from egem.apps.web.work import Closing, Workers
+from egem.apps.web.workspace import MOST_WAITING, Workspace, Workspaces
+from egem.runtime.parallel import Progress
 
 
 @pytest.fixture

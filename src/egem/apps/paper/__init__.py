@@ -1,0 +1,5 @@
+"""The published experiments, from one command: see :func:`egem.apps.paper.reproduce.reproduce`."""
+
+from egem.apps.paper.reproduce import Outcome, reproduce
+
+__all__ = ["Outcome", "reproduce"]

@@ -1,0 +1,151 @@
+"""Runs: what there is to do, done once, kept safely, picked up again.
+
+A run is one row of the table at one repeat. When it is finished its record goes to a file of its
+own, written aside and renamed, so that whatever happens loses the run in progress at most. A record
+counts only where its settings are those asked for now. All records together are the results file.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from egem.apps.paper.protocol import Task
+from egem.runtime.files import whole_file
+
+RESULTS = "results.csv"
+COLUMNS = ("run", "dataset", "condition", "row", "repeat", "seed", "settings", "seconds")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row of the table at one repeat.
+
+    Attributes
+    ----------
+    task : Task
+        The problem.
+    condition : str
+        ``"clustered"``, ``"random"``, ``"full"`` or, for what is no row of the table, ``"-"``.
+    row : str
+        Which row; an EGEM row is ``"EGEM 0"`` to ``"EGEM 8"`` by noise setting.
+    repeat : int
+        Which repeat.
+    """
+
+    task: Task
+    condition: str
+    row: str
+    repeat: int
+
+    @property
+    def id(self) -> str:
+        """Name that no other run of the plan has."""
+        return f"{self.task.name}/{self.condition}/{self.row}/{self.repeat}"
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random that is the row's own; the cases drawn are all rows'."""
+        return zlib.crc32(self.id.encode())
+
+    @property
+    def settings(self) -> str:
+        """All that the figures depend on, as JSON."""
+        return json.dumps(asdict(self.task), sort_keys=True)
+
+    @property
+    def file(self) -> str:
+        """Name of its record."""
+        return re.sub(r"\W+", "-", self.id) + ".json"
+
+
+def chosen(runs: Iterable[Run], only: Sequence[str]) -> list[Run]:
+    """Keep the runs that any pattern fits; a pattern fits any part of the name.
+
+    >>> from egem.apps.paper.protocol import MNIST
+    >>> runs = [Run(MNIST, "random", row, 0) for row in ("1NN", "LDA")]
+    >>> [run.id for run in chosen(runs, ["random/L*"])]
+    ['mnist/random/LDA/0']
+    """
+    return [r for r in runs if not only or any(fnmatch(r.id, f"*{p}*") for p in only)]
+
+
+class Store:
+    """Records of finished runs under one folder.
+
+    Parameters
+    ----------
+    out : Path
+        The folder; ``results.csv`` in it and the records in ``runs`` are both believed.
+    """
+
+    def __init__(self, out: Path):
+        self.out = out
+        self.folder = out / "runs"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._records: dict[str, dict[str, Any]] = {}
+        for record in _rows(out / RESULTS):
+            self._records[record["run"]] = record
+        for file in sorted(self.folder.glob("*.json")):
+            record = json.loads(file.read_text())
+            self._records[record["run"]] = record
+
+    def has(self, run: Run) -> bool:
+        """Whether a run is finished with the settings it has now."""
+        record = self._records.get(run.id)
+        return record is not None and record["settings"] == run.settings
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds each finished run took."""
+        return {name: float(r["seconds"]) for name, r in self._records.items()}
+
+    def put(
+        self, run: Run, seconds: float, figures: dict[str, Any], arrays: dict[str, np.ndarray]
+    ) -> None:
+        """Keep a finished run; when this returns, it is on the disk."""
+        record = {
+            "run": run.id,
+            "dataset": run.task.dataset,
+            "condition": run.condition,
+            "row": run.row,
+            "repeat": run.repeat,
+            "seed": run.seed,
+            "settings": run.settings,
+            "seconds": round(seconds, 2),
+            **{k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in figures.items()},
+        }
+        path = self.folder / run.file
+        if arrays:
+            with whole_file(path.with_suffix(".npz")) as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+        with whole_file(path) as file:
+            file.write(json.dumps(record).encode())
+        self._records[run.id] = record
+
+    def write_results(self, runs: Iterable[Run]) -> None:
+        """Write the finished ones of the runs, and others' records, to the results file."""
+        stale = {r.id for r in runs if not self.has(r)}
+        records = [r for name, r in self._records.items() if name not in stale]
+        if not records:
+            return
+        table = pd.DataFrame(sorted(records, key=lambda r: r["run"]))
+        table = table[[*COLUMNS, *sorted(set(table.columns) - set(COLUMNS))]]
+        with whole_file(self.out / RESULTS) as file:
+            file.write(table.to_csv(index=False).encode())
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    table = pd.read_csv(path)
+    return [
+        {k: v for k, v in row.items() if not (isinstance(v, float) and np.isnan(v))}
+        for row in table.to_dict("records")
+    ]

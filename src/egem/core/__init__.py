@@ -1,0 +1,1 @@
+"""The method: one expert, one case, in JAX. Read config, decoder, training, metric, inversion, classify."""

