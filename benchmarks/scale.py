@@ -25,7 +25,7 @@ from scipy.optimize import nnls
 
 from egem import EGEMClassifier
 from egem.calibration.folds import FEWEST_HELD, MOST_PAIRS
-from egem.runtime.parallel import overheard
+from egem.runtime.progress import overheard
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FIELDS = ("part", "workers", "classes", "cases", "updates", "fit", "train", "predict")

@@ -25,7 +25,7 @@ from egem.ensemble.metric import class_scatter, mse, patterns_of, whitened
 from egem.ensemble.published import on_simplex, published_adam
 from egem.ensemble.result import Evidence, class_index, decisive
 from egem.ensemble.search import LOOKS, NEAREST, WINNER, Wanted, compete, follow
-from egem.runtime.parallel import in_tiles
+from egem.runtime.batching import in_tiles
 
 K, H, C, T = 3, 5, 2, 12
 P = T * C

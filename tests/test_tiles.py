@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.runtime.parallel import Progress, bucket, overheard, run, stack, tiled
+from egem.runtime.batching import bucket, stack, tiled
+from egem.runtime.parallel import run
+from egem.runtime.progress import Progress, overheard
 
 
 @given(st.integers(0, 200), st.integers(1, 40))

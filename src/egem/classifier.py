@@ -54,8 +54,8 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         convolution features, which forgive shifts, with those that the class's cases span.
         ``"auto"`` joins both, weighed by leaving training cases out; cases of another kind than
         those are left to the residuals. A
-        :class:`egem.ensemble.views.Representation` of yours takes the place of the features. A fitted
-        metric (``other.metric_``) is taken as it is.
+        :class:`egem.ensemble.views.Representation` of yours takes the place of the features. A
+        fitted metric (``other.metric_``) is taken as it is.
     shrinkage : float or None, default None
         Weight, in (0, 1], of the identity in the whitened metric of residuals; None chooses it by
         leaving training cases out, and for images takes 1 with the metric ``"auto"``.

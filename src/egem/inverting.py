@@ -24,7 +24,8 @@ from egem.judging import Judging, Shard, judge, portable
 from egem.kept import Kept
 from egem.runtime.dispatch import spread
 from egem.runtime.executors import active
-from egem.runtime.parallel import Advance, Progress, plain_products, run
+from egem.runtime.parallel import plain_products, run
+from egem.runtime.progress import Advance, Progress
 from egem.runtime.timings import Phases
 from egem.settings import check_channels
 

@@ -11,7 +11,7 @@ from egem.calibration.temperature import probabilities
 from egem.data.validation import Case
 from egem.ensemble.result import Inversion
 from egem.ensemble.search import Wanted
-from egem.runtime.parallel import Advance
+from egem.runtime.progress import Advance
 
 
 def portable(inversion: Inversion) -> Inversion:

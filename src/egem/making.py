@@ -17,7 +17,7 @@ from egem.ensemble.training import train
 from egem.fitted import Fitted
 from egem.io.checkpoint import Folder
 from egem.kept import Kept
-from egem.runtime.parallel import Progress
+from egem.runtime.progress import Progress
 
 
 class Making(Fitted):

@@ -131,8 +131,8 @@ class Recognition(Inverting):
         The true class is in the set with a probability of about ``1 - alpha``, over cases like the
         training cases. After :meth:`calibrate` that is guaranteed as long as the cases are
         exchangeable with those given there; after :meth:`fit` alone it is what was measured, since
-        hulls stand in for experts (see :mod:`egem.calibration.conformal`). A set may hold several classes, or
-        none: then the case is like no class as cases usually are.
+        hulls stand in for experts (see :mod:`egem.calibration.conformal`). A set may hold several
+        classes, or none: then the case is like no class as cases usually are.
 
         Parameters
         ----------

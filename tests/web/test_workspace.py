@@ -12,7 +12,7 @@ from egem.apps.web.store import Shelf, new_id
 from egem.apps.web.trouble import Trouble
 from egem.apps.web.work import Closing, Workers
 from egem.apps.web.workspace import MOST_WAITING, Workspace, Workspaces
-from egem.runtime.parallel import Progress
+from egem.runtime.progress import Progress
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""What is chosen by leaving training cases out: scatter, view weights, temperature, held-out scores."""
+"""What is chosen by leaving training cases out: scatter, weights, temperature, held-out scores."""

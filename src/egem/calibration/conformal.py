@@ -9,11 +9,11 @@ alike, ``P(p <= alpha) <= alpha`` for the p-value of a case of a known class (do
 * After ``calibrate(X, y)`` both are scored by the same experts, which have seen neither: split
   conformal prediction, and the guarantee holds as it stands.
 * After ``fit`` training cases are held out fold by fold, with hulls of the rest in place of experts
-  (:mod:`egem.calibration.proxy`), moved to where experts would be (:mod:`egem.calibration.yardstick`): cross-conformal,
-  where theory promises ``1 - 2 alpha`` for one scoring rule throughout (Barber, Candes, Ramdas,
-  Tibshirani 2021) and here, with a stand-in, nothing exact. A held-out case knows one fold less of
-  its class than a new one does, so it looks stranger, and the error is on the safe side;
-  ``benchmarks/trust.py`` measures it.
+  (:mod:`egem.calibration.proxy`), moved to where experts would be
+  (:mod:`egem.calibration.yardstick`): cross-conformal, where theory promises ``1 - 2 alpha`` for
+  one scoring rule throughout (Barber, Candes, Ramdas, Tibshirani 2021) and here, with a stand-in,
+  nothing exact. A held-out case knows one fold less of its class than a new one does, so it looks
+  stranger, and the error is on the safe side; ``benchmarks/trust.py`` measures it.
 """
 
 from typing import NamedTuple

@@ -16,8 +16,10 @@ from egem.calibration.folds import selection
 from egem.data.augment import Kind, make_pool
 from egem.data.preparation import Batch
 from egem.ensemble.metric import Metric, Weights, bind, class_scatter, inner, squared, whitened
+from egem.runtime.batching import bucket
 from egem.runtime.dispatch import dispatch
-from egem.runtime.parallel import Advance, bucket, plain_products
+from egem.runtime.parallel import plain_products
+from egem.runtime.progress import Advance
 
 FEWEST_SHOWN = 256
 CLASSES_AT_ONCE = 32  # that a thread or worker looks at

@@ -1,8 +1,9 @@
 """Choices made by leaving training cases out: the metric's shrinkage, the probabilities' sharpness.
 
 Refitting experts for every held-out case would take longer than the fit. A class's hull (the mean
-of its cases plus any combination of their differences, at a price; see :mod:`egem.ensemble.views`) stands
-in for its expert: it is what a linear expert could imagine (METHOD, section 4, points 9 and 11).
+of its cases plus any combination of their differences, at a price; see :mod:`egem.ensemble.views`)
+stands in for its expert: it is what a linear expert could imagine (METHOD, section 4, points 9 and
+11).
 """
 
 from collections.abc import Callable, Sequence

@@ -9,8 +9,8 @@ own losses, in::
 
 Few cases say little about weights, so these are the most probable ones under a log-normal prior
 about ``PRIOR_WEIGHTS`` (chosen on the development splits of eleven data sets together). For the
-experts, which would take too long to train again for each fold, stands what :mod:`egem.calibration.proxy`
-says together with the hulls in the raw space.
+experts, which would take too long to train again for each fold, stands what
+:mod:`egem.calibration.proxy` says together with the hulls in the raw space.
 
 Weights found on training cases mislead where test cases differ from them in kind, as real pictures
 do from the cluster centres of pictures: descriptions of texture then say nothing. Such cases lie

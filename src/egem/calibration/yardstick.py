@@ -1,10 +1,10 @@
 """How much nearer experts come to a new case than what stands in for them when cases are held out.
 
-Held-out cases are scored with a stand-in (:mod:`egem.calibration.proxy`), new ones by the experts, which come
-nearer: held-out cases would look stranger, and less certain, than new ones. But no expert has seen
-the cases of *other* classes. What it makes of some of those, beside what its stand-in made of them,
-tells how the log losses of the one follow from those of the other: nearly along a line, on which
-those of the true class lie as well.
+Held-out cases are scored with a stand-in (:mod:`egem.calibration.proxy`), new ones by the experts,
+which come nearer: held-out cases would look stranger, and less certain, than new ones. But no
+expert has seen the cases of *other* classes. What it makes of some of those, beside what its
+stand-in made of them, tells how the log losses of the one follow from those of the other: nearly
+along a line, on which those of the true class lie as well.
 """
 
 from typing import NamedTuple

@@ -1,1 +1,1 @@
-"""The method: one expert, one case, in JAX. Read config, decoder, training, metric, inversion, classify."""
+"""The method in JAX: read config, decoder, training, metric, inversion, classify."""

@@ -201,8 +201,8 @@ def _pendigits(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
             f"The data set 'pendigits' is not at hand: {searched('pendigits.npz')}, and no "
             "package or archive offers its raw trajectories ready to load. Get pendigits-orig.tra "
             "and pendigits-orig.tes from https://archive.ics.uci.edu/dataset/81, save their pen "
-            "trajectories as pendigits.npz (arrays X, lengths, y, split; help(egem.data.datasets) gives "
-            "the shapes), and set EGEM_DATA_DIR to the folder that holds it."
+            "trajectories as pendigits.npz (arrays X, lengths, y, split; help(egem.data.datasets) "
+            "gives the shapes), and set EGEM_DATA_DIR to the folder that holds it."
         )
     data = load_arrays(file, "X", "y", "lengths", "split")
     parts = (split.upper(),) if split else ("TRAIN", "TEST")

@@ -43,7 +43,8 @@ def download(name: str, source: str, file: str) -> Iterator[None]:
         raise DatasetUnavailable(
             f"The data set {name!r} is not at hand: {searched(file)}, and downloading it from "
             f"{source} failed ({type(error).__name__}: {error}). Check the network, or set "
-            f"EGEM_DATA_DIR to a folder that holds {file} (help(egem.data.datasets) gives the contents)."
+            f"EGEM_DATA_DIR to a folder that holds {file} (help(egem.data.datasets) gives the "
+            "contents)."
         ) from error
     finally:
         socket.setdefaulttimeout(before)

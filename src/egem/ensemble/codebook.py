@@ -1,8 +1,9 @@
 """Screening: the nearest of each expert's decoded codes, by one product of matrices.
 
-With ``w = L^-1 B' x`` as in :mod:`egem.ensemble.metric`, the squared length of ``x - y`` is that of x and
-that of y, less twice ``(x'y - w_x' w_y) / floor``: a product of all cases with all decoded codes of
-all experts. What does not depend on the case, and the price of the code, is one more column of it.
+With ``w = L^-1 B' x`` as in :mod:`egem.ensemble.metric`, the squared length of ``x - y`` is that of
+x and that of y, less twice ``(x'y - w_x' w_y) / floor``: a product of all cases with all decoded
+codes of all experts. What does not depend on the case, and the price of the code, is one more
+column of it.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from jaxtyping import Bool, Float32, Int
 from egem.ensemble.decoder import Expert, decode
 from egem.ensemble.metric import Metric, Weights
 from egem.runtime.memo import Cached, Last
-from egem.runtime.parallel import Advance, run
+from egem.runtime.parallel import run
+from egem.runtime.progress import Advance
 
 SCORES_AT_ONCE = 2**21
 MOST_KEPT = 2**25  # values of books of which a second layout stays in memory

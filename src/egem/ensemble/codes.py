@@ -12,8 +12,8 @@ from egem.data.preparation import Batch, canonical_order
 from egem.ensemble.decoder import Expert
 from egem.ensemble.recipe import Recipe
 from egem.runtime.arrays import AnyArray
+from egem.runtime.batching import bucket
 from egem.runtime.linalg import svd
-from egem.runtime.parallel import bucket
 
 MOST_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
 BOOK_SIZE = 64

@@ -106,8 +106,8 @@ def init_default(key: PRNGKeyArray, code_size: int, n_cells: int, n_channels: in
 def decode(expert: Expert, codes: Float[AnyArray, "n k"], n_steps: int) -> Float[Array, "n t c"]:
     """Imagine one sequence for each code.
 
-    The recurrence runs in native code where that is there (see :mod:`egem.runtime.native`; reverse mode
-    only), else in JAX's scan.
+    The recurrence runs in native code where that is there (see :mod:`egem.runtime.native`; reverse
+    mode only), else in JAX's scan.
 
     Parameters
     ----------

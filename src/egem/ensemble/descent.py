@@ -14,7 +14,7 @@ from egem.ensemble.codes import pair_codes
 from egem.ensemble.decoder import Expert, decode, init_default, init_published
 from egem.ensemble.recipe import Recipe
 from egem.runtime.arrays import AnyArray
-from egem.runtime.parallel import Advance
+from egem.runtime.progress import Advance
 
 UPDATES_PER_CALL = 100  # between two looks at the clock, the progress bar and Ctrl-C
 

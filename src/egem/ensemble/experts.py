@@ -20,8 +20,9 @@ from egem.ensemble.published import settle
 from egem.ensemble.result import Evidence, Inversion
 from egem.ensemble.search import ALL, Wanted, compete
 from egem.ensemble.training import EXPERTS_PER_TILE, label_key
+from egem.runtime.batching import stack, tiled
 from egem.runtime.memo import Cached
-from egem.runtime.parallel import Advance, stack, tiled
+from egem.runtime.progress import Advance
 
 CASES_PER_TILE = 16
 

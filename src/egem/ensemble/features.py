@@ -19,9 +19,10 @@ from jaxtyping import Array, Bool, Float, Float32, Int
 
 from egem.data.validation import Case, of_one_shape
 from egem.runtime import native
+from egem.runtime.batching import tiled
 from egem.runtime.linalg import svd
 from egem.runtime.memo import Cached
-from egem.runtime.parallel import run, tiled
+from egem.runtime.parallel import run
 
 TAPS = 9
 N_THRESHOLDS = 4  # of a kernel

@@ -10,7 +10,8 @@ exactly) costs one small Cholesky factor for each pattern of missing values::
 * ``mse``: B is empty, floor is 1.
 * ``whitened``: Sigma is the pooled covariance of training cases about their class means, shrunk
   towards a multiple of the identity (section 4, point 1, of the method's notes; the shrinkage is
-  Ledoit and Wolf's form, its weight chosen by leaving cases out, see :mod:`egem.calibration.temperature`).
+  Ledoit and Wolf's form, its weight chosen by leaving cases out, see
+  :mod:`egem.calibration.temperature`).
 """
 
 from dataclasses import dataclass, field

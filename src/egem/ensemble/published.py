@@ -15,7 +15,9 @@ from egem.ensemble.decoder import Expert
 from egem.ensemble.lm import Targets, inversion_losses
 from egem.ensemble.metric import Metric
 from egem.runtime.arrays import AnyArray
-from egem.runtime.parallel import Advance, in_tiles, run
+from egem.runtime.batching import in_tiles
+from egem.runtime.parallel import run
+from egem.runtime.progress import Advance
 
 
 class Settled(NamedTuple):

@@ -22,7 +22,9 @@ from egem.ensemble.codebook import screen
 from egem.ensemble.first_look import MOST_SEEN, View, look, views
 from egem.ensemble.lm import Searcher, Standing, advance, start
 from egem.ensemble.result import Evidence, decisive
-from egem.runtime.parallel import Advance, in_tiles, run
+from egem.runtime.batching import in_tiles
+from egem.runtime.parallel import run
+from egem.runtime.progress import Advance
 
 LOOKS = 0, 1, 2, 3, 4, 6, 8, 12  # steps after which it is decided who searches on
 PAUSES = 5, 10  # steps after which, where all search to the end, those that are there make room

@@ -17,8 +17,9 @@ from egem.ensemble.codes import Trained, case_codes, case_size, finished
 from egem.ensemble.descent import State, Task, descend
 from egem.ensemble.recipe import Recipe
 from egem.errors import TrainingDiverged
+from egem.runtime.batching import bucket, stack, tiled
 from egem.runtime.dispatch import dispatch
-from egem.runtime.parallel import Advance, bucket, stack, tiled
+from egem.runtime.progress import Advance
 
 log = logging.getLogger(__name__)
 

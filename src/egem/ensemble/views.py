@@ -1,11 +1,11 @@
 """Spaces: where a sequence may be compared with what a class can bring forth.
 
 A space describes a sequence by a vector: the values on the experts' grid (``"raw"``), convolution
-features (:mod:`egem.ensemble.features`), or what a user's own representation returns. In each space the
-spread of cases about their class means is estimated from all classes together, and cases are
-measured against each class's hull (:mod:`egem.ensemble.linear`). Instead of one shrinkage and one ridge, the
-log of the loss is averaged over several, by how well each told held-out training cases apart
-(:mod:`egem.calibration.weights`).
+features (:mod:`egem.ensemble.features`), or what a user's own representation returns. In each space
+the spread of cases about their class means is estimated from all classes together, and cases are
+measured against each class's hull (:mod:`egem.ensemble.linear`). Instead of one shrinkage and one
+ridge, the log of the loss is averaged over several, by how well each told held-out training cases
+apart (:mod:`egem.calibration.weights`).
 """
 
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""How work runs: fixed shapes, threads, executors, progress, compiled programs, native code, files."""
+"""How work runs: fixed shapes, threads, executors, progress, compilation, native code, files."""

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from egem.errors import ClusterLost, WorkerDied
 from egem.runtime.compile_cache import keep_compiled
 from egem.runtime.executors import Engine, active, resolve
-from egem.runtime.parallel import Advance, plain_products, run
+from egem.runtime.parallel import plain_products, run
+from egem.runtime.progress import Advance
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -2,8 +2,8 @@
 
 It works on codes, or on time points, side by side, one a SIMD lane (AVX-512, AVX2 or the compiler's
 plain vectors, chosen when it is loaded), in float32, on the thread that calls it. Without it
-:mod:`egem.ensemble.decoder` falls back to JAX's scan, and :mod:`egem.ensemble.features` to JAX. `EGEM_KERNEL` in the
-environment asks for one: `scan`, `plain`, `avx2` or `avx512`.
+:mod:`egem.ensemble.decoder` falls back to JAX's scan, and :mod:`egem.ensemble.features` to JAX.
+`EGEM_KERNEL` in the environment asks for one: `scan`, `plain`, `avx2` or `avx512`.
 """
 
 import ctypes
@@ -177,8 +177,8 @@ def shares_above(
 ) -> Float32[np.ndarray, "n d k b"]:
     """Return the share of time at which kernels' responses exceed their thresholds.
 
-    What :mod:`egem.ensemble.features` calls its features; ``places`` are the taps weighed with 2. Needs the
-    native code, :data:`KERNEL`, and four thresholds for each kernel.
+    What :mod:`egem.ensemble.features` calls its features; ``places`` are the taps weighed with 2.
+    Needs the native code, :data:`KERNEL`, and four thresholds for each kernel.
     """
     assert KERNEL is not None
     out = np.empty((len(values), *thresholds.shape), np.float32)

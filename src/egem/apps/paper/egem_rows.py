@@ -10,7 +10,7 @@ from egem.apps.paper.experts import Lesson, train_stacked
 from egem.apps.paper.protocol import CONDITIONS, N_ITERATIONS, PER_CLASS, Draw, Task
 from egem.apps.paper.search import Search, imagine, invert_stacked, random_starts
 from egem.ensemble.decoder import Expert
-from egem.runtime.parallel import Advance
+from egem.runtime.progress import Advance
 
 PER_CLASS_SHOWN = 20  # unseen cases a class in the heat map, as published
 MIXED = 0.9  # a code whose largest component is lower blends training sequences

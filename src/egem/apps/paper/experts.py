@@ -17,7 +17,9 @@ import optax
 from jaxtyping import Array, Float, Float32, PRNGKeyArray, UInt32
 
 from egem.ensemble.decoder import Expert, decode, init_default, init_published
-from egem.runtime.parallel import Advance, run, tiled
+from egem.runtime.batching import tiled
+from egem.runtime.parallel import run
+from egem.runtime.progress import Advance
 
 EXPERTS_PER_TILE = 20
 UPDATES_PER_CALL = 250

@@ -7,7 +7,7 @@ from egem.apps.paper.baselines.one_generator import OneGeneratorClassifier
 from egem.apps.paper.egem_rows import Arrays, Figures
 from egem.apps.paper.experts import Lesson, Schedule, train_stacked
 from egem.apps.paper.protocol import N_SETTINGS, Draw, Task
-from egem.runtime.parallel import Advance
+from egem.runtime.progress import Advance
 
 N_FIDELITY_CLASSES = 3
 STYLES = (0, 1, 2, 3, 5, 10, 20, 50)

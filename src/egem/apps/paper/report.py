@@ -75,8 +75,9 @@ def _blocks(results: Results, examples: Path) -> list[Block]:
         *_departures(results),
         "# Fidelity of training",
         "Architecture, codes, loss and the 50 iterations are the published ones; the last weights "
-        "are used. Training takes fewer, larger steps (see `egem.apps.paper.experts`). Mean squared "
-        "error over the clean training pairs, for three classes and all nine noise settings:",
+        "are used. Training takes fewer, larger steps (see `egem.apps.paper.experts`). Mean "
+        "squared error over the clean training pairs, for three classes and all nine noise "
+        "settings:",
         _fidelity(results),
         "Accuracy of *base* at the first repeat, trained by either recipe on the same cases:",
         _recipes(results),

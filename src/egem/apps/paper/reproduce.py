@@ -25,7 +25,7 @@ from egem.apps.paper.runs import Run, Store, chosen
 from egem.data.datasets import load_dataset
 from egem.errors import DatasetUnavailable
 from egem.runtime.compile_cache import keep_compiled
-from egem.runtime.parallel import Advance, Progress
+from egem.runtime.progress import Advance, Progress
 
 REPEATS = 5
 REPEATS_OF_CHEAP = 10  # of this project's default and the rows it is paired with

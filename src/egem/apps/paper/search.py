@@ -1,7 +1,7 @@
 """The published inverse classification, for stacks of experts.
 
-The iteration is :func:`egem.ensemble.result.published_adam`'s. The gradient is written out, with cells
-first and cases last. It keeps two numbers a cell and step and computes the gates anew, where
+The iteration is :func:`egem.ensemble.published.published_adam`'s. The gradient is written out, with
+cells first and cases last. It keeps two numbers a cell and step and computes the gates anew, where
 automatic differentiation keeps a dozen: these small programs wait for memory, not for arithmetic.
 """
 
@@ -15,7 +15,9 @@ from jaxtyping import Array, Float, Float32
 
 from egem.ensemble.decoder import Expert
 from egem.ensemble.published import on_simplex, published_step
-from egem.runtime.parallel import Advance, run, tiled
+from egem.runtime.batching import tiled
+from egem.runtime.parallel import run
+from egem.runtime.progress import Advance
 
 CASES_PER_TILE = 128
 

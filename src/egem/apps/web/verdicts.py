@@ -1,10 +1,10 @@
 """What the experts make of a drawing, finished or not.
 
 A finished drawing is a case like any other. Of one that is not, the whole length ``L`` is unknown
-(see :mod:`egem.apps.web.strokes`), and with it how much of the way is done and how large the drawing
-will be. So each expert is asked at the length that suits it best. What expert ``c`` makes of the
-drawing at length ``L`` is priced by how far it stays from the ink *on the page*, and by how usual
-the length is for its class::
+(see :mod:`egem.apps.web.strokes`), and with it how much of the way is done and how large the
+drawing will be. So each expert is asked at the length that suits it best. What expert ``c`` makes
+of the drawing at length ``L`` is priced by how far it stays from the ink *on the page*, and by how
+usual the length is for its class::
 
     energy_c(L) = s_c log(L^2 score_c(L)) + (log L - mean_c)^2 / (2 sd^2)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from egem.runtime.parallel import Listener, overheard, plain_products
+from egem.runtime.parallel import plain_products
+from egem.runtime.progress import Listener, overheard
 
 Result = TypeVar("Result")
 
@@ -70,7 +71,7 @@ class Clock:
         self._started: float | None = None
 
     def heard(self, title: str, share: float) -> None:
-        """Hear of a part's progress from :func:`egem.runtime.parallel.overheard`."""
+        """Hear of a part's progress from :func:`egem.runtime.progress.overheard`."""
         if self._started is None:
             self._started = time.monotonic()
         if title.startswith("training"):
