@@ -22,7 +22,7 @@ print(hits.count("/jax/compilation_cache/cache_hits"))
 
 ANY_PROGRAM = """
 import jax
-from egem.compiled import keep_compiled
+from egem.runtime.compile_cache import keep_compiled
 keep_compiled()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 print(jax.jit(lambda x: 2 * x)(3))

@@ -15,7 +15,7 @@ from egem.runtime.files import whole_file, write_whole
 DIES = """
 import sys, time
 from pathlib import Path
-from egem.durable import whole_file
+from egem.runtime.files import whole_file
 with whole_file(Path(sys.argv[1])) as file:
     file.write(b"half")
     file.flush()

@@ -178,8 +178,8 @@ def test_a_record_counts_for_its_settings_only(tmp_path):
 KILLED = """
 import os, signal, sys, threading
 from test_paper import ONLY, TINY
-from egem.paper import reproduce
-from egem.paper.runs import Store
+from egem.apps.paper import reproduce
+from egem.apps.paper.runs import Store
 
 def put(store, *run):
     keep(store, *run)
