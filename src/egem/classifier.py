@@ -1,111 +1,84 @@
-"""The scikit-learn face of the method; what it does is in the modules it calls."""
+"""The scikit-learn estimator: it checks input, calls the functions of the model, and keeps it."""
 
-import logging
 import os
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32, Shaped
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from egem.calibration.fit import Material, fit_metric
-from egem.calibration.yardstick import as_experts_would
+from egem import explain, incremental
+from egem.core.decoder import Decoder
 from egem.data.augment import Kind
 from egem.data.preparation import Preparation
-from egem.data.validation import as_labels, check_spread
-from egem.ensemble.experts import Ensemble
-from egem.ensemble.joint import JointMetric
-from egem.ensemble.lm import PRIOR_STRENGTH
-from egem.ensemble.metric import Metric
-from egem.ensemble.recipe import Codes
-from egem.ensemble.views import Representation
-from egem.imagination import Imagination
-from egem.incremental import Growth
-from egem.kept import keep
+from egem.data.validation import Case, as_cases, check_share, is_table
+from egem.ensemble import inversion as inverting
+from egem.ensemble.completion import Completion, complete
+from egem.ensemble.inversion import Decisions, need_of_probabilities
+from egem.ensemble.result import Inversion, class_index
+from egem.ensemble.search import ALL, CLASS, LOWEST, Need
+from egem.ensemble.views import Representation, View
+from egem.io import model_file
+from egem.io.checkpoint import Folder
+from egem.model import Model, Runtime, fit_model
+from egem.runtime.compile_cache import keep_compiled
 from egem.runtime.timings import Phases
-from egem.settings import (
-    check_parameters,
-    kind_of,
-    preparation_of,
-    published_parameters,
-    recipe_of,
-    search_of,
-    seed_of,
-)
-
-log = logging.getLogger(__name__)
+from egem.settings import CONSTRAINTS, Search, Training, published, views_of
 
 
-class EGEMClassifier(ClassifierMixin, Growth, Imagination):
-    """Classify sequences by imagining them: one generative expert for each class.
+class EGEMClassifier(ClassifierMixin, BaseEstimator):
+    """Classify sequences with one generative expert for each class.
 
-    Each class gets a small LSTM that turns a short code into a whole sequence. To recognise a
-    sequence, every expert searches for the code whose sequence comes nearest; the expert that comes
-    nearest wins. Made for a handful of examples a class.
+    Each class gets an expert that decodes a short code to a whole sequence. To recognise a
+    sequence, every expert searches for the code whose sequence is nearest; the class with the
+    lowest score is predicted. Made for a handful of examples a class.
 
     Parameters
     ----------
-    metric : {"whitened", "mse", "auto", "features"}, Representation or fitted, default "auto"
-        How far a sequence is from what a class can bring forth. ``"mse"`` and ``"whitened"`` look
-        at what is left between the sequence and the expert's imagination: its mean square (the
-        paper's), or weighed by how members of a class were seen to differ. ``"features"`` compares
-        convolution features, which forgive shifts, with those that the class's cases span.
-        ``"auto"`` joins both, weighed by leaving training cases out; cases of another kind than
-        those are left to the residuals. A
-        :class:`egem.ensemble.views.Representation` of yours takes the place of the features. A
-        fitted metric (``other.metric_``) is taken as it is.
+    views : "auto" or sequence of str and Representation, default "auto"
+        Representations in which every class has an expert: ``"recurrent"`` (values, decoded by an
+        LSTM; the paper's), ``"linear"`` (values, mean and directions of the class), ``"features"``
+        (convolution features along time, linear experts), ``"columns"`` (the same along the columns
+        of images), or an :class:`egem.ensemble.views.Representation` of your own. Weights are
+        chosen by leaving training cases out. ``"auto"`` takes all, ``"columns"`` for images only;
+        ``("recurrent",)`` is EGEM alone.
+    metric : {"whitened", "mse"}, default "whitened"
+        Metric of the recurrent view, a key of :data:`egem.core.metric.METRICS`: weighted by how
+        members of a class differ, or the paper's mean squared error.
     shrinkage : float or None, default None
-        Weight, in (0, 1], of the identity in the whitened metric of residuals; None chooses it by
-        leaving training cases out, and for images takes 1 with the metric ``"auto"``.
+        Weight, in (0, 1], of the identity in that metric; None chooses it by leaving training cases
+        out, and takes 1 for images in several views.
+    decoder : Decoder or None, default None
+        Decoder of the recurrent view; None is an :class:`egem.LSTMDecoder` sized by the cases.
     augment : {"auto", "none", "series", "pen", "image"}, default "auto"
-        How training cases are bent to teach what members of a class may look like; experts learn
-        the bends as part of their codes. ``"auto"`` judges by the data's shape (see
-        :func:`egem.data.augment.guess_kind`).
-    recipe : {"default", "published"}, default "default"
-        Training as improved here, or as in the paper.
-    noise : tuple of float, default (0.0, 0.0)
-        Sd of Gaussian noise on training codes and on training sequences (standardised units).
-    n_cells : int or None, default None
-        LSTM cells of an expert; None follows from the cases (see :mod:`egem.capacity`).
-    codes : {"auto", "one-hot", "learned"}, default "auto"
-        Codes of the training cases. One-hot ones, the paper's, give each case an entry of its own;
-        learned ones are small whatever the number of cases. ``"auto"`` takes one-hot ones for
-        classes of up to 8 cases.
-    code_size : int or None, default None
-        Entries of a learned code; None follows from the cases.
-    n_updates : int or None, default None
-        Gradient steps; None follows from the cases.
-    learning_rate : float, default 0.04
-        Adam's learning rate; the published recipe has its own, 0.01.
+        Deformation of training cases, whose coordinates become part of their codes; ``"auto"``
+        depends on the shape of the data (:func:`egem.data.augment.guess_kind`).
+    codes : {"auto", "one-hot", "learned"} or int, default "auto"
+        Codes of the training cases: one-hot, as in the paper, or learned, an int giving their size.
+        ``"auto"`` takes one-hot ones for classes of up to 8 cases.
+    training : Training or None, default None
+        Settings of training, see :class:`egem.Training`.
+    search : Search or None, default None
+        Settings of the search for codes, see :class:`egem.Search`.
     max_steps : int or None, default None
-        Longest sequence an expert generates; longer cases are averaged over blocks of time points.
+        Longest sequence that experts decode; longer cases are averaged over blocks of time points.
         None is 64.
     align : {"auto", "start", "stretch"}, default "auto"
         How cases of unequal length are compared: from their start, each as far as it goes, or
-        stretched to the median length of the training cases. ``"auto"`` takes what tells held-out
-        training cases apart better; with one case a class it stretches.
+        stretched to the median length. ``"auto"`` takes what classifies held-out training cases
+        better, and stretches with one case a class.
     scaling : {"standard", "none"} or Preparation, default "standard"
-        Standardise each channel (images: all together) by the training cases, or leave the values
-        as they are. A fitted preparation (``other.preparation_``) is taken as it is.
-    inversion : {"levenberg-marquardt", "adam"}, default "levenberg-marquardt"
-        How codes are searched for; ``"adam"`` is the paper's.
-    n_iterations : int or None, default None
-        Most steps of that search; None is 20, or the paper's 50 for Adam.
-    prior_strength : float, default 1.0
-        Weight of the prior on codes, in units of the noise seen in held-out training cases
-        (``metric_``'s); 0 lets codes roam freely.
+        Standardise each channel (images: all together) by the training cases, or leave values as
+        they are. A fitted preparation (``other.preparation_``) is taken as it is.
     keep_cases : int, default 1000
-        Training cases of a class that stay in the model, an even selection of more: to teach it
-        further, to measure it anew, to show them beside others.
+        Training cases of a class that stay in the model, an even selection of more.
     n_jobs : int or None, default None
-        Threads; None uses all cores. Within ``joblib.parallel_config(backend="loky")``,
-        or ``"dask"`` or ``"ray"``, it is the most workers that train experts and judge cases at
-        once, None all there are; results stay the same.
-    checkpoint : str or None, default None
-        Folder in which experts are kept as they finish. The same fit, begun again, finds them
-        there. Remove it once the model is saved.
+        Threads; None uses all cores. Within ``joblib.parallel_config`` of ``"loky"``, ``"dask"`` or
+        ``"ray"`` the largest number of workers.
     random_state : int, RandomState or None, default None
         An int makes everything repeatable, bit for bit on one machine.
     verbose : bool, default False
@@ -113,33 +86,12 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
 
     Attributes
     ----------
-    classes_ : array (n_classes,)
-        Class labels, sorted.
-    ensemble_ : Ensemble
-        The experts, immutable.
-    preparation_ : Preparation
-        Scaling and grid, from the training cases.
-    metric_ : Metric or JointMetric
-        The metric, from the training cases.
-    train_loss_ : array (n_classes,)
-        Mean squared error of each expert over its training pairs, standardised units.
-    hulls_ : tuple
-        By class and by space of the metric, what the training cases span; () where the metric
-        looks at residuals alone.
-    held_out_ : HeldOut
-        What held-out training cases scored: the yardstick of unknowns and of sets.
-    cases_ : Kept
-        Training cases that stay in the model.
-    recipe_ : Recipe
-        How experts are trained.
-    kind_ : str
-        The deformation used.
-    sharpness_ : float
-        Probabilities are proportional to ``invert(X).scores ** -sharpness_``.
+    model_ : Model
+        The fitted model, immutable; see :class:`egem.model.Model`.
     n_features_in_ : int
         Width of 2-D input; for other input the number of channels.
     fit_seconds_ : dict of float
-        What the phases of the last ``fit`` took; not kept in files.
+        Seconds of each phase of the last ``fit``; not kept in files.
 
     References
     ----------
@@ -148,61 +100,52 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
 
     Examples
     --------
-    >>> from egem import EGEMClassifier, few_shot_split, load_dataset
+    >>> from egem import EGEMClassifier, Training, few_shot_split, load_dataset
     >>> X, y = load_dataset("digits")
     >>> train, test = few_shot_split(y, k=4, seed=0)
-    >>> clf = EGEMClassifier(n_updates=300, random_state=0).fit(X[train], y[train])
+    >>> clf = EGEMClassifier(training=Training(n_updates=300), random_state=0)
+    >>> clf = clf.fit(X[train], y[train])
     >>> clf.score(X[test][:100], y[test][:100]) > 0.7
     True
     """
 
+    _parameter_constraints = CONSTRAINTS
+
+    n_features_in_: int
+    time_step_: float | None = None  # of the grid that uneven time stamps were brought to
+
     def __init__(
         self,
         *,
-        metric: Literal["auto", "features", "whitened", "mse"]
-        | Representation
-        | Metric
-        | JointMetric = "auto",
+        views: Literal["auto"] | Sequence[str | Representation] = "auto",
+        metric: str = "whitened",
         shrinkage: float | None = None,
+        decoder: Decoder | None = None,
         augment: Literal["auto"] | Kind = "auto",
-        recipe: Literal["default", "published"] = "default",
-        noise: tuple[float, float] = (0.0, 0.0),
-        n_cells: int | None = None,
-        codes: Codes = "auto",
-        code_size: int | None = None,
-        n_updates: int | None = None,
-        learning_rate: float = 0.04,
+        codes: Literal["auto", "one-hot", "learned"] | int = "auto",
+        training: Training | None = None,
+        search: Search | None = None,
         max_steps: int | None = None,
         align: Literal["auto", "start", "stretch"] = "auto",
         scaling: Literal["standard", "none"] | Preparation = "standard",
-        inversion: Literal["levenberg-marquardt", "adam"] = "levenberg-marquardt",
-        n_iterations: int | None = None,
-        prior_strength: float = PRIOR_STRENGTH,
         keep_cases: int = 1000,
         n_jobs: int | None = None,
-        checkpoint: str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ):
+        self.views = views
         self.metric = metric
         self.shrinkage = shrinkage
+        self.decoder = decoder
         self.augment = augment
-        self.recipe = recipe
-        self.noise = noise
-        self.n_cells = n_cells
         self.codes = codes
-        self.code_size = code_size
-        self.n_updates = n_updates
-        self.learning_rate = learning_rate
+        self.training = training
+        self.search = search
         self.max_steps = max_steps
         self.align = align
         self.scaling = scaling
-        self.inversion = inversion
-        self.n_iterations = n_iterations
-        self.prior_strength = prior_strength
         self.keep_cases = keep_cases
         self.n_jobs = n_jobs
-        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -211,32 +154,30 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         cls,
         dataset: Literal["characters", "mnist"],
         noise: tuple[float, float] = (0.0, 0.0),
+        n_cells: int | None = None,
+        n_updates: int | None = None,
         **parameters: Any,
     ) -> Self:
         """Return the published setting: architecture, training, loss and 50 Adam iterations.
 
-        The weights are those of the lowest loss over all pairs, looked at every 100 updates (the
-        paper's intention; its code kept the last). Sequences are taken as they are: standardise
-        characters over the whole set and bring pixels to [0, 1] first, as ``load_dataset`` does.
+        Sequences are taken as they are: standardise characters over the whole set and bring pixels
+        to [0, 1] first, as ``load_dataset`` does.
 
         Parameters
         ----------
         dataset : {"characters", "mnist"}
             10 cells and 40,000 updates, or 20 cells and 20,000.
         noise : tuple of float, default (0.0, 0.0)
-            Sd of the noise on codes and on sequences; (0, 0) is the table's *base*.
+            Standard deviation of the noise on codes and on sequences; (0, 0) is the table's *base*.
+        n_cells, n_updates : int or None, default None
+            Other numbers than the published ones.
         **parameters
             Anything else of the constructor, for instance ``random_state``.
-
-        Raises
-        ------
-        ValueError
-            For another data set.
         """
-        return cls(**(published_parameters(dataset, noise) | parameters))
+        return cls(**(published(dataset, noise, n_cells, n_updates) | parameters))
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Train one expert for each class and estimate the metric.
+        """Fit to training cases.
 
         Parameters
         ----------
@@ -245,96 +186,279 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         y : array (n_cases,)
             Labels, all text or all integers. One class is allowed, and so is one case a class.
 
-        Returns
-        -------
-        EGEMClassifier
-            Itself.
-
         Raises
         ------
         ValueError
             For input that cannot be used; the message names the argument and the remedy.
         TrainingDiverged
             Where a class's expert reaches no finite loss.
-        WorkerDied
-            Where, on other processes, workers died twice of the same classes; names them.
-        ClusterLost
-            Where a cluster's scheduler does not answer any more.
+        WorkerDied, ClusterLost
+            Where workers died twice of the same classes, or their cluster is lost.
         """
-        check_parameters(self)
-        phases = Phases("fit")
-        with phases("prepare"):
-            cases = self._cases(X, reset=True)
-            y = as_labels(y, len(cases))
-            check_spread(cases)
-            classes, index = np.unique(y, return_inverse=True)
-            kind = kind_of(self, cases)
-            preparation = preparation_of(self, cases, index, kind)
-            given, cases = cases, preparation.align(cases)
-            batch = preparation.apply(cases)
-            self._check_visible(batch)
-            recipe = recipe_of(self, kind, batch, index)
-            seed = seed_of(self.random_state)
-            batches = [batch[index == c] for c in range(len(classes))]
-        log.info("fit: %d classes, %d cases, %s", len(classes), len(cases), recipe)
-        with phases("train"):
-            trained = self._train(batches, classes.tolist(), recipe, preparation, seed)
-        with phases("measure"):
-            material = Material.of(cases, batch, index, kind, preparation, seed, self.n_jobs)
-            measured = fit_metric(self.metric, self.shrinkage, material)
-        self.classes_ = classes
-        self.kind_ = kind
-        self.recipe_ = recipe
-        self.cases_ = keep(given, index, self.keep_cases)
-        self.metric_, self.hulls_ = measured.metric, measured.hulls
-        self.sharpness_ = measured.sharpness(index)
-        self.ensemble_ = Ensemble(
-            classes, tuple(trained), preparation, measured.residual, search_of(self), seed
-        )
-        with phases("compare"):
-            self.held_out_ = as_experts_would(measured, self.ensemble_, material)
+        self._check_parameters()
+        cases, phases = self._cases(X, reset=True), Phases("fit")
+        self.model_ = fit_model(self.get_params(deep=False), cases, y, self._runtime, phases)
         self.fit_seconds_ = phases.seconds
-        phases.log(log)
         return self
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model to one safetensors file, whole or not at all.
+    def predict(
+        self, X: ArrayLike, reject: float | None = None, unknown: Any = None
+    ) -> Shaped[np.ndarray, " n_cases"]:
+        """Return the class of each case; with ``reject`` also which are unknown.
 
         Parameters
         ----------
-        path : path-like
-            Where; an existing file is replaced.
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        OSError
-            Where the path cannot be written.
+        X : array or list
+            Cases, as for :meth:`fit`. Shorter ones are compared as far as they go.
+        reject : float or None, default None
+            Share, in (0, 1), of the cases of known classes that may be rejected: those whose
+            :meth:`novelty` is at most that. None rejects nothing.
+        unknown : label or None, default None
+            Label of rejected cases; None is ``"unknown"`` beside text labels, otherwise -1.
         """
-        from egem.io.model_file import save
+        if reject is None:
+            parts = inverting.invert_in_chunks(
+                self._model, self._cases(X), CLASS, inverting.winners, self.n_jobs, self.verbose
+            )
+            return self.classes_[np.concatenate(list(parts))]
+        check_share("reject", reject)
+        if unknown is None:
+            unknown = "unknown" if self.classes_.dtype.kind in "UO" else -1
+        if (self.classes_ == unknown).any():
+            raise ValueError(
+                f"unknown={unknown!r} is a class of this model; name another label for rejected "
+                "cases."
+            )
+        found = self._inverted(X, LOWEST)
+        return np.where(found.novelty() > reject, found.labels(), np.asarray(unknown))
 
-        check_is_fitted(self)
-        save(self, path)
+    def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n_cases n_classes"]:
+        """Return class probabilities, columns in the order of ``classes_``.
+
+        They are proportional to ``scores ** -inverse_temperature_``. The search of experts stops
+        whose probabilities together are below 0.001. A sequence of no known class gets
+        probabilities as well, see :meth:`novelty`.
+        """
+        return self._inverted(X, need_of_probabilities(self._model)).probabilities()
+
+    def predict_set(
+        self, X: ArrayLike, alpha: float = 0.1
+    ) -> Bool[np.ndarray, "n_cases n_classes"]:
+        """Return the classes that cannot be excluded for each case: conformal sets.
+
+        The true class is in the set with a probability of about ``1 - alpha``. After
+        :meth:`calibrate` that is guaranteed for cases exchangeable with those given there; after
+        :meth:`fit` alone it is measured only, since a proxy takes the place of experts. A set may
+        be empty; it holds all classes where there are fewer than ``1 / alpha - 1`` held-out cases.
+        """
+        check_share("alpha", alpha)
+        return self._inverted(X, ALL).prediction_set(alpha)
+
+    def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
+        """Return the p-value, in (0, 1], of each case being of a known class; low means unknown.
+
+        It is the share of held-out cases with at least as high a lowest score; 1 throughout with
+        one case a class. Works with a single class.
+        """
+        return self._inverted(X, LOWEST).novelty()
+
+    def losses(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases n_classes"]:
+        """Return the experts' losses in the recurrent view, per observed value, without prior."""
+        return self._inverted(X, ALL, decided=False).losses
+
+    def verdicts(self, X: ArrayLike) -> Decisions:
+        """Return only predicted classes, their probabilities and losses: for many classes.
+
+        Agrees with :meth:`predict_proba`, whose array of all pairs might not fit in memory.
+        """
+        model = self._model
+        need, cases = need_of_probabilities(model), self._cases(X)
+        parts = inverting.invert_in_chunks(
+            model, cases, need, Decisions.of, self.n_jobs, self.verbose
+        )
+        return Decisions(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def invert(
+        self,
+        X: ArrayLike,
+        *,
+        low_latency: bool = False,
+        among: ArrayLike | None = None,
+        max_steps: int | None = None,
+        views: bool = True,
+    ) -> Inversion:
+        """Search for the code of every case by every expert.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`predict`.
+        low_latency : bool, default False
+            Search a few cases in thinner batches; the last digits of losses may then depend on the
+            other cases. The following arguments need it.
+        among : array of bool (n_cases, n_classes) or None, default None
+            Pairs of a case and a class that are searched; losses of the others may be inf.
+        max_steps : int or None, default None
+            Largest number of steps; None is the model's.
+        views : bool, default True
+            Whether the other views count in the scores.
+        """
+        if not low_latency:
+            if among is not None or max_steps is not None or not views:
+                raise ValueError("among, max_steps and views need low_latency=True.")
+            return self._inverted(X, ALL, decided=False, codes=True)
+        model, cases = self._model, self._cases(X)
+        shape = len(cases), len(model.classes)
+        pairs = np.ones(shape, bool) if among is None else np.asarray(among, bool)
+        if pairs.shape != shape:
+            raise ValueError(
+                f"among has shape {pairs.shape}, but there are {shape[0]} cases in X and {shape[1]} "
+                "classes in this model; give one entry for each pair of them."
+            )
+        return inverting.invert_now(model, cases, 1, among=pairs, max_steps=max_steps, views=views)
+
+    def reconstruct(
+        self, X: ArrayLike, label: Any = None
+    ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+        """Return the sequence that an expert decodes for each case, over the full fitted length.
+
+        ``label`` names the class; None takes the predicted one of each case.
+        """
+        _, found, e = self._by_expert(X, label)
+        whose = found.winners if e is None else np.full(len(found.losses), e)
+        grid = self.preparation_
+        out = np.zeros((len(whose), grid.n_channels, grid.n_timepoints), np.float32)
+        for c in np.unique(whose):
+            out[whose == c] = self.model_.imagine(c, found.codes[whose == c, c])
+        return out
+
+    def complete(self, X: ArrayLike, label: Any = None, level: float = 0.9) -> Completion:
+        """Fill gaps and continue prefixes, with a band.
+
+        Unlike :meth:`reconstruct` this keeps observed values, and corrects estimates by the
+        residuals of observed values near them.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`predict`. A model that stretches cases takes a prefix for a whole:
+            give ``align="start"`` to continue prefixes.
+        label : label or None, default None
+            Class whose expert completes; None takes the predicted class for the estimates, and all
+            likely ones for the band.
+        level : float, default 0.9
+            Share of missing values that the band holds, each taken alone, in (0, 1).
+        """
+        check_share("level", level)
+        cases, found, e = self._by_expert(X, label)
+        return complete(self.model_, cases, found, e, level)
+
+    def explain(
+        self,
+        X: ArrayLike,
+        n_experts: int = 3,
+        n_near: int = 4,
+        *,
+        inversion: Inversion | None = None,
+        paths: bool = True,
+    ) -> explain.Explanation:
+        """Show why each case was classified as it was.
+
+        Parameters
+        ----------
+        X : array or list
+            Cases, as for :meth:`predict`.
+        n_experts, n_near : int, default 3 and 4
+            Number of the best experts, and of the predicted class's nearest training cases.
+        inversion : Inversion or None, default None
+            Result of :meth:`invert` for the same cases, to save another search.
+        paths : bool, default True
+            Whether to follow the search of the predicted class once more; NaN otherwise.
+        """
+        if min(n_experts, n_near) < 1:
+            raise ValueError(f"n_experts and n_near must be at least 1, not {n_experts}, {n_near}.")
+        model, cases = self._model, self._cases(X)
+        if inversion is None:
+            inversion = self._inverted(X, ALL, codes=True)
+        elif inversion.losses.shape != (len(cases), len(model.classes)):
+            n, m = inversion.losses.shape
+            raise ValueError(
+                f"inversion is of {n} cases and {m} classes, but there are {len(cases)} cases in X "
+                f"and {len(model.classes)} classes in this model; give what invert(X) returned."
+            )
+        return explain.explain(model, cases, inversion, n_experts, n_near, paths)
+
+    def sample(
+        self, label: Any, n: int = 1, random_state: int | None = None
+    ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
+        """Decode ``n`` new members of a class, from codes drawn as in training."""
+        e = class_index(self._model.classes, label)
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}.")
+        return self.model_.sample(e, n, np.random.default_rng(random_state))
+
+    def calibrate(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Calibrate probabilities, sets and novelty by labelled cases not used in :meth:`fit`.
+
+        Sets then have the guarantee of split conformal prediction. A hundred cases determine it
+        well, ten badly; classes added or updated afterwards need it again.
+        """
+        return self._become(incremental.calibrate(self._model, X, y, self._runtime))
+
+    def add_class(self, X: ArrayLike, label: Any, *, refit_metric: bool = False) -> Self:
+        """Add a class; the other experts stay bit for bit. See :func:`egem.incremental.add_class`."""
+        new = incremental.add_class(self._model, X, label, refit_metric, self._runtime)
+        return self._become(new)
+
+    def update_class(self, X: ArrayLike, label: Any, *, refit_metric: bool = False) -> Self:
+        """Add cases to a class; see :func:`egem.incremental.update_class`."""
+        new = incremental.update_class(self._model, X, label, refit_metric, self._runtime)
+        return self._become(new)
+
+    def remove_cases(self, label: Any, which: ArrayLike, *, refit_metric: bool = False) -> Self:
+        """Remove cases of a class; see :func:`egem.incremental.remove_cases`."""
+        new = incremental.remove_cases(self._model, label, which, refit_metric, self._runtime)
+        return self._become(new)
+
+    def remove_class(self, label: Any) -> Self:
+        """Remove a class."""
+        return self._become(incremental.remove_class(self._model, label, self._runtime))
+
+    def rename_class(self, label: Any, new: Any) -> Self:
+        """Rename a class; nothing else changes."""
+        return self._become(incremental.rename_class(self._model, label, new))
+
+    def merge(self, other: "EGEMClassifier") -> Self:
+        """Take in all classes of another fitted estimator; see :func:`egem.incremental.merge`."""
+        return self._become(incremental.merge(self._model, other._model, self._runtime))
+
+    def refit_metric(self) -> Self:
+        """Fit metric, views and inverse temperature anew; see :mod:`egem.incremental`."""
+        return self._become(incremental.refit_metric(self._model, self._runtime))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to one safetensors file, whole or not at all."""
+        model_file.save(self._model, self._facts(), path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Self:
-        """Read a model written by :meth:`save`, of this version or an earlier one.
-
-        No code from the file is run, and what does not fit together is refused.
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        decoder: Decoder | None = None,
+        max_bytes: int | None = None,
+    ) -> Self:
+        """Read a model written by :meth:`save`; no code from the file is run.
 
         Parameters
         ----------
         path : path-like
             The file.
+        decoder : Decoder or None, default None
+            The decoder of the model, where it is your own: a file holds numbers, not code.
         max_bytes : int or None, default None
-            Largest file, and most memory that the model's decoded codes may take; None is
-            ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
-
-        Returns
-        -------
-        EGEMClassifier
-            Gives the same losses, bit for bit on one machine.
+            Largest file, and most memory of the decoded codebooks; None is ``EGEM_MAX_BYTES`` of
+            the environment, or 2 GiB.
 
         Raises
         ------
@@ -343,9 +467,117 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
         ModelFileError
             Where it is truncated, corrupted, too large or not a model of this package.
         """
-        from egem.io.model_file import load
+        model, facts = model_file.load(path, decoder, max_bytes)
+        parameters = dict(facts["parameters"])
+        for name, of in (("training", Training), ("search", Search)):
+            if parameters[name] is not None:
+                parameters[name] = of(**parameters[name])
+        own = cls(**parameters)._become(model)
+        own.n_features_in_, own.time_step_ = facts["n_features_in"], facts["time_step"]
+        if facts["feature_names_in"]:
+            vars(own)["feature_names_in_"] = np.array(facts["feature_names_in"], object)
+        return own
 
-        return load(cls, path, max_bytes)
+    classes_ = property(lambda self: self.model_.classes, doc="Class labels, sorted.")
+    preparation_ = property(lambda self: self.model_.preparation, doc="Scaling and grid.")
+    metric_ = property(
+        lambda self: self.model_.metric, doc="Metric of the recurrent view, or None."
+    )
+    view_weights_ = property(lambda self: self.model_.view_weights, doc="Weight of each view.")
+    train_loss_ = property(
+        lambda self: self.model_.train_loss, doc="Loss of each recurrent expert."
+    )
+    held_out_ = property(lambda self: self.model_.held_out, doc="Scores of held-out cases.")
+    exemplars_ = property(lambda self: self.model_.exemplars, doc="Training cases kept.")
+    inverse_temperature_ = property(
+        lambda self: self.model_.inverse_temperature, doc="Exponent of the scores in probabilities."
+    )
+    augmentation_ = property(
+        lambda self: self.model_.settings.recipe.augmentation, doc="Deformation of training cases."
+    )
+
+    @property
+    def views_(self) -> tuple[View, ...]:
+        """The views with linear experts."""
+        views = self.model_.views
+        return views.linear if views else ()
+
+    @property
+    def _model(self) -> Model:
+        check_is_fitted(self)
+        return self.model_
+
+    @property
+    def _runtime(self) -> Runtime:
+        folder = self.training.checkpoint if self.training else None
+        store = None if folder is None else Folder(folder)
+        return Runtime(self.n_jobs, self.verbose, store)
+
+    def _become(self, model: Model) -> Self:
+        self.model_ = model
+        return self
+
+    def _inverted(
+        self, X: ArrayLike, need: Need, decided: bool = True, codes: bool = False
+    ) -> Inversion:
+        model, cases = self._model, self._cases(X)
+        return inverting.invert(model, cases, need, self.n_jobs, self.verbose, decided, codes)
+
+    def _by_expert(self, X: ArrayLike, label: Any) -> tuple[list[Case], Inversion, int | None]:
+        e = None if label is None else class_index(self._model.classes, label)
+        return self._cases(X), self._inverted(X, ALL, codes=True), e
+
+    def _check_parameters(self) -> None:
+        """Refuse arguments that mean nothing."""
+        self._validate_params()
+        views_of(self.views, "none")
+        for nested in (self.training, self.search):
+            if nested is not None:
+                nested._validate_params()
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what a file keeps beside the model."""
+        return {
+            "parameters": self.get_params(deep=False),
+            "n_features_in": int(self.n_features_in_),
+            "feature_names_in": list(getattr(self, "feature_names_in_", ())),
+            "time_step": self.time_step_,
+        }
+
+    def _cases(self, X: ArrayLike, reset: bool = False) -> list[Case]:
+        """Check X, against what was seen in ``fit`` unless ``reset``, and take it apart."""
+        keep_compiled()  # every computation begins here
+        if not reset:
+            check_is_fitted(self)
+        table, cases = is_table(X), as_cases(X)
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                vars(self).pop(name, None)
+        elif table:
+            grid = self.preparation_
+            if grid.n_channels > 1:
+                n = grid.n_channels
+                raise ValueError(
+                    f"X has shape {np.shape(X)}, which reads as {len(cases)} cases of one channel, "
+                    f"but this model was fitted with {n}; give (n_cases, {n}, n_timepoints): X[None]"
+                    " for a single case."
+                )
+            if self.n_features_in_ == 1:  # fitted with 3-D input or a list
+                if np.shape(X)[1] != grid.n_timepoints:
+                    raise ValueError(
+                        f"X has {np.shape(X)[1]} time points, but this model was fitted with "
+                        f"{grid.n_timepoints}; give prefixes as a list, as (n_cases, 1, length), or "
+                        "padded with NaN."
+                    )
+                table = hasattr(self, "feature_names_in_")
+        if table:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = len(cases[0])
+        return cases
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -15,11 +15,12 @@ image    rows over time, columns as     6 of an affine map of the picture
 ======== ============================== ==========================================================
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Int
 
+from egem.core.training import Pairs
 from egem.data.preparation import Batch
 from egem.data.validation import Case
 
@@ -187,21 +188,6 @@ def _sample(
     return total, seen
 
 
-class Pool(NamedTuple):
-    """Training pairs of one class: blends of two cases, deformed.
-
-    Pair ``m`` has the code ``share[m] z[first[m]] + (1 - share[m]) z[second[m]]``, ``z`` being the
-    cases' codes, followed by ``bend[m]``. The first ``n_cases`` pairs are the cases themselves.
-    """
-
-    first: Int[np.ndarray, " m"]
-    second: Int[np.ndarray, " m"]
-    share: Float32[np.ndarray, " m"]
-    bend: Float32[np.ndarray, "m n_coordinates"]
-    values: Float32[np.ndarray, "m n_steps n_channels"]
-    mask: Bool[np.ndarray, "m n_steps n_channels"]
-
-
 def make_pool(
     batch: Batch,
     kind: Kind,
@@ -209,7 +195,7 @@ def make_pool(
     steps_used: int,
     rng: np.random.Generator,
     blend: bool = True,
-) -> Pool:
+) -> Pairs:
     """Blend and deform the cases of one class into ``size`` training pairs.
 
     Parameters
@@ -229,7 +215,8 @@ def make_pool(
 
     Returns
     -------
-    Pool
+    Pairs
+        The first ``n_cases`` are the cases themselves.
     """
     n = batch.n_cases
     first, second = rng.integers(n, size=size), rng.integers(n, size=size)
@@ -256,6 +243,6 @@ def make_pool(
     blind = ~bent.mask.any(axis=(1, 2))
     bend[blind] = 0.0
     bent.values[blind], bent.mask[blind] = blended.values[blind], blended.mask[blind]
-    return Pool(
+    return Pairs(
         first, second, share.astype(np.float32), bend.astype(np.float32), bent.values, bent.mask
     )

@@ -28,6 +28,17 @@ class Batch(NamedTuple):
         return len(self.values)
 
 
+def mask_patterns(
+    mask: Bool[np.ndarray, "n p"],
+) -> tuple[Bool[np.ndarray, "n_patterns p"], Int[np.ndarray, " n"]]:
+    """Return the different rows of a mask, and which of them each row is."""
+    if (mask == mask[:1]).all():  # as a rule, and then there is nothing to sort
+        return mask[:1], np.zeros(len(mask), int)
+    packed = np.packbits(mask, axis=1)
+    _, first, pattern = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    return mask[first], pattern.ravel()
+
+
 def canonical_order(batch: Batch) -> np.ndarray:
     """Order of cases by content, so that the order they came in changes nothing."""
     content = [batch.values[i].tobytes() + batch.mask[i].tobytes() for i in range(batch.n_cases)]

@@ -178,6 +178,28 @@ def _spread(cases: list[Case], channel: int) -> _Spread:
     return _Spread(typical, float(far.max()), second, float(worst))
 
 
+def check_channels(cases: list[Case], n_channels: int, fitted: str) -> None:
+    """Refuse cases with another number of channels than ``fitted`` has.
+
+    Raises
+    ------
+    ValueError
+        Naming both numbers.
+    """
+    n = len(cases[0])
+    if n != n_channels:
+        raise ValueError(
+            f"X has {n} channel{'s' * (n != 1)}, but {fitted} was fitted with {n_channels}; give "
+            "the same channels in the same order (a missing one is a row of NaN)."
+        )
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is not strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value!r}.")
+
+
 def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
     """Check labels: one for each case, all strings or all integers (or booleans).
 

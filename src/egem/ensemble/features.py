@@ -1,10 +1,9 @@
-"""Convolution features: a description of a sequence that forgives shifts and stretches.
+"""Convolution features: a representation that tolerates shifts and stretches.
 
 Small kernels slide over the sequence at several dilations; a feature is the share of time at which
 a kernel's response exceeds a threshold (kernels and statistic are MiniRocket's: Dempster, Schmidt
-and Webb, KDD 2021). The sequence and its first differences are looked at both. Features are then
-standardised and projected onto the directions in which the training cases differ at all, which
-leaves an ordinary vector that :mod:`egem.ensemble.views` can compare.
+and Webb, KDD 2021), for the sequence and for its first differences. Features are standardised and
+projected onto the directions in which the training cases differ.
 """
 
 from dataclasses import dataclass
@@ -26,15 +25,15 @@ from egem.runtime.parallel import run
 
 TAPS = 9
 N_THRESHOLDS = 4  # of a kernel
-MOST_CHANNELS = 9  # that a kernel sums over
+MAX_CHANNELS = 9  # that a kernel sums over
 PER_OCTAVE = 2  # dilations
-SHOWN_FOR_THRESHOLDS = 40  # training cases
+CASES_FOR_THRESHOLDS = 40  # training cases
 RESPONSES_FOR_THRESHOLDS = 8192
-SHOWN_FOR_PROJECTION = 2000
-MOST_DIRECTIONS = 512
-VALUES_PER_TILE = 16_384  # time points of all cases that one call works on
+CASES_FOR_PROJECTION = 2000
+MAX_DIRECTIONS = 512
+VALUES_PER_BATCH = 16_384  # time points of all cases that one call works on
 MARGIN = 1e-5  # of thresholds, which are responses to training cases
-SOFTENING = 0.1  # of a typical feature's spread: rare features must not shout
+SOFTENING = 0.1  # of a typical feature's spread, added so that rare features do not dominate
 
 # All kernels with weights of 2 at three of nine taps and -1 at the others; they sum to 0.
 _PLACES = np.array(list(combinations(range(TAPS), 3)), np.int32)
@@ -169,15 +168,15 @@ def fit_convolutions(
     -------
     Convolutions
     """
-    shown = [cases[i] for i in rng.permutation(len(cases))[:SHOWN_FOR_PROJECTION]]
+    shown = [cases[i] for i in rng.permutation(len(cases))[:CASES_FOR_PROJECTION]]
     layout = _layout(shown, along, shared_scale)
-    first = layout.apply(shown[:SHOWN_FOR_THRESHOLDS])
+    first = layout.apply(shown[:CASES_FOR_THRESHOLDS])
     banks = tuple(_bank(*view, rng) for view in _views(*first))
     found = np.concatenate(list(_describe(layout, banks, shown, n_jobs)))[: len(shown)]
     centre, spread = found.mean(axis=0), found.std(axis=0)
     spread += SOFTENING * np.sqrt(np.mean(spread**2)) + 1e-6
     _, s, vt = svd((found - centre) / spread)
-    n_kept = int((s[:MOST_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
+    n_kept = int((s[:MAX_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
     kept = vt[: max(n_kept, 1)]  # one, where all cases are alike
     return Convolutions(layout, banks, centre, spread, np.ascontiguousarray(kept.T))
 
@@ -224,7 +223,7 @@ def _bank(
     widest = max((values.shape[2] - 1) // (TAPS - 1), 1)
     n = 1 + int(PER_OCTAVE * np.log2(widest))
     dilations = np.unique(np.geomspace(1, widest, n).astype(np.int32))
-    most = min(n_channels, MOST_CHANNELS)
+    most = min(n_channels, MAX_CHANNELS)
     channels = np.zeros((len(dilations), n_kernels, n_channels), np.float32)
     for each in channels.reshape(-1, n_channels):
         size = min(int(2 ** rng.uniform(0.0, np.log2(most + 1))), most)
@@ -247,7 +246,7 @@ def _bank(
 
 def _describe(layout: Layout, banks: tuple[Bank, ...], cases: list[Case], n_jobs: int | None):
     """Yield the features of tiles of cases, (n_tile, n_features); the last tile is filled up."""
-    size = int(np.clip(VALUES_PER_TILE // layout.length, 1, 64))
+    size = int(np.clip(VALUES_PER_BATCH // layout.length, 1, 64))
     if native.KERNEL is not None:  # no programs of fixed shapes: a tile need not be filled up
         size = min(size, -(-len(cases) // 2))
 

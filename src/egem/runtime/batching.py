@@ -31,6 +31,15 @@ def bucket(n: int, smallest: int) -> int:
     return size
 
 
+def evenly(n: int, most: int) -> Int[np.ndarray, " m"]:
+    """Select at most ``most`` of ``range(n)``, evenly.
+
+    >>> evenly(10, 4)
+    array([0, 3, 6, 9])
+    """
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+
+
 def tiled(n: int, size: int) -> list[np.ndarray]:
     """Cut ``range(n)`` into index arrays of exactly ``size``, the last filled up with its end.
 

@@ -1,4 +1,4 @@
-"""The singular value decomposition that always ends."""
+"""Singular values and principal directions."""
 
 import numpy as np
 import scipy.linalg
@@ -18,3 +18,15 @@ def svd(
     except np.linalg.LinAlgError:
         thin = scipy.linalg.svd(matrix, full_matrices=False, lapack_driver="gesvd")
         return thin[0], thin[1], thin[2]  # pyright: ignore[reportIndexIssue, reportReturnType]
+
+
+def principal(
+    rows: Float[np.ndarray, "n p"],
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k p"]]:
+    """Return singular values and right singular vectors, the largest first."""
+    n, p = rows.shape
+    if n <= 2 * p:
+        _, s, directions = svd(rows)
+        return s, directions
+    squares, directions = np.linalg.eigh(rows.T @ rows)
+    return np.sqrt(np.maximum(squares[::-1], 0.0)), directions.T[::-1]

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
-from egem.runtime.arrays import AnyArray
+from egem.core.config import AnyArray
+from egem.core.decoder import Decoder
+from egem.core.lstm import LSTMDecoder, LSTMParams, first_gates
 
 LIBRARY = Path(__file__).parent / "kernel" / "libegem.so"
 CELLS_OF_A_BLOCK, TAPED = 4, 6  # as in kernel/lstm.hpp
@@ -190,3 +193,39 @@ def shares_above(
         *map(ctypes.c_int64, sizes), *(ctypes.c_void_p(a.ctypes.data) for a in given)
     )
     return out
+
+
+@dataclass(frozen=True)
+class NativeLSTMDecoder(LSTMDecoder):
+    """The recurrent decoder with batches in native code, wherever that serves."""
+
+    def decode_batch(self, params: LSTMParams, codes, n_steps: int):
+        """Decode many codes, (n, k) -> (n, t, c); differentiable in reverse mode only."""
+        if not serves(codes, *params):
+            return super().decode_batch(params, codes, n_steps)
+        first, rest = first_gates(params, codes)
+        return roll(first, *rest, n_steps) + jnp.asarray(params.b_out)
+
+    def linearise(self, params: LSTMParams, codes, n_steps: int):
+        """Return sequences (n, t, c) and their derivatives along the code (n, k, t, c)."""
+        if not serves(codes, *params):
+            return super().linearise(params, codes, n_steps)
+        first, rest = first_gates(params, codes)
+        y, jacobian = push(first, params.w_code, *rest, n_steps)
+        return y + params.b_out, jacobian
+
+    def normal_equations(self, params: LSTMParams, codes, targets, mask, basis):
+        """Return the products of a Gauss-Newton step, whose rows are never laid out."""
+        if not serves_normal(codes, basis, *params):
+            return super().normal_equations(params, codes, targets, mask, basis)
+        n, n_steps, _ = targets.shape
+        first, rest = first_gates(params, codes)
+        flat = targets.reshape(n, -1), jnp.asarray(mask, jnp.float32).reshape(n, -1)
+        return normal(first, params.w_code, *rest, params.b_out, *flat, basis, n_steps)
+
+
+def accelerated(decoder: Decoder) -> Decoder:
+    """Return a decoder of the same parameters that makes use of native code."""
+    if KERNEL is None or type(decoder) is not LSTMDecoder:
+        return decoder
+    return NativeLSTMDecoder(decoder.n_cells, decoder.start)
