@@ -1,84 +1,97 @@
-"""The scikit-learn estimator: it checks input, calls the functions of the model, and keeps it."""
+"""The scikit-learn estimator: it checks input, calls functions of the model, and keeps it."""
 
+import inspect
 import os
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from collections.abc import Callable, Sequence
+from functools import wraps
+from operator import attrgetter
+from typing import Any, Concatenate, Literal, ParamSpec, Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from egem import explain, incremental
+from egem import incremental, settings
 from egem.core.decoder import Decoder
 from egem.data.augment import Kind
 from egem.data.preparation import Preparation
-from egem.data.validation import Case, as_cases, check_share, is_table
-from egem.ensemble import inversion as inverting
+from egem.data.validation import Case, cases_of, check_share
 from egem.ensemble.completion import Completion, complete
-from egem.ensemble.inversion import Decisions, need_of_probabilities
+from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, invert_now, winners
 from egem.ensemble.result import Inversion, class_index
 from egem.ensemble.search import ALL, CLASS, LOWEST, Need
-from egem.ensemble.views import Representation, View
+from egem.ensemble.views import Representation
+from egem.explain import Explanation, explain
 from egem.io import model_file
 from egem.io.checkpoint import Folder
 from egem.model import Model, Runtime, fit_model
 from egem.runtime.compile_cache import keep_compiled
 from egem.runtime.timings import Phases
-from egem.settings import CONSTRAINTS, Search, Training, published, views_of
+from egem.settings import Search, Training
+
+P = ParamSpec("P")
+Labels = Shaped[np.ndarray, " n_cases"]
+PerClass = Float[np.ndarray, "n_cases n_classes"]
+Sequences = Float32[np.ndarray, "n n_channels n_timepoints"]
+
+
+def _operation(function: Callable[Concatenate[Model, P], Model]) -> Callable[..., Any]:
+    """Make a method of a function of the model; it changes the estimator and returns it."""
+    whole = inspect.signature(function)
+    own = [p for name, p in whole.parameters.items() if name != "runtime"]
+
+    @wraps(function)
+    def method(self, *args, **kwargs):
+        arguments = [getattr(a, "model_", a) for a in args]  # merge takes another estimator
+        self.model_ = function(self._model, *arguments, **{"runtime": self._runtime} | kwargs)
+        return self
+
+    own[0] = own[0].replace(name="self", annotation=inspect.Parameter.empty)
+    vars(method)["__signature__"] = whole.replace(parameters=own, return_annotation=Self)
+    return method
 
 
 class EGEMClassifier(ClassifierMixin, BaseEstimator):
-    """Classify sequences with one generative expert for each class.
+    """Classify sequences with one generative expert for each class (ESANN 2020).
 
-    Each class gets an expert that decodes a short code to a whole sequence. To recognise a
-    sequence, every expert searches for the code whose sequence is nearest; the class with the
-    lowest score is predicted. Made for a handful of examples a class.
+    An expert decodes a short code to a whole sequence. To recognise a sequence, every expert
+    searches for the code whose sequence is nearest; the class with the lowest score is predicted.
+
+    ``X`` is an array (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or a list of
+    arrays (n_channels, length_i); NaN is a missing value. Input that cannot be used raises
+    ValueError with the remedy; an estimator that is not fitted NotFittedError.
 
     Parameters
     ----------
-    views : "auto" or sequence of str and Representation, default "auto"
-        Representations in which every class has an expert: ``"recurrent"`` (values, decoded by an
-        LSTM; the paper's), ``"linear"`` (values, mean and directions of the class), ``"features"``
-        (convolution features along time, linear experts), ``"columns"`` (the same along the columns
-        of images), or an :class:`egem.ensemble.views.Representation` of your own. Weights are
-        chosen by leaving training cases out. ``"auto"`` takes all, ``"columns"`` for images only;
-        ``("recurrent",)`` is EGEM alone.
-    metric : {"whitened", "mse"}, default "whitened"
-        Metric of the recurrent view, a key of :data:`egem.core.metric.METRICS`: weighted by how
-        members of a class differ, or the paper's mean squared error.
-    shrinkage : float or None, default None
-        Weight, in (0, 1], of the identity in that metric; None chooses it by leaving training cases
-        out, and takes 1 for images in several views.
+    views : "auto" or sequence, default "auto"
+        Representations in which classes have experts: ``"recurrent"`` (values, LSTM; EGEM alone),
+        ``"linear"`` (values, mean and directions), ``"features"`` (of convolutions), ``"columns"``
+        (the same along an image's columns), or your own
+        :class:`~egem.ensemble.views.Representation`. ``"auto"`` takes all.
+    metric, shrinkage : {"whitened", "mse"}, float in (0, 1] or None, default "whitened", None
+        Of the recurrent view, and the weight of the identity in it; None chooses that weight.
     decoder : Decoder or None, default None
-        Decoder of the recurrent view; None is an :class:`egem.LSTMDecoder` sized by the cases.
+        Of the recurrent view; None is an :class:`egem.LSTMDecoder` sized by the cases.
     augment : {"auto", "none", "series", "pen", "image"}, default "auto"
-        Deformation of training cases, whose coordinates become part of their codes; ``"auto"``
-        depends on the shape of the data (:func:`egem.data.augment.guess_kind`).
+        Deformation of training cases; ``"auto"`` depends on the shape of the data.
     codes : {"auto", "one-hot", "learned"} or int, default "auto"
-        Codes of the training cases: one-hot, as in the paper, or learned, an int giving their size.
-        ``"auto"`` takes one-hot ones for classes of up to 8 cases.
-    training : Training or None, default None
-        Settings of training, see :class:`egem.Training`.
-    search : Search or None, default None
-        Settings of the search for codes, see :class:`egem.Search`.
+        Codes of training cases; an int is the size of learned ones. ``"auto"`` is one-hot, as in
+        the paper, for classes of up to 8 cases.
+    training, search : :class:`egem.Training`, :class:`egem.Search` or None, default None
+        Details of the training and of the search for codes.
     max_steps : int or None, default None
-        Longest sequence that experts decode; longer cases are averaged over blocks of time points.
-        None is 64.
+        Longest sequence that is decoded, None is 64; longer cases are averaged over blocks.
     align : {"auto", "start", "stretch"}, default "auto"
-        How cases of unequal length are compared: from their start, each as far as it goes, or
-        stretched to the median length. ``"auto"`` takes what classifies held-out training cases
-        better, and stretches with one case a class.
+        Whether cases of unequal length are compared from their start, or stretched.
     scaling : {"standard", "none"} or Preparation, default "standard"
-        Standardise each channel (images: all together) by the training cases, or leave values as
-        they are. A fitted preparation (``other.preparation_``) is taken as it is.
+        Standardise channels (images: all together), or not. ``other.preparation_`` is reused.
     keep_cases : int, default 1000
         Training cases of a class that stay in the model, an even selection of more.
     n_jobs : int or None, default None
-        Threads; None uses all cores. Within ``joblib.parallel_config`` of ``"loky"``, ``"dask"`` or
-        ``"ray"`` the largest number of workers.
+        Threads, or workers within ``joblib.parallel_config``; None takes all.
     random_state : int, RandomState or None, default None
         An int makes everything repeatable, bit for bit on one machine.
     verbose : bool, default False
@@ -87,16 +100,11 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     model_ : Model
-        The fitted model, immutable; see :class:`egem.model.Model`.
+        The fitted model, immutable; the other attributes but the following are parts of it.
     n_features_in_ : int
         Width of 2-D input; for other input the number of channels.
     fit_seconds_ : dict of float
-        Seconds of each phase of the last ``fit``; not kept in files.
-
-    References
-    ----------
-    M. Hobbhahn, M. V. Butz, S. Fabi, S. Otte, "Sequence Classification using Ensembles of Recurrent
-    Generative Expert Modules", ESANN 2020.
+        Seconds of each phase of the last ``fit``.
 
     Examples
     --------
@@ -104,13 +112,11 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     >>> X, y = load_dataset("digits")
     >>> train, test = few_shot_split(y, k=4, seed=0)
     >>> clf = EGEMClassifier(training=Training(n_updates=300), random_state=0)
-    >>> clf = clf.fit(X[train], y[train])
-    >>> clf.score(X[test][:100], y[test][:100]) > 0.7
+    >>> clf.fit(X[train], y[train]).score(X[test][:100], y[test][:100]) > 0.7
     True
     """
 
-    _parameter_constraints = CONSTRAINTS
-
+    _parameter_constraints = settings.CONSTRAINTS
     n_features_in_: int
     time_step_: float | None = None  # of the grid that uneven time stamps were brought to
 
@@ -133,21 +139,11 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ):
-        self.views = views
-        self.metric = metric
-        self.shrinkage = shrinkage
-        self.decoder = decoder
-        self.augment = augment
-        self.codes = codes
-        self.training = training
-        self.search = search
-        self.max_steps = max_steps
-        self.align = align
-        self.scaling = scaling
-        self.keep_cases = keep_cases
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+        self.views, self.metric, self.shrinkage, self.decoder = views, metric, shrinkage, decoder
+        self.augment, self.codes, self.training, self.search = augment, codes, training, search
+        self.max_steps, self.align, self.scaling = max_steps, align, scaling
+        self.keep_cases, self.n_jobs = keep_cases, n_jobs
+        self.random_state, self.verbose = random_state, verbose
 
     @classmethod
     def paper(
@@ -158,125 +154,67 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         n_updates: int | None = None,
         **parameters: Any,
     ) -> Self:
-        """Return the published setting: architecture, training, loss and 50 Adam iterations.
+        """Return the published setting, with noise on codes and sequences (section 3).
 
         Sequences are taken as they are: standardise characters over the whole set and bring pixels
-        to [0, 1] first, as ``load_dataset`` does.
-
-        Parameters
-        ----------
-        dataset : {"characters", "mnist"}
-            10 cells and 40,000 updates, or 20 cells and 20,000.
-        noise : tuple of float, default (0.0, 0.0)
-            Standard deviation of the noise on codes and on sequences; (0, 0) is the table's *base*.
-        n_cells, n_updates : int or None, default None
-            Other numbers than the published ones.
-        **parameters
-            Anything else of the constructor, for instance ``random_state``.
+        to [0, 1] first, as ``load_dataset`` does. None takes the published number.
         """
-        return cls(**(published(dataset, noise, n_cells, n_updates) | parameters))
+        return cls(**(settings.published(dataset, noise, n_cells, n_updates) | parameters))
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit to training cases.
+        """Fit to training cases with labels y, all text or all integers; one class is allowed.
 
-        Parameters
-        ----------
-        X : array (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or list
-            Training cases; a list holds ``(n_channels, length_i)`` arrays. NaN is a missing value.
-        y : array (n_cases,)
-            Labels, all text or all integers. One class is allowed, and so is one case a class.
-
-        Raises
-        ------
-        ValueError
-            For input that cannot be used; the message names the argument and the remedy.
-        TrainingDiverged
-            Where a class's expert reaches no finite loss.
-        WorkerDied, ClusterLost
-            Where workers died twice of the same classes, or their cluster is lost.
+        Raises TrainingDiverged where an expert reaches no finite loss.
         """
-        self._check_parameters()
+        settings.check_parameters(self)
         cases, phases = self._cases(X, reset=True), Phases("fit")
         self.model_ = fit_model(self.get_params(deep=False), cases, y, self._runtime, phases)
         self.fit_seconds_ = phases.seconds
         return self
 
-    def predict(
-        self, X: ArrayLike, reject: float | None = None, unknown: Any = None
-    ) -> Shaped[np.ndarray, " n_cases"]:
-        """Return the class of each case; with ``reject`` also which are unknown.
+    def predict(self, X: ArrayLike, reject: float | None = None, unknown: Any = None) -> Labels:
+        """Return the class of each case; of rejected ones ``unknown`` ("unknown", or -1).
 
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`fit`. Shorter ones are compared as far as they go.
-        reject : float or None, default None
-            Share, in (0, 1), of the cases of known classes that may be rejected: those whose
-            :meth:`novelty` is at most that. None rejects nothing.
-        unknown : label or None, default None
-            Label of rejected cases; None is ``"unknown"`` beside text labels, otherwise -1.
+        ``reject`` is the share, in (0, 1), of cases of known classes that may be rejected: those
+        whose :meth:`novelty` is at most that. None rejects nothing.
         """
         if reject is None:
-            parts = inverting.invert_in_chunks(
-                self._model, self._cases(X), CLASS, inverting.winners, self.n_jobs, self.verbose
-            )
-            return self.classes_[np.concatenate(list(parts))]
+            return self.classes_[np.concatenate(self._in_chunks(X, CLASS, winners))]
         check_share("reject", reject)
         if unknown is None:
             unknown = "unknown" if self.classes_.dtype.kind in "UO" else -1
-        if (self.classes_ == unknown).any():
-            raise ValueError(
-                f"unknown={unknown!r} is a class of this model; name another label for rejected "
-                "cases."
-            )
+        if unknown in self.classes_.tolist():
+            raise ValueError(f"unknown={unknown!r} is a class of this model; name another label.")
         found = self._inverted(X, LOWEST)
         return np.where(found.novelty() > reject, found.labels(), np.asarray(unknown))
 
-    def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n_cases n_classes"]:
-        """Return class probabilities, columns in the order of ``classes_``.
-
-        They are proportional to ``scores ** -inverse_temperature_``. The search of experts stops
-        whose probabilities together are below 0.001. A sequence of no known class gets
-        probabilities as well, see :meth:`novelty`.
-        """
-        return self._inverted(X, need_of_probabilities(self._model)).probabilities()
+    def predict_proba(self, X: ArrayLike) -> PerClass:
+        """Return class probabilities, ``scores ** -inverse_temperature_`` normalised."""
+        return self._inverted(X, self._model.need_of_probabilities).probabilities()
 
     def predict_set(
         self, X: ArrayLike, alpha: float = 0.1
     ) -> Bool[np.ndarray, "n_cases n_classes"]:
-        """Return the classes that cannot be excluded for each case: conformal sets.
+        """Return the classes that cannot be excluded; a share alpha of sets misses the true one.
 
-        The true class is in the set with a probability of about ``1 - alpha``. After
-        :meth:`calibrate` that is guaranteed for cases exchangeable with those given there; after
-        :meth:`fit` alone it is measured only, since a proxy takes the place of experts. A set may
-        be empty; it holds all classes where there are fewer than ``1 / alpha - 1`` held-out cases.
+        :meth:`calibrate` guarantees that for exchangeable cases; :meth:`fit` estimates it. Sets are
+        full with under ``1 / alpha - 1`` held-out cases, and may be empty.
         """
         check_share("alpha", alpha)
         return self._inverted(X, ALL).prediction_set(alpha)
 
     def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
-        """Return the p-value, in (0, 1], of each case being of a known class; low means unknown.
-
-        It is the share of held-out cases with at least as high a lowest score; 1 throughout with
-        one case a class. Works with a single class.
-        """
+        """Return the p-value of each case being of a known class; 1 where none is held out."""
         return self._inverted(X, LOWEST).novelty()
 
-    def losses(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases n_classes"]:
+    def losses(self, X: ArrayLike) -> PerClass:
         """Return the experts' losses in the recurrent view, per observed value, without prior."""
         return self._inverted(X, ALL, decided=False).losses
 
     def verdicts(self, X: ArrayLike) -> Decisions:
-        """Return only predicted classes, their probabilities and losses: for many classes.
-
-        Agrees with :meth:`predict_proba`, whose array of all pairs might not fit in memory.
-        """
-        model = self._model
-        need, cases = need_of_probabilities(model), self._cases(X)
-        parts = inverting.invert_in_chunks(
-            model, cases, need, Decisions.of, self.n_jobs, self.verbose
-        )
-        return Decisions(*map(np.concatenate, zip(*parts, strict=True)))
+        """Return predicted classes, their probabilities and losses alone, for very many classes."""
+        found = self._in_chunks(X, self._model.need_of_probabilities, Decisions.of)
+        return Decisions(*map(np.concatenate, zip(*found, strict=True)))
 
     def invert(
         self,
@@ -289,218 +227,89 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     ) -> Inversion:
         """Search for the code of every case by every expert.
 
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`predict`.
-        low_latency : bool, default False
-            Search a few cases in thinner batches; the last digits of losses may then depend on the
-            other cases. The following arguments need it.
-        among : array of bool (n_cases, n_classes) or None, default None
-            Pairs of a case and a class that are searched; losses of the others may be inf.
-        max_steps : int or None, default None
-            Largest number of steps; None is the model's.
-        views : bool, default True
-            Whether the other views count in the scores.
+        With ``low_latency`` a few cases are searched faster, and the last digits may depend on the
+        other cases. It allows to search only the pairs ``among`` (n_cases, n_classes) of True, with
+        fewer steps, and to leave the other views out of the scores.
         """
         if not low_latency:
             if among is not None or max_steps is not None or not views:
                 raise ValueError("among, max_steps and views need low_latency=True.")
             return self._inverted(X, ALL, decided=False, codes=True)
-        model, cases = self._model, self._cases(X)
-        shape = len(cases), len(model.classes)
-        pairs = np.ones(shape, bool) if among is None else np.asarray(among, bool)
-        if pairs.shape != shape:
-            raise ValueError(
-                f"among has shape {pairs.shape}, but there are {shape[0]} cases in X and {shape[1]} "
-                "classes in this model; give one entry for each pair of them."
-            )
-        return inverting.invert_now(model, cases, 1, among=pairs, max_steps=max_steps, views=views)
+        pairs = True if among is None else among
+        return invert_now(self._model, self._cases(X), 1, None, 0, ALL, pairs, max_steps, views)
 
-    def reconstruct(
-        self, X: ArrayLike, label: Any = None
-    ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
-        """Return the sequence that an expert decodes for each case, over the full fitted length.
-
-        ``label`` names the class; None takes the predicted one of each case.
-        """
+    def reconstruct(self, X: ArrayLike, label: Any = None) -> Sequences:
+        """Return the sequences that a class's expert decodes, by default the predicted class's."""
         _, found, e = self._by_expert(X, label)
-        whose = found.winners if e is None else np.full(len(found.losses), e)
-        grid = self.preparation_
-        out = np.zeros((len(whose), grid.n_channels, grid.n_timepoints), np.float32)
-        for c in np.unique(whose):
-            out[whose == c] = self.model_.imagine(c, found.codes[whose == c, c])
-        return out
+        return self.model_.reconstruct(found, e)
 
     def complete(self, X: ArrayLike, label: Any = None, level: float = 0.9) -> Completion:
-        """Fill gaps and continue prefixes, with a band.
+        """Fill gaps and continue prefixes, with a band that holds a share ``level`` of values.
 
-        Unlike :meth:`reconstruct` this keeps observed values, and corrects estimates by the
-        residuals of observed values near them.
-
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`predict`. A model that stretches cases takes a prefix for a whole:
-            give ``align="start"`` to continue prefixes.
-        label : label or None, default None
-            Class whose expert completes; None takes the predicted class for the estimates, and all
-            likely ones for the band.
-        level : float, default 0.9
-            Share of missing values that the band holds, each taken alone, in (0, 1).
+        Observed values are kept. ``label`` names the class; None takes the predicted one, and all
+        likely ones for the band. A model that stretches cases takes a prefix for a whole.
         """
         check_share("level", level)
-        cases, found, e = self._by_expert(X, label)
-        return complete(self.model_, cases, found, e, level)
+        return complete(self._model, *self._by_expert(X, label), level)
 
     def explain(
         self,
         X: ArrayLike,
         n_experts: int = 3,
         n_near: int = 4,
-        *,
         inversion: Inversion | None = None,
         paths: bool = True,
-    ) -> explain.Explanation:
-        """Show why each case was classified as it was.
+    ) -> Explanation:
+        """Explain classifications by the best experts and the nearest training cases.
 
-        Parameters
-        ----------
-        X : array or list
-            Cases, as for :meth:`predict`.
-        n_experts, n_near : int, default 3 and 4
-            Number of the best experts, and of the predicted class's nearest training cases.
-        inversion : Inversion or None, default None
-            Result of :meth:`invert` for the same cases, to save another search.
-        paths : bool, default True
-            Whether to follow the search of the predicted class once more; NaN otherwise.
+        ``inversion``, from :meth:`invert` for the same cases, saves a search; so does leaving out
+        the ``paths`` of the searches.
         """
-        if min(n_experts, n_near) < 1:
-            raise ValueError(f"n_experts and n_near must be at least 1, not {n_experts}, {n_near}.")
         model, cases = self._model, self._cases(X)
-        if inversion is None:
-            inversion = self._inverted(X, ALL, codes=True)
-        elif inversion.losses.shape != (len(cases), len(model.classes)):
-            n, m = inversion.losses.shape
-            raise ValueError(
-                f"inversion is of {n} cases and {m} classes, but there are {len(cases)} cases in X "
-                f"and {len(model.classes)} classes in this model; give what invert(X) returned."
-            )
-        return explain.explain(model, cases, inversion, n_experts, n_near, paths)
+        inversion = inversion or self._inverted(X, ALL, codes=True)
+        return explain(model, cases, inversion, n_experts, n_near, paths)
 
-    def sample(
-        self, label: Any, n: int = 1, random_state: int | None = None
-    ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
-        """Decode ``n`` new members of a class, from codes drawn as in training."""
-        e = class_index(self._model.classes, label)
-        if n < 1:
-            raise ValueError(f"n must be at least 1, not {n}.")
-        return self.model_.sample(e, n, np.random.default_rng(random_state))
+    def sample(self, label: Any, n: int = 1, random_state: int | None = None) -> Sequences:
+        """Decode n new members of a class, from codes drawn as in training."""
+        return self._model.sample(class_index(self.classes_, label), n, random_state)
 
-    def calibrate(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Calibrate probabilities, sets and novelty by labelled cases not used in :meth:`fit`.
-
-        Sets then have the guarantee of split conformal prediction. A hundred cases determine it
-        well, ten badly; classes added or updated afterwards need it again.
-        """
-        return self._become(incremental.calibrate(self._model, X, y, self._runtime))
-
-    def add_class(self, X: ArrayLike, label: Any, *, refit_metric: bool = False) -> Self:
-        """Add a class; the other experts stay bit for bit. See :func:`egem.incremental.add_class`."""
-        new = incremental.add_class(self._model, X, label, refit_metric, self._runtime)
-        return self._become(new)
-
-    def update_class(self, X: ArrayLike, label: Any, *, refit_metric: bool = False) -> Self:
-        """Add cases to a class; see :func:`egem.incremental.update_class`."""
-        new = incremental.update_class(self._model, X, label, refit_metric, self._runtime)
-        return self._become(new)
-
-    def remove_cases(self, label: Any, which: ArrayLike, *, refit_metric: bool = False) -> Self:
-        """Remove cases of a class; see :func:`egem.incremental.remove_cases`."""
-        new = incremental.remove_cases(self._model, label, which, refit_metric, self._runtime)
-        return self._become(new)
-
-    def remove_class(self, label: Any) -> Self:
-        """Remove a class."""
-        return self._become(incremental.remove_class(self._model, label, self._runtime))
-
-    def rename_class(self, label: Any, new: Any) -> Self:
-        """Rename a class; nothing else changes."""
-        return self._become(incremental.rename_class(self._model, label, new))
-
-    def merge(self, other: "EGEMClassifier") -> Self:
-        """Take in all classes of another fitted estimator; see :func:`egem.incremental.merge`."""
-        return self._become(incremental.merge(self._model, other._model, self._runtime))
-
-    def refit_metric(self) -> Self:
-        """Fit metric, views and inverse temperature anew; see :mod:`egem.incremental`."""
-        return self._become(incremental.refit_metric(self._model, self._runtime))
+    calibrate = _operation(incremental.calibrate)
+    add_class = _operation(incremental.add_class)
+    update_class = _operation(incremental.update_class)
+    remove_cases = _operation(incremental.remove_cases)
+    remove_class = _operation(incremental.remove_class)
+    rename_class = _operation(incremental.rename_class)
+    merge = _operation(incremental.merge)
+    refit_metric = _operation(incremental.refit_metric)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model to one safetensors file, whole or not at all."""
-        model_file.save(self._model, self._facts(), path)
+        """Write the fitted model to one safetensors file; see :func:`egem.io.model_file.save`."""
+        fitted = {name: vars(self).get(name) for name in model_file.FITTED}
+        model_file.save(self._model, self.get_params(deep=False), fitted, path)
 
     @classmethod
     def load(
         cls,
         path: str | os.PathLike[str],
-        *,
         decoder: Decoder | None = None,
         max_bytes: int | None = None,
     ) -> Self:
-        """Read a model written by :meth:`save`; no code from the file is run.
-
-        Parameters
-        ----------
-        path : path-like
-            The file.
-        decoder : Decoder or None, default None
-            The decoder of the model, where it is your own: a file holds numbers, not code.
-        max_bytes : int or None, default None
-            Largest file, and most memory of the decoded codebooks; None is ``EGEM_MAX_BYTES`` of
-            the environment, or 2 GiB.
-
-        Raises
-        ------
-        FileNotFoundError
-            Where there is no such file.
-        ModelFileError
-            Where it is truncated, corrupted, too large or not a model of this package.
-        """
-        model, facts = model_file.load(path, decoder, max_bytes)
-        parameters = dict(facts["parameters"])
-        for name, of in (("training", Training), ("search", Search)):
-            if parameters[name] is not None:
-                parameters[name] = of(**parameters[name])
-        own = cls(**parameters)._become(model)
-        own.n_features_in_, own.time_step_ = facts["n_features_in"], facts["time_step"]
-        if facts["feature_names_in"]:
-            vars(own)["feature_names_in_"] = np.array(facts["feature_names_in"], object)
+        """Read a model written by :meth:`save`; see :func:`egem.io.model_file.load`."""
+        model, parameters, fitted = model_file.load(path, decoder, max_bytes)
+        own = cls(**parameters)
+        vars(own).update(fitted, model_=model)
         return own
 
-    classes_ = property(lambda self: self.model_.classes, doc="Class labels, sorted.")
-    preparation_ = property(lambda self: self.model_.preparation, doc="Scaling and grid.")
-    metric_ = property(
-        lambda self: self.model_.metric, doc="Metric of the recurrent view, or None."
-    )
-    view_weights_ = property(lambda self: self.model_.view_weights, doc="Weight of each view.")
-    train_loss_ = property(
-        lambda self: self.model_.train_loss, doc="Loss of each recurrent expert."
-    )
-    held_out_ = property(lambda self: self.model_.held_out, doc="Scores of held-out cases.")
-    exemplars_ = property(lambda self: self.model_.exemplars, doc="Training cases kept.")
-    inverse_temperature_ = property(
-        lambda self: self.model_.inverse_temperature, doc="Exponent of the scores in probabilities."
-    )
-    augmentation_ = property(
-        lambda self: self.model_.settings.recipe.augmentation, doc="Deformation of training cases."
-    )
-
-    @property
-    def views_(self) -> tuple[View, ...]:
-        """The views with linear experts."""
-        views = self.model_.views
-        return views.linear if views else ()
+    classes_ = property(attrgetter("model_.classes"))
+    preparation_ = property(attrgetter("model_.preparation"))
+    metric_ = property(attrgetter("model_.metric"))
+    views_ = property(attrgetter("model_.linear_views"))
+    view_weights_ = property(attrgetter("model_.view_weights"))
+    train_loss_ = property(attrgetter("model_.train_loss"))
+    held_out_ = property(attrgetter("model_.held_out"))
+    exemplars_ = property(attrgetter("model_.exemplars"))
+    augmentation_ = property(attrgetter("model_.settings.recipe.augmentation"))
+    inverse_temperature_ = property(attrgetter("model_.inverse_temperature"))
 
     @property
     def _model(self) -> Model:
@@ -509,78 +318,29 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def _runtime(self) -> Runtime:
-        folder = self.training.checkpoint if self.training else None
-        store = None if folder is None else Folder(folder)
-        return Runtime(self.n_jobs, self.verbose, store)
+        folder = self.training and self.training.checkpoint
+        return Runtime(self.n_jobs, self.verbose, folder and Folder(folder))
 
-    def _become(self, model: Model) -> Self:
-        self.model_ = model
-        return self
-
-    def _inverted(
-        self, X: ArrayLike, need: Need, decided: bool = True, codes: bool = False
-    ) -> Inversion:
+    def _inverted(self, X: ArrayLike, need: Need, decided=True, codes=False) -> Inversion:
         model, cases = self._model, self._cases(X)
-        return inverting.invert(model, cases, need, self.n_jobs, self.verbose, decided, codes)
+        return invert(model, cases, need, self.n_jobs, self.verbose, decided, codes)
+
+    def _in_chunks(self, X: ArrayLike, need: Need, take: Any) -> list:
+        model, cases = self._model, self._cases(X)
+        return list(invert_in_chunks(model, cases, need, take, self.n_jobs, self.verbose))
 
     def _by_expert(self, X: ArrayLike, label: Any) -> tuple[list[Case], Inversion, int | None]:
         e = None if label is None else class_index(self._model.classes, label)
         return self._cases(X), self._inverted(X, ALL, codes=True), e
 
-    def _check_parameters(self) -> None:
-        """Refuse arguments that mean nothing."""
-        self._validate_params()
-        views_of(self.views, "none")
-        for nested in (self.training, self.search):
-            if nested is not None:
-                nested._validate_params()
-
-    def _facts(self) -> dict[str, Any]:
-        """Return what a file keeps beside the model."""
-        return {
-            "parameters": self.get_params(deep=False),
-            "n_features_in": int(self.n_features_in_),
-            "feature_names_in": list(getattr(self, "feature_names_in_", ())),
-            "time_step": self.time_step_,
-        }
-
     def _cases(self, X: ArrayLike, reset: bool = False) -> list[Case]:
-        """Check X, against what was seen in ``fit`` unless ``reset``, and take it apart."""
         keep_compiled()  # every computation begins here
-        if not reset:
-            check_is_fitted(self)
-        table, cases = is_table(X), as_cases(X)
-        if reset:
-            for name in ("n_features_in_", "feature_names_in_"):
-                vars(self).pop(name, None)
-        elif table:
-            grid = self.preparation_
-            if grid.n_channels > 1:
-                n = grid.n_channels
-                raise ValueError(
-                    f"X has shape {np.shape(X)}, which reads as {len(cases)} cases of one channel, "
-                    f"but this model was fitted with {n}; give (n_cases, {n}, n_timepoints): X[None]"
-                    " for a single case."
-                )
-            if self.n_features_in_ == 1:  # fitted with 3-D input or a list
-                if np.shape(X)[1] != grid.n_timepoints:
-                    raise ValueError(
-                        f"X has {np.shape(X)[1]} time points, but this model was fitted with "
-                        f"{grid.n_timepoints}; give prefixes as a list, as (n_cases, 1, length), or "
-                        "padded with NaN."
-                    )
-                table = hasattr(self, "feature_names_in_")
-        if table:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        elif reset:
-            self.n_features_in_ = len(cases[0])
-        return cases
+        return cases_of(self, X, None if reset else self._model.preparation)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = tags.input_tags.three_d_array = True
         return tags

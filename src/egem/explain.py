@@ -66,6 +66,15 @@ def explain(
     model: Model, cases: list[Case], inversion: Inversion, n_experts: int, n_near: int, paths: bool
 ) -> Explanation:
     """Explain inverted cases; see :meth:`egem.EGEMClassifier.explain`."""
+    if min(n_experts, n_near) < 1:
+        raise ValueError(f"n_experts and n_near must be at least 1, not {n_experts}, {n_near}.")
+    if inversion.losses.shape != (len(cases), len(model.classes)):
+        n, m = inversion.losses.shape
+        raise ValueError(
+            f"inversion is of {n} cases and {m} classes, but there are {len(cases)} cases in X and "
+            f"{len(model.classes)} classes in this model; give what invert(X) returned."
+        )
+    inversion.check_decided()
     grid, metric = model.preparation, model.recurrent
     batch = grid.apply(grid.align(cases))
     best = np.argsort(inversion.scores, axis=1, kind="stable")[:, :n_experts]

@@ -1,8 +1,8 @@
 """Classes that come and go: every operation makes a new model of a model.
 
 Experts are independent, so only the one concerned is trained. Scaling, metric, views and inverse
-temperature stay as they are, unless ``refit`` is True, and so do the losses of the other experts;
-held-out cases are scored anew, on the training cases that stay in the model.
+temperature stay as they are, unless ``refit_metric`` is True, and so do the losses of the other
+experts; held-out cases are scored anew, on the training cases that stay in the model.
 """
 
 from dataclasses import replace
@@ -27,19 +27,19 @@ INVERSE_TEMPERATURES = tuple(np.geomspace(0.1, 1000.0, 161))
 
 
 def add_class(
-    model: Model, X: ArrayLike, label: Any, refit: bool = False, runtime: Runtime = HERE
+    model: Model, X: ArrayLike, label: Any, *, refit_metric: bool = False, runtime: Runtime = HERE
 ) -> Model:
     """Add a class, with an expert trained on its cases.
 
     Parameters
     ----------
     model : Model
-        The model, which stays as it is.
+        Stays as it is.
     X : array or list
         Cases of the class, as for :meth:`egem.EGEMClassifier.fit`.
     label : label
         Its name, of the type of the others: text or integer.
-    refit : bool, default False
+    refit_metric : bool, default False
         Whether metric, views and inverse temperature are fitted anew.
     runtime : Runtime
         Threads, progress and checkpoints.
@@ -57,11 +57,11 @@ def add_class(
     experts = list(model.experts)
     experts[at:at] = _train(model, [cases], [label], runtime)
     exemplars = model.exemplars.with_class(at, cases, model.settings.keep_cases)
-    return reassembled(model, classes, tuple(experts), exemplars, runtime, refit)
+    return reassembled(model, classes, tuple(experts), exemplars, runtime, refit_metric)
 
 
 def update_class(
-    model: Model, X: ArrayLike, label: Any, refit: bool = False, runtime: Runtime = HERE
+    model: Model, X: ArrayLike, label: Any, *, refit_metric: bool = False, runtime: Runtime = HERE
 ) -> Model:
     """Add cases to a class, and train its expert anew on old and new ones.
 
@@ -70,11 +70,16 @@ def update_class(
     """
     cases = _new_cases(model, X)
     at, old = _all_cases(model, label)
-    return _retrained(model, at, [*old, *cases], refit, runtime)
+    return _retrained(model, at, [*old, *cases], refit_metric, runtime)
 
 
 def remove_cases(
-    model: Model, label: Any, which: ArrayLike, refit: bool = False, runtime: Runtime = HERE
+    model: Model,
+    label: Any,
+    which: ArrayLike,
+    *,
+    refit_metric: bool = False,
+    runtime: Runtime = HERE,
 ) -> Model:
     """Remove cases of a class by their numbers, and train its expert anew on the others.
 
@@ -93,7 +98,7 @@ def remove_cases(
         raise ValueError(
             f"no case of class {label!r} would be left; call remove_class to remove the class."
         )
-    return _retrained(model, at, left, refit, runtime)
+    return _retrained(model, at, left, refit_metric, runtime)
 
 
 def remove_class(model: Model, label: Any, runtime: Runtime = HERE) -> Model:
@@ -106,7 +111,7 @@ def remove_class(model: Model, label: Any, runtime: Runtime = HERE) -> Model:
     return reassembled(model, classes, experts, model.exemplars.without(at), runtime)
 
 
-def rename_class(model: Model, label: Any, new: Any) -> Model:
+def rename_class(model: Model, label: Any, new: Any, runtime: Runtime = HERE) -> Model:
     """Rename a class; nothing else changes.
 
     It is an error where there is no such class, or the new name is taken or of another type.
@@ -177,7 +182,11 @@ def refit_metric(model: Model, runtime: Runtime = HERE) -> Model:
 
 
 def calibrate(model: Model, X: ArrayLike, y: ArrayLike, runtime: Runtime = HERE) -> Model:
-    """Calibrate by further labelled cases; see :meth:`egem.EGEMClassifier.calibrate`."""
+    """Calibrate probabilities, sets and novelty by labelled cases that the model was not fitted to.
+
+    Sets then have the guarantee of split conformal prediction. A hundred cases determine the
+    calibration well, ten badly; classes added or updated afterwards need it again.
+    """
     cases = as_cases(X)
     y = as_labels(y, len(cases))
     foreign = ~np.isin(y, model.classes)
@@ -248,12 +257,14 @@ def _all_cases(model: Model, label) -> tuple[int, list[Case]]:
     return at, old
 
 
-def _retrained(model: Model, at: int, cases: list[Case], refit: bool, runtime: Runtime) -> Model:
+def _retrained(
+    model: Model, at: int, cases: list[Case], refit_metric: bool, runtime: Runtime
+) -> Model:
     """Train a class's expert on other cases than before."""
     experts = list(model.experts)
     experts[at : at + 1] = _train(model, [cases], [model.classes[at].item()], runtime)
     kept = model.exemplars.without(at).with_class(at, cases, model.settings.keep_cases)
-    return reassembled(model, model.classes, tuple(experts), kept, runtime, refit)
+    return reassembled(model, model.classes, tuple(experts), kept, runtime, refit_metric)
 
 
 def _with_label(classes: np.ndarray, label) -> tuple[np.ndarray, int]:

@@ -16,14 +16,17 @@ from egem.data.validation import Case, as_labels, check_channels, check_spread
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.inversion import check_visible, invert_batch
-from egem.ensemble.result import Calibration, HeldOut
+from egem.ensemble.result import Calibration, HeldOut, Inversion
+from egem.ensemble.search import Need
 from egem.ensemble.training import CheckpointStore, train
-from egem.ensemble.views import RECURRENT
+from egem.ensemble.views import RECURRENT, View
 from egem.runtime.progress import Progress
 from egem.runtime.timings import Phases
 from egem.settings import Settings, augmentation_of, seed_of, settle
 
 log = logging.getLogger(__name__)
+
+NEGLIGIBLE = 1e-3  # sum of probabilities that are not worth a search
 
 
 class Runtime(NamedTuple):
@@ -93,11 +96,35 @@ class Model(Ensemble):
         weights |= {view.name: view.weight for view in self.views.linear}
         return {name: weight / self.views.total_weight for name, weight in weights.items()}
 
+    @property
+    def linear_views(self) -> tuple[View, ...]:
+        """The views with linear experts."""
+        return self.views.linear if self.views else ()
+
+    @property
+    def need_of_probabilities(self) -> Need:
+        """Which experts are searched: those whose probabilities together are not negligible."""
+        return Need(np.log(len(self.classes) / NEGLIGIBLE) / self.inverse_temperature)
+
+    def reconstruct(
+        self, found: Inversion, e: int | None
+    ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
+        """Decode the codes found by expert number ``e``, or by that of each predicted class."""
+        whose = found.winners if e is None else np.full(len(found.losses), e)
+        grid = self.preparation
+        out = np.zeros((len(whose), grid.n_channels, grid.n_timepoints), np.float32)
+        for c in np.unique(whose):
+            out[whose == c] = self.imagine(c, found.codes[whose == c, c])
+        return out
+
     def sample(
-        self, e: int, n: int, rng: np.random.Generator
+        self, e: int, n: int, random_state: int | None
     ) -> Float32[np.ndarray, "n n_channels n_timepoints"]:
         """Decode codes drawn as those of training pairs are: mixtures of two, deformed."""
         _ = self.recurrent
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}.")
+        rng = np.random.default_rng(random_state)
         codes, n_warps = self.experts[e].codes, self.experts[e].n_warps
         first, second = codes[rng.integers(len(codes), size=(2, n))]
         mix = rng.random((n, 1)).astype(np.float32)

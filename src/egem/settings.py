@@ -159,6 +159,22 @@ CONSTRAINTS: dict[str, list] = {
 }
 
 
+def check_parameters(estimator: BaseEstimator) -> None:
+    """Refuse arguments of an :class:`egem.EGEMClassifier` that mean nothing.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
+    """
+    estimator._validate_params()
+    parameters = estimator.get_params(deep=False)
+    views_of(parameters["views"], "none")
+    for details in (parameters["training"], parameters["search"]):
+        if details is not None:
+            details._validate_params()
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that incremental operations need to repeat a fit.

@@ -6,12 +6,12 @@ Every error names the argument, the trouble and the remedy.
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 Case = Float[np.ndarray, "n_channels n_timepoints"]
 
@@ -176,6 +176,38 @@ def _spread(cases: list[Case], channel: int) -> _Spread:
     worst = pooled[far.argmax()]
     second = float(far[pooled != worst].max(initial=0.0))
     return _Spread(typical, float(far.max()), second, float(worst))
+
+
+def cases_of(estimator: Any, X, fitted: Any = None) -> list[Case]:
+    """Take X apart, and check it against what an estimator was fitted to.
+
+    ``fitted`` is the estimator's preparation (``n_channels``, ``n_timepoints``); with None the
+    estimator is being fitted, and learns the width and feature names of 2-D input.
+    """
+    table, cases = is_table(X), as_cases(X)
+    if fitted is None:
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(estimator).pop(name, None)
+    elif table and fitted.n_channels > 1:
+        n = fitted.n_channels
+        raise ValueError(
+            f"X has shape {np.shape(X)}, which reads as {len(cases)} cases of one channel, but "
+            f"this model was fitted with {n}; give (n_cases, {n}, n_timepoints): X[None] for a "
+            "single case."
+        )
+    elif table and estimator.n_features_in_ == 1:  # fitted to 3-D input or a list
+        width = np.shape(X)[1]
+        if width != fitted.n_timepoints:
+            raise ValueError(
+                f"X has {width} time points, but this model was fitted with {fitted.n_timepoints}; "
+                "give prefixes as a list, as (n_cases, 1, length), or padded with NaN."
+            )
+        table = hasattr(estimator, "feature_names_in_")
+    if table:
+        validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
+    elif fitted is None:
+        estimator.n_features_in_ = len(cases[0])
+    return cases
 
 
 def check_channels(cases: list[Case], n_channels: int, fitted: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
+from numpy.typing import ArrayLike
 
 from egem.core.levenberg_marquardt import UNKNOWN
 from egem.data.preparation import Batch
@@ -31,13 +32,6 @@ PAIRS_AT_ONCE = 2**19  # of a case and an expert
 CASES_AT_ONCE = 64, 4096  # but no fewer and no more cases than these
 CHUNKS_PER_WORKER = 3  # or more, where cases are many
 CASES_PER_BATCH = 256  # whose features a thread computes
-NEGLIGIBLE = 1e-3  # sum of probabilities that are not worth a search
-
-
-def need_of_probabilities(ensemble: Ensemble) -> Need:
-    """Search for all experts but those whose probabilities are negligible together."""
-    odds = np.log(len(ensemble.classes) / NEGLIGIBLE)
-    return Need(odds / ensemble.calibration.inverse_temperature)
 
 
 class Chunk(NamedTuple):
@@ -136,36 +130,27 @@ def invert_now(
     ensemble: Ensemble,
     cases: list[Case],
     n_jobs: int | None,
-    advance: Advance = lambda _: None,
+    advance: Advance | None = None,
     first: int = 0,
     need: Need = ALL,
-    among: Bool[np.ndarray, "n_cases n_classes"] | None = None,
+    among: ArrayLike | None = None,
     max_steps: int | None = None,
     views: bool = True,
 ) -> Inversion:
-    """Invert cases in one go.
+    """Invert cases in one go, the first of them number ``first`` of the user's.
 
-    Parameters
-    ----------
-    ensemble : Ensemble
-        The experts.
-    cases : list of array (n_channels, length_i)
-        The cases, the first of them number ``first`` of the user's.
-    n_jobs : int or None
-        Threads.
-    advance : callable
-        Receives progress, in cases.
-    first : int
-        For messages.
-    need : Need
-        What the search is for.
-    among : array of bool (n_cases, n_classes), optional
-        Pairs that are searched; losses of the others may be inf.
-    max_steps : int, optional
-        Largest number of steps, where it is to be smaller than the model's.
-    views : bool
-        Whether the other views count in the scores.
+    Only pairs of a case and an expert ``among`` (n_cases, n_classes) of True are searched, in thin
+    batches; losses of the others may be inf. ``max_steps`` is at most the model's. Without
+    ``views`` the other views do not count in the scores.
     """
+    check_channels(cases, ensemble.preparation.n_channels, "this model")
+    shape = len(cases), len(ensemble.classes)
+    if among is not None and np.ndim(among) and np.shape(among) != shape:
+        raise ValueError(
+            f"among has shape {np.shape(among)}, but X and this model have {shape[0]} cases and "
+            f"{shape[1]} classes; give one entry for each pair of them."
+        )
+    pairs = None if among is None else np.broadcast_to(np.asarray(among, bool), shape)
     phases = Phases(f"invert {len(cases)} cases")
     preparation = ensemble.preparation
     with plain_products():
@@ -176,7 +161,7 @@ def invert_now(
         with phases("views"):
             pooled = _view_losses(ensemble, aligned, batch, n_jobs) if views else None
         with phases("search"):
-            found = invert_batch(ensemble, batch, n_jobs, advance, need, pooled, among, max_steps)
+            found = invert_batch(ensemble, batch, n_jobs, advance, need, pooled, pairs, max_steps)
     phases.log(log, logging.DEBUG)
     return replace(found, stats=phases.seconds)
 
@@ -185,7 +170,7 @@ def invert_batch(
     ensemble: Ensemble,
     batch: Batch,
     n_jobs: int | None,
-    advance: Advance = lambda _: None,
+    advance: Advance | None = None,
     need: Need = ALL,
     views: ViewLosses | None = None,
     among: Bool[np.ndarray, "n e"] | None = None,
@@ -193,6 +178,7 @@ def invert_batch(
 ) -> Inversion:
     """Invert prepared cases by the recurrent experts, given their losses in the other views."""
     classes, calibration = ensemble.classes, ensemble.calibration
+    advance = advance or (lambda _: None)
     if ensemble.metric is None:
         assert views is not None
         losses = np.exp(views.log_losses).astype(np.float32)

@@ -12,23 +12,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from egem import __version__
 from egem.core.decoder import Decoder
 from egem.errors import ModelFileError, TooLarge
-from egem.io.packing import Arrays, pack, unpack
-from egem.io.schema import check_model
+from egem.io.packing import Arrays, pack, pack_parameters, unpack, unpack_parameters
+from egem.io.schema import check_fitted, check_model
 from egem.model import Model
 from egem.runtime.files import checksum, whole_file
 from egem.runtime.limits import check_size, most_bytes
 
 FORMAT = 1
+FITTED = ("n_features_in_", "feature_names_in_", "time_step_")  # beside the model
 _KEY = "egem"
 
 log = logging.getLogger(__name__)
 
 
-def save(model: Model, facts: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write a model and facts about its estimator: to a temporary file, flushed, then renamed.
+def save(
+    model: Model,
+    parameters: Mapping[str, Any],
+    fitted: Mapping[str, Any],
+    path: str | os.PathLike[str],
+) -> None:
+    """Write a model, with the parameters and other fitted attributes of its estimator.
+
+    The file is written under a temporary name, flushed, and renamed.
 
     Raises
     ------
@@ -39,7 +49,9 @@ def save(model: Model, facts: Mapping[str, Any], path: str | os.PathLike[str]) -
     """
     from safetensors.numpy import save as to_bytes
 
-    arrays, header = pack(model, facts)
+    arrays, header = pack(model)
+    header["parameters"] = pack_parameters(parameters, model.seed)
+    header["fitted"] = {k: v if v is None else np.asarray(v).tolist() for k, v in fitted.items()}
     header |= {"format": FORMAT, "version": __version__}
     header["checksum"] = checksum(arrays, header)
     content = to_bytes(arrays, metadata={_KEY: json.dumps(header)})
@@ -61,8 +73,8 @@ def save(model: Model, facts: Mapping[str, Any], path: str | os.PathLike[str]) -
 
 def load(
     path: str | os.PathLike[str], decoder: Decoder | None = None, max_bytes: int | None = None
-) -> tuple[Model, dict[str, Any]]:
-    """Read a model written by :func:`save`, and the facts about its estimator.
+) -> tuple[Model, dict[str, Any], dict[str, Any]]:
+    """Read a model written by :func:`save`, and its estimator's parameters and attributes.
 
     Parameters
     ----------
@@ -88,8 +100,11 @@ def load(
     try:
         check_size("it holds", size, limit)
         arrays, header = _read(path)
-        model, facts = unpack(arrays, header, decoder)
-        check_model(model, facts, limit)
+        model = unpack(arrays, header, decoder)
+        parameters = unpack_parameters(header["parameters"], model)
+        fitted = header["fitted"]
+        check_model(model, limit)
+        check_fitted(fitted)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
     except TooLarge as error:
@@ -100,7 +115,10 @@ def load(
             "truncated, corrupted or of another program. Save the model anew."
         ) from error
     log.info("read %s: %d classes, %d bytes", path, len(model.classes), size)
-    return model, facts
+    names = fitted.pop("feature_names_in_")
+    if names is not None:
+        fitted["feature_names_in_"] = np.array(names, object)
+    return model, parameters, fitted
 
 
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:

@@ -33,7 +33,7 @@ _GRID = ("n_timepoints", "block", "n_steps", "stretch")
 _FITTED = "as fitted"  # stands for a preparation handed to the constructor
 
 
-def pack(model: Model, facts: Mapping[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+def pack(model: Model) -> tuple[Arrays, dict[str, Any]]:
     """Take a model apart."""
     metric, grid, settings = model.metric, model.preparation, model.settings
     arrays: Arrays = {"preparation/mean": grid.mean, "preparation/scale": grid.scale}
@@ -68,15 +68,30 @@ def pack(model: Model, facts: Mapping[str, Any]) -> tuple[Arrays, dict[str, Any]
             "codes": recipe.codes,
             "code_size": recipe.code_size,
         },
-        **facts,
-        "parameters": {k: _plain(v, model.seed) for k, v in facts["parameters"].items()},
     }
 
 
-def unpack(
-    arrays: Arrays, header: dict[str, Any], decoder: Decoder | None
-) -> tuple[Model, dict[str, Any]]:
-    """Put together a model, and the facts about its estimator.
+def pack_parameters(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Turn an estimator's parameters into JSON."""
+    return {name: _plain(value, seed) for name, value in parameters.items()}
+
+
+def unpack_parameters(header: dict[str, Any], model: Model) -> dict[str, Any]:
+    """Put an estimator's parameters together."""
+    p = dict(header)
+    if p["scaling"] == _FITTED:
+        p["scaling"] = model.preparation
+    if p["decoder"] is not None:
+        p["decoder"] = _decoder_from_json(p["decoder"], model.decoder)
+    if isinstance(p["views"], list):
+        p["views"] = tuple(p["views"])
+    for name, of in (("training", Training), ("search", Search)):
+        p[name] = p[name] and of(**p[name])
+    return p
+
+
+def unpack(arrays: Arrays, header: dict[str, Any], decoder: Decoder | None) -> Model:
+    """Put a model together.
 
     Raises
     ------
@@ -84,7 +99,7 @@ def unpack(
         Where the decoder is the user's own, and another or none is given.
     """
     decoder = _decoder_from_json(header["decoder"], decoder)
-    its, grid, parameters = header["settings"], header["preparation"], dict(header["parameters"])
+    its, grid = header["settings"], header["preparation"]
     preparation = Preparation(
         arrays["preparation/mean"],
         arrays["preparation/scale"],
@@ -116,7 +131,7 @@ def unpack(
         its["keep_cases"],
     )
     held_out = HeldOut(*(arrays[f"held_out/{name}"] for name in HeldOut._fields))
-    model = Model(
+    return Model(
         classes=_labels_from_json(header["classes"]),
         experts=experts,
         decoder=decoder,
@@ -131,14 +146,6 @@ def unpack(
         exemplars=_unpack_cases(arrays),
         settings=settings,
     )
-    if parameters["scaling"] == _FITTED:
-        parameters["scaling"] = preparation
-    if parameters["decoder"] is not None:
-        parameters["decoder"] = _decoder_from_json(parameters["decoder"], decoder)
-    if isinstance(parameters["views"], list):
-        parameters["views"] = tuple(parameters["views"])
-    names = ("n_features_in", "feature_names_in", "time_step")
-    return model, {"parameters": parameters} | {name: header[name] for name in names}
 
 
 def pack_expert(expert: TrainedExpert, at: str) -> Arrays:

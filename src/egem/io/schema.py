@@ -29,7 +29,7 @@ MAX_STEPS = 100_000
 AUGMENTATIONS: tuple[str, ...] = get_args(Kind)
 
 
-def check_model(model: Model, facts: Mapping[str, Any], max_bytes: int) -> None:
+def check_model(model: Model, max_bytes: int) -> None:
     """Refuse a model that no fit can have made, or that does not fit into memory.
 
     Raises
@@ -58,7 +58,6 @@ def check_model(model: Model, facts: Mapping[str, Any], max_bytes: int) -> None:
     _check_held_out(model.held_out, n)
     _number("inverse_temperature", model.inverse_temperature, 0.0)
     _check_exemplars(model.exemplars, grid.n_channels, model)
-    _check_facts(facts)
 
 
 def _check_views(model: Model, n_values: int, max_bytes: int) -> None:
@@ -139,14 +138,23 @@ def _check_exemplars(kept: Exemplars, n_channels: int, model: Model) -> None:
         raise ValueError("its cases have codes that are missing")
 
 
-def _check_facts(facts: Mapping[str, Any]) -> None:
-    n, names = facts["n_features_in"], facts["feature_names_in"]
-    if facts["time_step"] is not None:
-        _number("time_step", facts["time_step"], np.nextafter(0.0, 1.0))
+def check_fitted(fitted: Mapping[str, Any]) -> None:
+    """Refuse attributes that no estimator has.
+
+    Raises
+    ------
+    ValueError
+        Naming what is wrong.
+    """
+    n, names, step = fitted["n_features_in_"], fitted["feature_names_in_"], fitted["time_step_"]
+    if step is not None:
+        _number("time_step", step, np.nextafter(0.0, 1.0))
     _whole("n_features_in", n, 1, LARGEST)
+    if names is None:
+        return
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("feature_names_in are not names")
-    if names and len(names) != n:
+    if len(names) != n:
         raise ValueError(f"{n} features but {len(names)} names of them")
 
 
