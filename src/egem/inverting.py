@@ -22,8 +22,8 @@ from egem.ensemble.views import Representation
 from egem.fitted import Fitted
 from egem.judging import Judging, Shard, judge, portable
 from egem.kept import Kept
-from egem.runtime.dispatch import spread
-from egem.runtime.executors import active
+from egem.runtime.dispatch import dispatch_to
+from egem.runtime.executors import active_executor
 from egem.runtime.parallel import plain_products, run
 from egem.runtime.progress import Advance, Progress
 from egem.runtime.timings import Phases
@@ -139,7 +139,7 @@ class Inverting(Fitted):
         self._warn_of_longer(cases)
         judging = Judging(self._searched, wanted, take, decided)
         some = int(np.clip(PAIRS_AT_ONCE // len(self.classes_), *CASES_AT_ONCE))
-        engine = active(self.n_jobs)
+        engine = active_executor(self.n_jobs)
         with Progress(f"inverting {len(cases)} cases", len(cases), self.verbose) as bar:
             if engine is not None:
                 most = -(-len(cases) // (SHARDS_A_WORKER * engine.n_workers))
@@ -147,7 +147,9 @@ class Inverting(Fitted):
                 starts = range(0, len(cases), some)
                 shards = [Shard(at, cases[at : at + some]) for at in starts]
                 shared = judging._replace(search=self._travelling()._searched)
-                yield from spread(engine, judge, shards, bar.advance, Shard.numbers, shared=shared)
+                yield from dispatch_to(
+                    engine, judge, shards, bar.advance, Shard.numbers, shared=shared
+                )
                 return
             for first in range(0, len(cases), some):
                 shard = Shard(first, cases[first : first + some])
