@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -199,20 +198,14 @@ def test_a_killed_dask_scheduler_is_reported_and_checkpoints_remain(many, tmp_pa
     pytest.importorskip("distributed")
     X, y, _ = many
     longer = SMALL | {"n_updates": 4000}
-    folder, killed = tmp_path / "kept", []
-    with dask_processes(tmp_path, n_workers=3) as (client, scheduler):
-
-        def kill():
-            scheduler.kill()
-            killed.append(time.monotonic())
-
-        with (
-            parallel_config(backend="dask", client=client),
-            after_first_checkpoint(folder, kill),
-            pytest.raises(ClusterLost, match="scheduler of the Dask cluster"),
-        ):
-            EGEMClassifier(**longer, checkpoint=str(folder)).fit(X, y)
-        assert time.monotonic() - killed[0] < 60  # and not for ever
+    folder = tmp_path / "kept"
+    with (
+        dask_processes(tmp_path, n_workers=3) as (client, scheduler),
+        parallel_config(backend="dask", client=client),
+        after_first_checkpoint(folder, scheduler.kill),
+        pytest.raises(ClusterLost, match="scheduler of the Dask cluster"),
+    ):
+        EGEMClassifier(**longer, checkpoint=str(folder)).fit(X, y)
     found = checkpoints(folder)
     assert 1 <= len(found) < 6
     EGEMClassifier(**longer, checkpoint=str(folder)).fit(X, y)
@@ -250,5 +243,5 @@ def test_a_killed_ray_head_is_reported_and_checkpoints_remain(many, tmp_path, vi
     pytest.importorskip("ray")
     X, y, _ = many
     found = fit_on_ray(X, y, SMALL | {"n_updates": 8000}, tmp_path, victim)
-    assert found["error"] == "ClusterLost" and found["seconds"] < 60
+    assert found["error"] == "ClusterLost"
     assert 1 <= len(checkpoints(tmp_path / "kept")) < 6

@@ -25,7 +25,8 @@ from egem.errors import ClusterLost
 from egem.runtime.parallel import n_cores
 
 CONNECT_TIMEOUT = 20.0  # seconds to reach a scheduler for the first time
-PING_TIMEOUT = 10.0  # seconds without an answer after which a scheduler is lost
+DASK_TIMEOUT = 60.0  # seconds without an answer: a scheduler is busy while it imports egem
+RAY_TIMEOUT = 10.0  # Ray ends this process a minute after its head is lost
 WORKER_TIMEOUT = 20.0  # seconds without a worker after which a cluster is lost
 RAY_RETRIES = 1  # of a task whose worker died
 
@@ -135,7 +136,7 @@ class _Dask(Executor):
             if self._client.status != "running":
                 raise ConnectionError(f"the connection is {self._client.status}")
             identity = self._client.scheduler.identity
-            if not self._client.sync(identity, callback_timeout=PING_TIMEOUT)["workers"]:
+            if not self._client.sync(identity, callback_timeout=DASK_TIMEOUT)["workers"]:
                 self._client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
         except WorkerStartTimeoutError as error:
             raise ClusterLost(
@@ -179,11 +180,11 @@ class _Ray(Executor):
         return Reference(_read_from_ray, self._ray.put(value))
 
     def check(self) -> None:
-        # A call to a lost head does not return, and Ray ends this process a minute later.
+        # A call to a lost head may not return.
         nodes: list = []
         ping = threading.Thread(target=lambda: nodes.extend(self._ray.nodes()), daemon=True)
         ping.start()
-        ping.join(PING_TIMEOUT)
+        ping.join(RAY_TIMEOUT)
         if not any(node["Alive"] for node in nodes):
             raise ClusterLost(
                 "the head of the Ray cluster does not answer any more; start it again."
