@@ -74,6 +74,21 @@ def test_the_first_failure_is_raised_and_stops_the_others(n_jobs):
     assert len(started) < 50
 
 
+def test_a_failure_stops_tasks_that_started_earlier():
+    failed = threading.Event()
+
+    def work(task, advance):
+        if task == 1:
+            failed.set()
+            raise KeyError("task 1")
+        assert failed.wait(300)
+        while True:
+            advance(0.0)
+
+    with pytest.raises(KeyError, match="task 1"):
+        run(work, range(2), 2, lambda _: None)
+
+
 def test_a_bar_is_drawn_only_if_asked(capsys):
     for show in (False, True):
         with Progress("counting", 2, show) as bar:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import TypeVar
@@ -50,13 +50,15 @@ def run(
     with single_threaded_blas():
         futures = [_pool(n_threads).submit(work, task, advance) for task in tasks]
         try:
-            return [future.result() for future in futures]
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
         except BaseException:
             stop.set()
             for future in futures:
                 future.cancel()
             wait(futures)
             raise
+    return [future.result() for future in futures]
 
 
 def n_cores() -> int:
