@@ -129,7 +129,7 @@ def test_every_kernel_agrees_with_scan(name):
 
 
 def test_scan_is_asked_for_by_name():
-    script = "from egem import native; print(native.KERNEL)"
+    script = "from egem.runtime import native; print(native.KERNEL)"
     environment = {**os.environ, "EGEM_KERNEL": "scan"}
     out = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True

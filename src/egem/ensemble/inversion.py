@@ -18,8 +18,8 @@ from egem.ensemble.published import search_published
 from egem.ensemble.result import HeldOut, Inversion, ViewLosses
 from egem.ensemble.search import ALL, Need, search_codes
 from egem.ensemble.views import Representation
-from egem.runtime.dispatch import spread
-from egem.runtime.executors import active
+from egem.runtime.dispatch import dispatch_to
+from egem.runtime.executors import active_executor
 from egem.runtime.parallel import plain_products, run
 from egem.runtime.progress import Advance, Progress
 from egem.runtime.timings import Phases
@@ -109,7 +109,7 @@ def invert_in_chunks(
     check_channels(cases, preparation.n_channels, "this model")
     _warn_of_longer(cases, ensemble)
     some = int(np.clip(PAIRS_AT_ONCE // len(ensemble.classes), *CASES_AT_ONCE))
-    executor = active(n_jobs)
+    executor = active_executor(n_jobs)
     work = _Work(ensemble, need, take, decided)
     with Progress(f"inverting {len(cases)} cases", len(cases), verbose) as bar:
         if executor is None:
@@ -121,7 +121,7 @@ def invert_in_chunks(
         some = min(some, max(most, CASES_AT_ONCE[0]))
         chunks = [Chunk(at, cases[at : at + some]) for at in range(0, len(cases), some)]
         shared = work._replace(ensemble=_light(ensemble))
-        yield from spread(
+        yield from dispatch_to(
             executor, _invert_chunk, chunks, bar.advance, Chunk.numbers, shared=shared
         )
 

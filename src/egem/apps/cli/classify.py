@@ -36,13 +36,13 @@ def predict(
     Where the data hold labels, they are listed beside and the accuracy is told. From .parquet to
     .parquet the cases are worked on in parts, so that the files may be larger than memory.
     """
-    from egem.runtime.cluster import working_on
+    from egem.runtime.executors import dask_cluster
 
     clf = open_model(model, jobs, quiet or as_json)
     step = step or clf.time_step_
     if out is not None:
         check_writable(out)
-    with working_on(cluster):
+    with dask_cluster(cluster):
         if as_json:
             _as_json(clf, data, step, out)
             return

@@ -43,7 +43,7 @@ def fit(
     """Train one expert for each class of labelled sequences, and write the model."""
     from egem.classifier import EGEMClassifier
     from egem.data.splits import few_shot_split
-    from egem.runtime.cluster import working_on
+    from egem.runtime.executors import dask_cluster
 
     X, y = read(data, step)
     if y is None:
@@ -65,7 +65,7 @@ def fit(
         random_state=seed,
         verbose=interactive(quiet or as_json),
     )
-    with working_on(cluster):
+    with dask_cluster(cluster):
         clf.fit(X, y)
     seconds = time.perf_counter() - start
     clf.time_step_ = step
