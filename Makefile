@@ -34,9 +34,10 @@ torture: $(VENV)/dev  ## kill 300 processes that save and 30 that fit
 release-check: $(VENV)/dev  ## wheel and sdist, built and installed in clean environments; licences
 	$(BIN)/python benchmarks/release.py
 
-lint: $(VENV)/dev  ## style and types
+lint: $(VENV)/dev  ## style, layers and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyright
 
 format: $(VENV)/dev  ## put the style right
