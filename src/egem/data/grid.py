@@ -105,10 +105,10 @@ def on_grid(
 
 
 def choose_step(rows: Rows) -> float:
-    """Choose the step of a grid: the median gap between successive observations of a channel.
+    """Choose the step of a grid: the median gap between successive time stamps of a case.
 
-    The gaps of all channels and cases count. The median is checked against the time stamps: 9 in 10
-    gaps must be a multiple of it, within a quarter of a step.
+    The median is checked against the time stamps: 9 in 10 gaps must be a multiple of it, within a
+    quarter of a step. If they are not, the gaps between observations of one channel are tried.
 
     Raises
     ------
@@ -116,24 +116,22 @@ def choose_step(rows: Rows) -> float:
         If the time stamps are too irregular, or a case is so long and empty on the grid that its
         times must be wrong; the message names a remedy.
     """
-    channels = [_gaps(rows, ~np.isnan(channel)) for channel in rows.values]
-    gaps, after = (np.concatenate(each) for each in zip(*channels, strict=True))
-    if not len(gaps):  # every channel was observed once
-        gaps, after = _gaps(rows, np.ones(len(rows.case), bool))
+    gaps, after = _gaps(rows, np.ones(len(rows.case), bool))
     if not len(gaps):
         return 1.0
-    step = float(f"{np.quantile(gaps, 0.5, method='lower'):.6g}")  # drops the noise of floats
-    deviation = np.abs(gaps / step - np.maximum(np.rint(gaps / step), 1.0))
-    irregular = float((deviation > JITTER).mean())
-    if irregular > MAX_IRREGULAR:
-        worst = deviation.argmax()
-        name, time = rows.where(after[worst])
-        raise ValueError(
-            f"the times are too irregular to choose a step: {irregular:.0%} of the gaps are no "
-            f"multiple of the median gap {step:g}, such as the {gaps[worst]:g} before time "
-            f"{time} of case {name}. Pass step (--step), the time between two points of the "
-            f"grid; the mean gap is {gaps.mean():.2g}."
-        )
+    step, irregular = _median_step(gaps)
+    if irregular.mean() > MAX_IRREGULAR:
+        of_channels = [_gaps(rows, ~np.isnan(channel))[0] for channel in rows.values]
+        step, irregular_too = _median_step(np.concatenate(of_channels))
+        if irregular_too.mean() > MAX_IRREGULAR:
+            first = irregular.argmax()
+            name, time = rows.where(after[first])
+            raise ValueError(
+                f"the times are too irregular to choose a step: {irregular.mean():.0%} of the gaps "
+                f"are no multiple of the median gap {np.median(gaps):g}, such as the "
+                f"{gaps[first]:g} before time {time} of case {name}. Pass step (--step), the time "
+                f"between two points of the grid; the mean gap is {float(f'{gaps.mean():.2g}'):g}."
+            )
     n_points = (rows.time[rows.ends] - rows.time[rows.starts]) / step + 1
     per_row = n_points / np.bincount(rows.case)
     if per_row.max() > MAX_POINTS_PER_ROW:
@@ -197,10 +195,10 @@ def rows_of(times: Sequence[Any], values: Sequence[Any]) -> Rows:
             "least one."
         )
     for i, (t, x) in enumerate(zip(times, values, strict=True)):
-        if t.ndim != 1 or not len(t) or x.ndim != 2 or x.shape != (len(values[0]), len(t)):
+        if t.ndim != 1 or not x.size or x.ndim != 2 or x.shape != (len(values[0]), len(t)):
             raise ValueError(
                 f"case {i} has times of shape {t.shape} and values of shape {x.shape}; give (n,) "
-                f"and (n_channels, n), n at least 1, with {len(values[0])} channels throughout."
+                f"and (n_channels, n), at least 1 each, with {len(values[0])} channels throughout."
             )
         if not np.isfinite(t).all():
             raise ValueError(f"times: case {i} holds NaN or infinity; give every row its time.")
@@ -249,9 +247,18 @@ def _means(
     return counts, means
 
 
+def _median_step(gaps: Float[np.ndarray, " n"]) -> tuple[float, Bool[np.ndarray, " n"]]:
+    """Return the median gap, and whether each gap is no multiple of it."""
+    if not len(gaps):
+        return np.inf, np.ones(1, bool)
+    step = float(f"{np.quantile(gaps, 0.5, method='lower'):.6g}")  # without the noise of floats
+    multiple = np.maximum(np.rint(gaps / step), 1.0)
+    return step, np.abs(gaps / step - multiple) > JITTER
+
+
 def _gaps(
     rows: Rows, observed: Bool[np.ndarray, " n_rows"]
-) -> tuple[Float[np.ndarray, " n_gaps"], Int[np.ndarray, " n_gaps"]]:
+) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Return the times between successive observations of a case, and the row after each."""
     row = np.flatnonzero(observed)
     gap = np.diff(rows.time[row])

@@ -20,8 +20,8 @@ def sequences_of(
 ) -> Named:
     """Convert a long table to cases, as :func:`egem.read_data` does.
 
-    If a step is chosen, the caller at ``stacklevel`` is warned; None chooses none, for a table that
-    is a part of a larger one.
+    If a step is chosen for uneven times, a warning goes to the caller's caller at ``stacklevel``;
+    None chooses no step, for a table that is a part of a larger one.
     """
     path = table.path
     rows, labels, begin, channels = _rows(table, start)
@@ -60,9 +60,10 @@ def sequences_of(
 def time_step(path: str | Path) -> float:
     r"""Return the time step that suits the cases of a long file.
 
-    It is the median time between successive observations of a channel, which is checked against
-    the time stamps: 9 in 10 of these gaps must be a multiple of it, within a quarter of a step.
-    Files to be compared need the same step: use that of the training cases for new ones.
+    It is the median gap between successive time stamps of a case, checked against the time stamps:
+    9 in 10 gaps must be a multiple of it, within a quarter of a step. If they are not, the gaps
+    between observations of one channel are tried. Files to be compared need the same step: use that
+    of the training cases for new ones.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def read_named(
     try:
         check_size("it holds", path.stat().st_size, limit)
         if ending in ENDINGS:
-            return sequences_of(read_table(path, limit), step, start, stacklevel + 1)
+            return sequences_of(read_table(path, limit), step, start, stacklevel)
         return Named(*(_read_npz(path, limit) if ending == ".npz" else read_ts(path)))
     except (ImportError, Warning):  # warnings may be errors
         raise
