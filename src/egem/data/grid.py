@@ -122,16 +122,17 @@ def choose_step(rows: Rows) -> float:
     step, irregular = _median_step(gaps)
     if irregular.mean() > MAX_IRREGULAR:
         of_channels = [_gaps(rows, ~np.isnan(channel))[0] for channel in rows.values]
-        step, irregular_too = _median_step(np.concatenate(of_channels))
+        step_of_channels, irregular_too = _median_step(np.concatenate(of_channels))
         if irregular_too.mean() > MAX_IRREGULAR:
             first = irregular.argmax()
             name, time = rows.where(after[first])
             raise ValueError(
                 f"the times are too irregular to choose a step: {irregular.mean():.0%} of the gaps "
-                f"are no multiple of the median gap {np.median(gaps):g}, such as the "
+                f"are no multiple of the median gap {step:g}, such as the "
                 f"{gaps[first]:g} before time {time} of case {name}. Pass step (--step), the time "
                 f"between two points of the grid; the mean gap is {float(f'{gaps.mean():.2g}'):g}."
             )
+        step = step_of_channels
     n_points = (rows.time[rows.ends] - rows.time[rows.starts]) / step + 1
     per_row = n_points / np.bincount(rows.case)
     if per_row.max() > MAX_POINTS_PER_ROW:
