@@ -1,18 +1,18 @@
-"""Deformations: how members of a class may differ beyond the cases at hand.
+"""Augmentation of training cases by deformations and mixup.
 
-Each deformation is steered by a few numbers, unit normal a priori. Training deforms the cases at
-random *and tells the expert by how much*: the numbers are appended to the code. An expert so learns
-to bend what it imagines, and the inversion finds the bend, priced by the prior.
+A deformation has a few coordinates with a standard normal prior. Training deforms the cases at
+random and appends the coordinates to their codes. The decoder thus learns the deformation as a
+function of the code, and inversion infers its coordinates under their prior.
 
-======== ============================== ==========================================================
-kind     for                            coordinates
-======== ============================== ==========================================================
-none     nothing                        (no coordinates)
-series   sensors, any channels          3 sine warps of time, 1 gain
-pen      2 or 3 coupled channels        3 sine warps of time, a linear map of the channels
-image    rows over time, columns as     6 of an affine map of the picture
-         channels
-======== ============================== ==========================================================
+============ ============================== ======================================================
+augmentation for                            coordinates
+============ ============================== ======================================================
+none         nothing                        none
+series       sensors, any channels          3 sine warps of time, 1 gain
+pen          2 or 3 coupled channels        3 sine warps of time, a linear map of the channels
+image        rows over time, columns as     6 of an affine map of the picture
+             channels
+============ ============================== ======================================================
 """
 
 from typing import Literal
@@ -26,16 +26,17 @@ from egem.data.validation import Case
 
 Kind = Literal["none", "series", "pen", "image"]
 
-WARP = 0.05  # sd of a time warp, as a share of the sequence
+WARP = 0.05  # sd of a time warp, as a share of the length
 GAIN = 0.08  # sd of a gain or of an entry of a channel map
 PICTURE = np.array([0.10, 0.15, 0.15, 0.10, 0.05, 0.05])  # sd: zoom, shears, zoom; shifts
 
 
 def guess_kind(cases: list[Case]) -> Kind:
-    """Tell images and pen trajectories from plain series by their shape and smoothness.
+    """Choose the augmentation by the shape and the smoothness of the cases.
 
-    Images: 8 or more channels and steps, all cases of one length, and a channel's neighbours
-    resemble it (mean correlation above 0.3) more than far channels do. Pen: 2 or 3 channels.
+    Images have 8 or more channels and steps, one length, and channels that correlate with their
+    neighbours (above 0.3 on average) more than with far channels (by 0.2). Pen trajectories have 2
+    or 3 channels. Other cases are series.
     """
     n_channels = len(cases[0])
     lengths = {x.shape[1] for x in cases}
@@ -52,30 +53,30 @@ def guess_kind(cases: list[Case]) -> Kind:
 
 
 def n_coordinates(kind: Kind, n_channels: int) -> int:
-    """Return how many numbers steer a deformation of this kind."""
+    """Return the number of coordinates of a deformation."""
     return {"none": 0, "series": 4, "pen": 3 + n_channels**2, "image": 6}[kind]
 
 
 def deform(
     batch: Batch, by: Float[np.ndarray, "n_cases n_coordinates"], kind: Kind, steps_used: int
 ) -> Batch:
-    """Deform each case by its own coordinates; all zeros leave it as it is.
+    """Deform each case by its own coordinates; all zeros are the identity.
 
     Parameters
     ----------
     batch : Batch
         Cases on the experts' grid.
     by : array (n_cases, n_coordinates)
-        Coordinates, unit normal a priori.
+        Coordinates with a standard normal prior.
     kind : {"none", "series", "pen", "image"}
-        Which deformation.
+        The augmentation.
     steps_used : int
-        Steps that carry data; the grid's padding beyond is left alone.
+        Steps that carry data; the padding of the grid stays masked.
 
     Returns
     -------
     Batch
-        A deformed value is observed where all it was interpolated from is.
+        A deformed value is observed if all values it was interpolated from are.
     """
     if kind == "none" or not batch.n_cases:
         return batch
@@ -110,20 +111,20 @@ def bent_copies(
     scale: Float[np.ndarray, " n_channels"],
     rng: np.random.Generator,
 ) -> list[Case]:
-    """Bend each case at random, at its own length.
+    """Deform each case at random, at its own length.
 
     Parameters
     ----------
     cases : list of array (n_channels, length_i)
         Sequences in the user's units; NaN is a missing value.
     kind : {"none", "series", "pen", "image"}
-        Which deformation.
+        The augmentation.
     n_copies : int
         Copies of each case.
     mean, scale : array (n_channels,)
-        Standardisation that deformations refer to.
+        Standardisation of the cases; deformations act on standardised values.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def bent_copies(
 
 
 def _warp(by: Float[np.ndarray, "n 3"], n_steps: int) -> Float[np.ndarray, "n t"]:
-    """Time as each case sees it: the identity plus three sines that vanish at both ends."""
+    """Return warped times, in steps: the identity plus three sines that vanish at both ends."""
     t = np.linspace(0.0, 1.0, n_steps)
     order = np.arange(1, by.shape[1] + 1)
     sines = np.sin(np.pi * order[:, None] * t) / order[:, None]
@@ -154,7 +155,7 @@ def _warp(by: Float[np.ndarray, "n 3"], n_steps: int) -> Float[np.ndarray, "n t"
 def _picture_map(
     by: Float[np.ndarray, "n 6"], n_rows: int, n_columns: int
 ) -> tuple[Float[np.ndarray, "n t c"], Float[np.ndarray, "n t c"]]:
-    """Source row and column of every pixel under an affine map about the centre."""
+    """Return the source row and column of every pixel under an affine map about the centre."""
     middle = (n_rows - 1) / 2, (n_columns - 1) / 2
     y, x = np.meshgrid(
         np.arange(n_rows) - middle[0], np.arange(n_columns) - middle[1], indexing="ij"
@@ -171,7 +172,7 @@ def _sample(
     rows: Float[np.ndarray, "n s c"],
     columns: Float[np.ndarray, "n s c"],
 ) -> tuple[Float[np.ndarray, "n s c"], Bool[np.ndarray, "n s c"]]:
-    """Interpolate between the four neighbours of each source point; the edge continues outside."""
+    """Interpolate bilinearly at each source point; points outside take the value of the edge."""
     last_row, last_column = rows.shape[1] - 1, values.shape[2] - 1
     rows, columns = np.clip(rows, 0, last_row), np.clip(columns, 0, last_column)
     top: Int[np.ndarray, "n s c"] = np.minimum(rows.astype(int), max(last_row - 1, 0))
@@ -184,7 +185,7 @@ def _sample(
             weight = wy * wx
             at = case, np.minimum(top + dy, last_row), np.minimum(left + dx, last_column)
             total += weight * values[at]
-            seen &= mask[at] | (weight < 1e-9)  # rounding must not ask for a neighbour
+            seen &= mask[at] | (weight < 1e-9)  # not a neighbour by rounding alone
     return total, seen
 
 
@@ -196,22 +197,22 @@ def make_pool(
     rng: np.random.Generator,
     blend: bool = True,
 ) -> Pairs:
-    """Blend and deform the cases of one class into ``size`` training pairs.
+    """Make ``size`` training pairs from the cases of one class, by mixup and deformation.
 
     Parameters
     ----------
     batch : Batch
-        The class's cases.
+        The cases of the class.
     kind : {"none", "series", "pen", "image"}
-        Deformation.
+        The augmentation.
     size : int
         Number of pairs, at least the number of cases.
     steps_used : int
         Steps that carry data.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
     blend : bool, default True
-        Whether half of the pairs mix two cases.
+        Mixup: whether half of the pairs are mixtures of two cases.
 
     Returns
     -------
@@ -232,7 +233,7 @@ def make_pool(
         ).astype(np.float32),
         batch.mask[first] & batch.mask[second],
     )
-    # A blend of two half-seen cases may see nothing and would teach nothing: keep the first.
+    # A mixture of two cases with gaps may have no observed value: use the first case instead.
     blind = ~blended.mask.any(axis=(1, 2))
     second[blind], share[blind] = first[blind], 1.0
     blended.values[blind], blended.mask[blind] = (

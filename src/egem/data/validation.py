@@ -1,4 +1,4 @@
-"""What a user hands in, checked and turned into a plain list of cases.
+"""Validation of user input, and its conversion to a list of cases.
 
 Every error names the argument, the trouble and the remedy.
 """
@@ -15,38 +15,38 @@ from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 Case = Float[np.ndarray, "n_channels n_timepoints"]
 
-VALUES_AT_ONCE = 2**15  # float64s that stay in a cache while they are worked on
+VALUES_AT_ONCE = 2**15  # float64s that fit in a cache
 
-# A value this many typical spreads from the middle is a sentinel (-999, 1e30), not a measurement:
-# scaled by it, the ordinary values would drown below float32's resolution.
+# A value this many typical deviations from the median is a sentinel (-999, 1e30), no measurement:
+# standardised with it, the other values would fall below float32's resolution.
 SENTINEL = 1e6
-# What often stands for "missing", where it lies far out: in typical spreads, and times the rest.
+# Common codes for "missing" (99, 999, ...). They are suspect beyond ODD typical deviations, and
+# APART times the deviation of the farthest other value.
 USUAL_SENTINELS = {10.0**n - 1.0 for n in range(2, 7)}
 ODD, APART = 20.0, 4.0
 
 
 def as_cases(X, name: str = "X") -> list[Case]:
-    """Turn any accepted input into a list of float64 cases ``(n_channels, length)``.
+    """Convert any accepted input to a list of float64 cases ``(n_channels, length)``.
 
     Parameters
     ----------
     X : array or sequence
         ``(n_cases, n_channels, n_timepoints)``; ``(n_cases, n_timepoints)``, univariate; or a
-        sequence of ``(n_channels, length_i)`` or ``(length_i,)`` arrays of unequal length. NaN is
-        a missing value.
+        sequence of ``(n_channels, length_i)`` or ``(length_i,)`` arrays. NaN is a missing value.
     name : str, default "X"
         Name of the argument, for messages.
 
     Returns
     -------
     list of array (n_channels, length_i)
-        Time points after a case's last observed one are dropped: they say nothing.
+        Time points after the last observed one of a case are dropped.
 
     Raises
     ------
     ValueError
-        Where X is empty, ragged in its channels, infinite, not real, or holds a case without any
-        value.
+        If X is empty, infinite or not real, its cases differ in their number of channels, or a
+        case holds no value.
     """
     if isinstance(X, Sequence | np.ndarray) and len(X) == 0:
         raise ValueError(f"{name} holds no cases; give at least one.")
@@ -80,7 +80,7 @@ def as_cases(X, name: str = "X") -> list[Case]:
 
 
 def _is_list_of_cases(X) -> bool:
-    """Tell a sequence of arrays or of ragged lists from something NumPy reads as one array."""
+    """Whether X is a sequence of arrays or of ragged lists, not one array to NumPy."""
     if isinstance(X, np.ndarray):
         return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
     if not isinstance(X, Sequence) or isinstance(X, str) or not X:
@@ -123,16 +123,15 @@ def _trimmed(x: Case, i: int, name: str) -> Case:
 
 
 def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> None:
-    """Refuse sentinel values, which would drown everything else; warn of what may be one.
+    """Refuse sentinel values, which would dwarf all others; warn of values that may be one.
 
-    ``stacklevel`` says whom to warn: by default who called the caller.
-
-    Spreads that float32 cannot tell from 0 beside those of the widest channel are rounding errors.
+    By default the warning goes to the caller of the caller. Deviations below float32's resolution
+    of those in the widest channel count as rounding errors.
 
     Raises
     ------
     ValueError
-        Where a value lies a million times farther out than its channel's typical one.
+        If a value deviates a million times as far from the median as is typical of its channel.
     """
     spreads = [_spread(cases, channel) for channel in range(len(cases[0]))]
     rounding = np.finfo(np.float32).eps * max(each.typical for each in spreads)
@@ -157,12 +156,12 @@ def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> Non
 
 
 class _Spread(NamedTuple):
-    """How far the values of a channel lie from their median."""
+    """Absolute deviations of a channel's values from their median."""
 
-    typical: float
+    typical: float  # median of those above 0
     farthest: float
-    second: float  # how far the farthest other value lies
-    worst: float  # the value that lies farthest
+    second: float  # the largest of any other value
+    worst: float  # the value with the largest
 
 
 def _spread(cases: list[Case], channel: int) -> _Spread:
@@ -233,12 +232,12 @@ def check_share(name: str, value: float) -> None:
 
 
 def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
-    """Check labels: one for each case, all strings or all integers (or booleans).
+    """Check labels: one for each case, all text or all integers (or booleans).
 
     Raises
     ------
     ValueError
-        Where y has another length than X, is continuous, or mixes types.
+        If y has another length than X, is continuous, or mixes types.
     """
     if y is None:
         raise ValueError(
@@ -255,7 +254,7 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
         if isinstance(y[0] if len(y) else "", str):
             y = y.astype(str)
     if len(y) != n_cases:
-        raise ValueError(f"X holds {n_cases} cases but y holds {len(y)} labels; give one a case.")
+        raise ValueError(f"X holds {n_cases} cases but y holds {len(y)} labels; give one per case.")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError("y holds NaN or infinite labels; name the class of every case.")
     check_classification_targets(y)
@@ -265,7 +264,7 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
 def of_one_shape(
     cases: Sequence[Case],
 ) -> Iterator[tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m c t"]]]:
-    """Yield cases of the same shape together, as many as a cache holds: places, and their array.
+    """Yield batches of cases of one shape that fit in a cache: their indices, and their array.
 
     >>> [(i.tolist(), x.shape) for i, x in of_one_shape([np.ones((1, 2)), np.ones((1, 3))])]
     [([0], (1, 1, 2)), ([1], (1, 1, 3))]
@@ -281,7 +280,7 @@ def of_one_shape(
 
 
 def is_table(X) -> bool:
-    """Tell two-dimensional input: an array, a data frame, or lists of one length of numbers."""
+    """Whether X is two-dimensional: an array, a data frame, or equally long lists of numbers."""
     if hasattr(X, "shape"):
         return np.ndim(X) == 2
     if isinstance(X, str) or not isinstance(X, Sequence) or not X or _is_list_of_cases(X):

@@ -12,7 +12,7 @@ from egem.apps.cli.options import Cluster, Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import remark
 
 if TYPE_CHECKING:
-    from egem.data.long_format import Named
+    from egem.data.sequences import Named
     from egem.judging import Verdicts
 
 PARQUET = ".parquet"
@@ -91,7 +91,7 @@ def _right(columns: dict[str, Any]) -> tuple[int, int]:
 def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int]:
     import numpy as np
 
-    from egem.data.partitions import parquet_writer
+    from egem.data.tables import parquet_writer
 
     n_right = n_labelled = 0
     with parquet_writer(out) as write_columns:

@@ -14,8 +14,8 @@ def read(data: str, step: float | None = None):
 def read_named(data: str, step: float | None = None):
     """Do so, and keep what the file calls cases and channels."""
     from egem.data.datasets import load_dataset
-    from egem.data.long_format import Named
     from egem.data.readers import read_named
+    from egem.data.sequences import Named
     from egem.data.tables import ENDINGS
 
     path = Path(data)
