@@ -30,21 +30,11 @@ NEGLIGIBLE = 1e-3  # sum of probabilities that are not worth a search
 
 
 class Runtime(NamedTuple):
-    """How work is done; results do not depend on it.
+    """How work is done; results do not depend on it."""
 
-    Attributes
-    ----------
-    n_jobs : int or None
-        Threads or workers; None takes all.
-    verbose : bool
-        Whether to show progress.
-    store : CheckpointStore or None
-        Keeps experts as they finish.
-    """
-
-    n_jobs: int | None = None
-    verbose: bool = False
-    store: CheckpointStore | None = None
+    n_jobs: int | None = None  # threads or workers; None takes all
+    verbose: bool = False  # whether to show progress
+    store: CheckpointStore | None = None  # keeps experts as they finish
 
 
 HERE = Runtime()  # all cores, silent
@@ -142,19 +132,6 @@ def fit_model(
     phases: Phases | None = None,
 ) -> Model:
     """Fit a model to training cases.
-
-    Parameters
-    ----------
-    parameters : mapping
-        The estimator's arguments, checked.
-    cases : list of array (n_channels, length_i)
-        Validated training cases.
-    y : array (n_cases,)
-        Their labels.
-    runtime : Runtime
-        Threads, progress and checkpoints.
-    phases : Phases, optional
-        Takes the seconds of each phase.
 
     Raises
     ------

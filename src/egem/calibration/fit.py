@@ -47,33 +47,15 @@ MAX_PAIRS, MIN_CASES = 512, 8  # of a case and an expert, searched for the proxy
 
 
 class CalibrationData(NamedTuple):
-    """Training cases, in an order that does not depend on the user's.
+    """Training cases, in an order that does not depend on the user's."""
 
-    Attributes
-    ----------
-    cases : list of array (n_channels, length_i)
-        In the user's units.
-    batch : Batch
-        The same on the recurrent experts' grid.
-    classes : array of int (n,)
-        Their classes, from 0, none without a case.
-    augmentation : str
-        How cases are deformed.
-    preparation : Preparation
-        Scaling and grid.
-    seed : int
-        Seed of the features and of the deformed copies.
-    n_jobs : int or None
-        Threads.
-    """
-
-    cases: list[Case]
-    batch: Batch
-    classes: Int[np.ndarray, " n"]
-    augmentation: Kind
-    preparation: Preparation
-    seed: int
-    n_jobs: int | None
+    cases: list[Case]  # in the user's units
+    batch: Batch  # the same on the recurrent experts' grid
+    classes: Int[np.ndarray, " n"]  # their classes, from 0, none without a case
+    augmentation: Kind  # how cases are deformed
+    preparation: Preparation  # scaling and grid
+    seed: int  # seed of the features and of the deformed copies
+    n_jobs: int | None  # threads
 
     @classmethod
     def of(
@@ -98,24 +80,13 @@ class CalibrationData(NamedTuple):
 
 
 class ProxyScores(NamedTuple):
-    """Log losses of the recurrent experts' proxy for held-out cases, and what else counts.
+    """Log losses of the recurrent experts' proxy for held-out cases, and what else counts."""
 
-    Attributes
-    ----------
-    cases : array of int (n_held,)
-        Positions of the cases.
-    truth : array of int (n_held,)
-        Their classes.
-    log_losses : array (n_held, n_classes) or float
-        Of the proxy; 0 without recurrent experts.
-    views : ViewLosses
-        Losses in the other views.
-    """
-
-    cases: Int[np.ndarray, " n_held"]
-    truth: Int[np.ndarray, " n_held"]
+    cases: Int[np.ndarray, " n_held"]  # Positions of the cases
+    truth: Int[np.ndarray, " n_held"]  # their classes
+    # of the proxy; 0 without recurrent experts
     log_losses: Float[np.ndarray, "n_held n_classes"] | float
-    views: ViewLosses
+    views: ViewLosses  # losses in the other views
 
     def scored(self, log_losses: Float[np.ndarray, "n_held n_classes"] | float) -> HeldOut:
         """Return the scores for given log losses of the recurrent experts."""
@@ -124,27 +95,13 @@ class ProxyScores(NamedTuple):
 
 
 class Calibrated(NamedTuple):
-    """Everything in a model that is estimated from all classes together.
+    """Everything in a model that is estimated from all classes together."""
 
-    Attributes
-    ----------
-    metric : Metric or None
-        Of the recurrent view; None without one.
-    views : Views or None
-        The views with linear experts; None without any.
-    linear_experts : tuple of tuple of LocalExperts
-        By view and by class.
-    held_out : HeldOut
-        Scores of held-out cases, with the proxy in place of recurrent experts.
-    proxy : ProxyScores or None
-        What these scores were made of.
-    """
-
-    metric: Metric | None
-    views: Views | None
-    linear_experts: tuple[tuple[LocalExperts, ...], ...]
-    held_out: HeldOut
-    proxy: ProxyScores | None = None
+    metric: Metric | None  # of the recurrent view; None without one
+    views: Views | None  # the views with linear experts; None without any
+    linear_experts: tuple[tuple[LocalExperts, ...], ...]  # by view and by class
+    held_out: HeldOut  # scores of held-out cases, with the proxy in place of recurrent experts
+    proxy: ProxyScores | None = None  # what these scores were made of
 
     def inverse_temperature(self, classes: Int[np.ndarray, " n"]) -> float:
         """Return the inverse temperature of the scores."""
@@ -186,19 +143,7 @@ def calibrate(
     shrinkage: float | None,
     data: CalibrationData,
 ) -> Calibrated:
-    """Fit the metric and the views to training cases.
-
-    Parameters
-    ----------
-    views : sequence of str or Representation
-        Names of views, and representations of the user's own.
-    metric : str
-        Of the recurrent view.
-    shrinkage : float or None
-        Of that metric; None chooses it, and takes 1 for images with further views.
-    data : CalibrationData
-        The training cases.
-    """
+    """Fit the metric and the views to training cases."""
     chosen = None
     if RECURRENT in views:
         if len(views) > 1 and data.augmentation == "image" and shrinkage is None:

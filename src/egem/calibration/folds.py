@@ -15,17 +15,10 @@ MAX_PAIRS, MIN_HELD = 2**20, 256
 
 
 class Holding(NamedTuple):
-    """Which cases are used, and which of them are held out together.
+    """Which cases are used, and which of them are held out together."""
 
-    Attributes
-    ----------
-    some : array of int (m,)
-        Cases that are used.
-    folds : list of array of bool (m,)
-        Which of those are held out, fold by fold; empty where all classes have but one.
-    """
-
-    some: Int[np.ndarray, " m"]
+    some: Int[np.ndarray, " m"]  # cases that are used
+    # which of those are held out, fold by fold; empty where all classes have but one
     folds: list[Bool[np.ndarray, " m"]]
 
     @property
@@ -94,18 +87,7 @@ def _thinned(folds: list[Bool[np.ndarray, " m"]], most: int) -> list[Bool[np.nda
 
 
 def held_out(classes: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:
-    """Hold out every k-th case of each class in turn, k at most 5.
-
-    Parameters
-    ----------
-    classes : array of int (n,)
-        Classes of the cases.
-
-    Returns
-    -------
-    list of array of bool (n,)
-        Masks of held-out cases; a class never loses its last one. Empty where all have but one.
-    """
+    """Hold out every k-th case of each class in turn, k at most 5."""
     counts = np.unique(classes, return_counts=True)[1]
     n_folds = min(int(counts.max()), MAX_FOLDS)
     if n_folds < 2:

@@ -26,32 +26,7 @@ def held_out_losses(
     copies: Copies | None = None,
     local: bool = False,
 ) -> tuple[Float[np.ndarray, "m n_held n_classes"], Int[np.ndarray, " n_held"]]:
-    """Return the losses of held-out cases in several metrics.
-
-    Parameters
-    ----------
-    batch : Batch
-        Training cases.
-    classes : array of int (n,)
-        Their classes.
-    folds : list of array of bool (n,)
-        Cases held out together.
-    metrics : sequence of LinearMetric
-        The metrics.
-    project : callable, optional
-        Prepares the rest, the held-out cases and the copies of the rest before they are compared.
-    copies : Copies, optional
-        Deformed copies of the cases.
-    local : bool, default False
-        Whether classes of many cases get several local experts.
-
-    Returns
-    -------
-    losses : array (n_metrics, n_held, n_classes)
-        Log losses, held-out cases in the order of the folds.
-    truth : array of int (n_held,)
-        Positions of their true classes.
-    """
+    """Return the losses of held-out cases in several metrics."""
     present = np.unique(classes)
     parts = []
     for held in folds:

@@ -44,17 +44,6 @@ def choose_metric(
     (METHOD, section 4, points 9 and 11). Few cases determine the shrinkage badly, so candidates are
     averaged, on a log scale, with weights ``exp(-TEMPER n cross_entropy)``. The loss that linear
     experts leave of held-out cases sets the noise, the unit of the prior on codes.
-
-    Parameters
-    ----------
-    batch : Batch
-        Training cases.
-    classes : array of int (n_cases,)
-        Their classes.
-    name : str
-        Key in :data:`egem.core.metric.METRICS`.
-    shrinkage : float or None
-        Fixed shrinkage; None chooses it.
     """
     fixed = 1.0 if name == "mse" else shrinkage
     build, n_values = METRICS[name], batch.values[0].size

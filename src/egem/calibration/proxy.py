@@ -31,21 +31,11 @@ CLASSES_AT_ONCE = 32  # of a task
 
 
 class ProxySettings(NamedTuple):
-    """What experts are trained on, and their metric.
+    """What experts are trained on, and their metric."""
 
-    Attributes
-    ----------
-    augmentation : str
-        Deformation, see :mod:`egem.data.augment`.
-    steps_used : int
-        Steps of the grid that carry data.
-    shrinkage : float
-        Of the residual metric.
-    """
-
-    augmentation: Kind
-    steps_used: int
-    shrinkage: float
+    augmentation: Kind  # deformation, see :mod:`egem.data.augment`
+    steps_used: int  # steps of the grid that carry data
+    shrinkage: float  # of the residual metric
 
 
 class _Comparison(NamedTuple):
@@ -68,24 +58,6 @@ def nearest_pairs(
     """Return log losses of held-out cases against the nearest training pair of each class.
 
     Of very many cases pairs are made of an even selection.
-
-    Parameters
-    ----------
-    batch : Batch
-        Training cases on the experts' grid.
-    classes : array of int (n,)
-        Their classes.
-    folds : list of array of bool (n,)
-        Cases held out together.
-    settings : ProxySettings
-        What experts are trained on.
-    n_jobs : int or None, default 1
-        Threads, None for all cores; or workers, see :mod:`egem.runtime.dispatch`.
-
-    Returns
-    -------
-    array (n_held, n_classes)
-        Held-out cases in the order of the folds.
     """
     comparisons: list[_Comparison] = []
     per_fold = 0

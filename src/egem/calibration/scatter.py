@@ -14,18 +14,10 @@ COPIES_FREEDOM = 10.0  # degrees of freedom that deformed copies count as
 
 
 class Copies(NamedTuple):
-    """Deformed copies of training cases, which widen the scatter where cases are few.
+    """Deformed copies of training cases, which widen the scatter where cases are few."""
 
-    Attributes
-    ----------
-    of : array of int (m,)
-        The case that each is a copy of.
-    differences : array (m, p)
-        Copy less case, 0 where one of them misses a value.
-    """
-
-    of: Int[np.ndarray, " m"]
-    differences: Float[np.ndarray, "m p"]
+    of: Int[np.ndarray, " m"]  # the case that each is a copy of
+    differences: Float[np.ndarray, "m p"]  # copy less case, 0 where one of them misses a value
 
     def among(self, kept: Bool[np.ndarray, " n_cases"]) -> "Copies":
         """Keep the copies of some cases, which are numbered anew."""

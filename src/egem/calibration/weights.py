@@ -53,23 +53,13 @@ MIN_SPREAD = 0.1  # of a log loss
 
 
 class Weighted(NamedTuple):
-    """Views with their weights, and the losses of held-out cases behind them.
+    """Views with their weights, and the losses of held-out cases behind them."""
 
-    Attributes
-    ----------
-    views : tuple of View
-        The views with linear experts.
-    recurrent_weight : float
-        Weight of the recurrent view, 0 without one.
-    log_losses : tuple of array (n_held, n_classes)
-        One a view; none where nothing could be held out.
-    proxy : array (n_held, n_classes) or float
-        The recurrent experts' proxy; 0 without any.
-    """
-
-    views: tuple[View, ...]
-    recurrent_weight: float
+    views: tuple[View, ...]  # the views with linear experts
+    recurrent_weight: float  # weight of the recurrent view, 0 without one
+    # one a view; none where nothing could be held out
     log_losses: tuple[Float[np.ndarray, "n_held n_classes"], ...]
+    # the recurrent experts' proxy; 0 without any
     proxy: Float[np.ndarray, "n_held n_classes"] | float
 
 
@@ -82,25 +72,7 @@ def weigh_views(
     copies: Mapping[str, Copies | None] | None = None,
     n_jobs: int | None = 1,
 ) -> Weighted:
-    """Fit each view's linear metrics, and weigh the views.
-
-    Parameters
-    ----------
-    represented : mapping of str to Batch
-        The training cases in each view with linear experts.
-    representations : mapping
-        Of the same views.
-    grid : Batch
-        The training cases on the recurrent experts' grid.
-    classes : array of int (n,)
-        Their classes.
-    recurrent : ProxySettings or None
-        What recurrent experts are trained on, where there are any.
-    copies : mapping of str to Copies, optional
-        Deformed copies of all training cases in each view, where cases are few.
-    n_jobs : int or None, default 1
-        Threads, None for all cores; or workers.
-    """
+    """Fit each view's linear metrics, and weigh the views."""
     copies = copies or {}
     held = holding_from_all(classes)
     names = list(represented) if recurrent is None else [RECURRENT, *represented]
@@ -212,22 +184,7 @@ def fit_weights(
     truth: Int[np.ndarray, " n"],
     prior: Float[np.ndarray, " s"],
 ) -> Float[np.ndarray, " s"]:
-    """Find the most probable weights: cross-entropy of held-out cases plus the log-normal prior.
-
-    Parameters
-    ----------
-    log_losses : sequence of array (n, n_classes)
-        One a view.
-    truth : array of int (n,)
-        True classes.
-    prior : array (n_views,)
-        Median of the prior.
-
-    Returns
-    -------
-    array (n_views,)
-        Positive.
-    """
+    """Find the most probable weights: cross-entropy of held-out cases plus the log-normal prior."""
     stacked = np.stack(log_losses)
 
     def objective(away: Float[np.ndarray, " s"]) -> float:

@@ -18,21 +18,11 @@ from egem.runtime.native import accelerated
 
 
 class Group(NamedTuple):
-    """Experts with codes of one size.
+    """Experts with codes of one size."""
 
-    Attributes
-    ----------
-    numbers : array of int (m,)
-        Their places among all experts.
-    experts : Expert
-        With a leading axis of them.
-    starts : array (m, n_codes, k)
-        Their codebooks.
-    """
-
-    numbers: Int[np.ndarray, " m"]
-    experts: Expert
-    starts: Float32[np.ndarray, "m b k"]
+    numbers: Int[np.ndarray, " m"]  # their places among all experts
+    experts: Expert  # with a leading axis of them
+    starts: Float32[np.ndarray, "m b k"]  # their codebooks
 
 
 class Bank(NamedTuple):

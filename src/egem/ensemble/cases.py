@@ -11,25 +11,14 @@ from egem.data.preparation import Batch, mask_patterns
 
 
 class BoundCases(NamedTuple):
-    """Cases, with the metric marginalised over what is missing in each.
+    """Cases, with the metric marginalised over what is missing in each."""
 
-    Attributes
-    ----------
-    values, mask : array (n, t, c)
-        The cases, 0 where a value is missing.
-    factors : array (n_patterns, q, q)
-        The metric's factor for each pattern of missing values.
-    pattern : array of int (n,)
-        Each case's pattern.
-    n_observed : array (n,)
-        Observed values of each case.
-    """
-
-    values: Float32[np.ndarray, "n t c"]
-    mask: Bool[np.ndarray, "n t c"]
+    values: Float32[np.ndarray, "n t c"]  # the cases, 0 where a value is missing
+    mask: Bool[np.ndarray, "n t c"]  # the cases, 0 where a value is missing
+    # the metric's factor for each pattern of missing values
     factors: Float32[np.ndarray, "n_patterns q q"]
-    pattern: Int[np.ndarray, " n"]
-    n_observed: Float32[np.ndarray, " n"]
+    pattern: Int[np.ndarray, " n"]  # each case's pattern
+    n_observed: Float32[np.ndarray, " n"]  # observed values of each case
 
     @classmethod
     def of(cls, batch: Batch, metric: Metric) -> "BoundCases":

@@ -26,21 +26,12 @@ MAX_KEPT = 2**25  # values of codebooks of which a second layout stays in memory
 
 @dataclass(frozen=True, eq=False)
 class Codebook(Cached):
-    """The decoded codebooks of all experts.
+    """The decoded codebooks of all experts."""
 
-    Attributes
-    ----------
-    values : array (n_experts * n_codes, p)
-        Sequences, flat, those of an expert next to each other.
-    penalties : array (n_experts, n_codes)
-        ``prior_weight noise |z - mean|^2_precision`` of their codes.
-    metric : Metric
-        The metric of the loss.
-    """
-
-    values: Float32[np.ndarray, "b p"]
+    values: Float32[np.ndarray, "b p"]  # sequences, flat, those of an expert next to each other
+    # ``prior_weight noise |z - mean|^2_precision`` of their codes
     penalties: Float32[np.ndarray, "e m"]
-    metric: Metric
+    metric: Metric  # the metric of the loss
 
     def only(self, e: int) -> "Codebook":
         """Return the codebook of one expert."""

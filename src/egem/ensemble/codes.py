@@ -24,31 +24,16 @@ MIN_SPREAD = 0.03  # of a learned entry, which may be the same for all cases
 
 
 class TrainedExpert(NamedTuple):
-    """One class's decoder parameters with the prior on its codes.
+    """One class's decoder parameters with the prior on its codes."""
 
-    Attributes
-    ----------
-    params : NamedTuple of array
-        The decoder's parameters.
-    codes : array (n_cases, code_size)
-        Codes of the training cases, in the order the cases were given.
-    code_mean, code_precision : array (code_size,)
-        The prior on codes: independent normals.
-    codebook : array (n_codes, code_size)
-        Codes that searches start from.
-    loss : float
-        Mean squared error over the training pairs, in standardised units.
-    n_warps : int
-        Entries at the end of a code that are coordinates of a deformation.
-    """
-
-    params: Any
+    params: Any  # the decoder's parameters
+    # codes of the training cases, in the order the cases were given
     codes: Float32[np.ndarray, "n_cases code_size"]
-    code_mean: Float32[np.ndarray, " code_size"]
-    code_precision: Float32[np.ndarray, " code_size"]
-    codebook: Float32[np.ndarray, "n_codes code_size"]
-    loss: float
-    n_warps: int
+    code_mean: Float32[np.ndarray, " code_size"]  # the prior on codes: independent normals
+    code_precision: Float32[np.ndarray, " code_size"]  # the prior on codes: independent normals
+    codebook: Float32[np.ndarray, "n_codes code_size"]  # codes that searches start from
+    loss: float  # mean squared error over the training pairs, in standardised units
+    n_warps: int  # entries at the end of a code that are coordinates of a deformation
 
     @property
     def expert(self) -> Expert:

@@ -56,30 +56,7 @@ def posterior(
     metric: Metric,
     prior: Float[np.ndarray, " k"],
 ) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-    """Estimate all values of one case on the grid.
-
-    Parameters
-    ----------
-    target : array (p,)
-        The case; missing values do not matter.
-    seen : array of bool (p,)
-        What is observed.
-    decoded : array (p,)
-        The decoded sequence at the code found.
-    jacobian : array (k, p)
-        Its derivatives along the code.
-    metric : Metric
-        The recurrent view's metric.
-    prior : array (k,)
-        Precision of the code's entries, in units of the metric's noise.
-
-    Returns
-    -------
-    estimate : array (p,)
-        The decoded sequence, corrected by the residuals at observed values.
-    sd : array (p,)
-        Its standard deviation; at observed steps that of a time point that is missing all the same.
-    """
+    """Estimate all values of one case on the grid."""
     basis = metric.basis.astype(np.float64)
     residual = np.where(seen, target - decoded, 0.0)
     observed = basis * seen[:, None]
@@ -115,26 +92,7 @@ def band(
     weights: Float[np.ndarray, " m"],
     level: float,
 ) -> tuple[Float[np.ndarray, "*p"], Float[np.ndarray, "*p"]]:
-    """Return the quantiles between which mixtures of normals have a share of ``level``.
-
-    Parameters
-    ----------
-    means, sds : array (m, ...)
-        Of the normals.
-    weights : array (m,)
-        Of each, summing to 1.
-    level : float
-        In (0, 1).
-
-    Returns
-    -------
-    low, high : array (...)
-        Below and above lie equal shares.
-
-    >>> low, high = band(np.zeros((2, 1)), np.ones((2, 1)), np.array([0.5, 0.5]), 0.9)
-    >>> [float(round(x[0], 3)) for x in (low, high)]
-    [-1.645, 1.645]
-    """
+    """Return the quantiles between which mixtures of normals have a share of ``level``."""
     weights = weights.reshape(-1, *(1 for _ in means.shape[1:]))
     found = []
     for share in ((1 - level) / 2, (1 + level) / 2):

@@ -25,45 +25,20 @@ CASES_PER_BATCH = 16
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ensemble(Cached):
-    """Everything that a search and a decision need; immutable.
+    """Everything that a search and a decision need; immutable."""
 
-    Attributes
-    ----------
-    classes : array (n_classes,)
-        Labels, sorted.
-    experts : tuple of TrainedExpert
-        The recurrent experts, one a class; () without a recurrent view.
-    decoder : Decoder
-        Of the recurrent experts.
-    preparation : Preparation
-        Scaling and grid.
-    metric : Metric or None
-        Of the recurrent view; None without one.
-    views : Views or None
-        The views with linear experts, and all weights; None without such views.
-    linear_experts : tuple of tuple of LocalExperts
-        By view and by class.
-    calibration : Calibration
-        Inverse temperature, and the scores of held-out cases.
-    method : {"levenberg-marquardt", "adam"}
-        How codes are searched for.
-    search : SearchConfig
-        Settings of that search.
-    seed : int
-        Seed of the paper's random starts.
-    """
-
-    classes: Shaped[np.ndarray, " n_classes"]
+    classes: Shaped[np.ndarray, " n_classes"]  # labels, sorted
+    # the recurrent experts, one a class; () without a recurrent view
     experts: tuple[TrainedExpert, ...]
-    decoder: Decoder
-    preparation: Preparation
-    metric: Metric | None
-    views: Views | None
-    linear_experts: tuple[tuple[LocalExperts, ...], ...]
-    calibration: Calibration
-    method: str
-    search: SearchConfig
-    seed: int
+    decoder: Decoder  # of the recurrent experts
+    preparation: Preparation  # scaling and grid
+    metric: Metric | None  # of the recurrent view; None without one
+    views: Views | None  # the views with linear experts, and all weights; None without such views
+    linear_experts: tuple[tuple[LocalExperts, ...], ...]  # by view and by class
+    calibration: Calibration  # inverse temperature, and the scores of held-out cases
+    method: str  # how codes are searched for
+    search: SearchConfig  # settings of that search
+    seed: int  # seed of the paper's random starts
 
     @cached_property
     def bank(self) -> Bank:

@@ -44,40 +44,22 @@ Along = Literal["time", "channels"]
 
 
 class Bank(NamedTuple):
-    """All kernels at several dilations.
+    """All kernels at several dilations."""
 
-    Attributes
-    ----------
-    dilations : array of int (n_dilations,)
-        Steps between two taps.
-    channels : array (n_dilations, n_kernels, n_channels)
-        1 where a kernel looks at a channel; it sums over those.
-    thresholds : array (n_dilations, n_kernels, N_THRESHOLDS)
-        Quantiles of a kernel's response to training cases.
-    """
-
-    dilations: Int[np.ndarray, " d"]
+    dilations: Int[np.ndarray, " d"]  # steps between two taps
+    # 1 where a kernel looks at a channel; it sums over those
     channels: Float32[np.ndarray, "d k c"]
-    thresholds: Float32[np.ndarray, "d k b"]
+    thresholds: Float32[np.ndarray, "d k b"]  # quantiles of a kernel's response to training cases
 
 
 class Layout(NamedTuple):
-    """How a case in the user's units becomes what kernels slide over.
+    """How a case in the user's units becomes what kernels slide over."""
 
-    Attributes
-    ----------
-    along : {"time", "channels"}
-        What they slide over; ``"channels"`` suits images, whose channels are pixel columns.
-    mean, scale : array (n_channels,)
-        Offset and divisor.
-    length : int
-        Longest sequence; of longer ones the rest is not looked at.
-    """
-
+    # what they slide over; ``"channels"`` suits images, whose channels are pixel columns
     along: Along
-    mean: Float[np.ndarray, " c"]
-    scale: Float[np.ndarray, " c"]
-    length: int
+    mean: Float[np.ndarray, " c"]  # offset and divisor
+    scale: Float[np.ndarray, " c"]  # offset and divisor
+    length: int  # longest sequence; of longer ones the rest is not looked at
 
     def apply(
         self, cases: list[Case]
@@ -97,40 +79,16 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Convolutions(Cached):
-    """Fitted features.
+    """Fitted features."""
 
-    Attributes
-    ----------
-    layout : Layout
-        What the kernels slide over.
-    banks : tuple of Bank
-        For the sequences, and for their first differences.
-    centre, spread : array (n_features,)
-        Standardisation of the features.
-    projection : array (n_features, n_directions)
-        Orthonormal columns, projected onto.
-    """
-
-    layout: Layout
-    banks: tuple[Bank, ...]
-    centre: Float32[np.ndarray, " f"]
-    spread: Float32[np.ndarray, " f"]
-    projection: Float32[np.ndarray, "f q"]
+    layout: Layout  # what the kernels slide over
+    banks: tuple[Bank, ...]  # for the sequences, and for their first differences
+    centre: Float32[np.ndarray, " f"]  # standardisation of the features
+    spread: Float32[np.ndarray, " f"]  # standardisation of the features
+    projection: Float32[np.ndarray, "f q"]  # orthonormal columns, projected onto
 
     def transform(self, cases: list[Case], n_jobs: int | None = None) -> Float32[np.ndarray, "n q"]:
-        """Describe cases by vectors.
-
-        Parameters
-        ----------
-        cases : list of array (n_channels, length_i)
-            Sequences in the user's units; what is missing inside is filled in along a line.
-        n_jobs : int or None
-            Threads, None for one a core.
-
-        Returns
-        -------
-        array (n, n_directions)
-        """
+        """Describe cases by vectors."""
         # In double precision, so that a case gets the same vector, to float32, in any company.
         projection = self._scaled_projection
         described = _describe(self.layout, self.banks, cases, n_jobs)
@@ -149,25 +107,7 @@ def fit_convolutions(
     rng: np.random.Generator,
     n_jobs: int | None = None,
 ) -> Convolutions:
-    """Choose dilations, channels, thresholds and directions from training cases.
-
-    Parameters
-    ----------
-    cases : list of array (n_channels, length_i)
-        Training cases, and bent copies of them where they are few.
-    along : {"time", "channels"}
-        What the kernels slide over.
-    shared_scale : bool
-        Whether all channels are standardised together.
-    rng : numpy.random.Generator
-        Source of randomness.
-    n_jobs : int or None
-        Threads.
-
-    Returns
-    -------
-    Convolutions
-    """
+    """Choose dilations, channels, thresholds and directions from training cases."""
     shown = [cases[i] for i in rng.permutation(len(cases))[:CASES_FOR_PROJECTION]]
     layout = _layout(shown, along, shared_scale)
     first = layout.apply(shown[:CASES_FOR_THRESHOLDS])

@@ -65,23 +65,6 @@ def invert(
 ) -> Inversion:
     """Search for the codes of cases by all experts.
 
-    Parameters
-    ----------
-    ensemble : Ensemble
-        The experts.
-    cases : list of array (n_channels, length_i)
-        Validated cases, in the user's units.
-    need : Need
-        What the search is for.
-    n_jobs : int or None
-        Threads or workers; None takes all.
-    verbose : bool
-        Whether to show progress.
-    decided : bool
-        Whether a case without a finite loss is an error.
-    codes : bool
-        Whether codes are returned, most of what an inversion holds.
-
     Raises
     ------
     ValueError

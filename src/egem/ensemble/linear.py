@@ -32,17 +32,10 @@ POWER_ITERATIONS = 12  # for the direction of a split, which need not be exact
 
 
 class LinearExpert(NamedTuple):
-    """What some cases of a class span in a view.
+    """What some cases of a class span in a view."""
 
-    Attributes
-    ----------
-    mean : array (p,)
-        Mean of the cases.
-    basis : array (r, p)
-        Their differences from it, or as many principal directions, times their length.
-    """
-
-    mean: Float32[np.ndarray, " p"]
+    mean: Float32[np.ndarray, " p"]  # mean of the cases
+    # their differences from it, or as many principal directions, times their length
     basis: Float32[np.ndarray, "r p"]
 
     def params(self, n_channels: int) -> LinearParams:

@@ -23,21 +23,12 @@ VALUES_AT_ONCE = 2**21  # of what is worked out for each case and expert
 
 
 class LinearMetric(NamedTuple):
-    """The whitened metric and prior of linear experts, one of several that are averaged.
+    """The whitened metric and prior of linear experts, one of several that are averaged."""
 
-    Attributes
-    ----------
-    shrinkage : float
-        Weight of the identity in Sigma.
-    ridge : float
-        Precision of the prior on codes, relative to the mean squared length of the basis.
-    mixing_weight : float
-        Weight in the average of log losses; all sum to 1.
-    """
-
-    shrinkage: float
+    shrinkage: float  # weight of the identity in Sigma
+    # Precision of the prior on codes, relative to the mean squared length of the basis
     ridge: float
-    mixing_weight: float
+    mixing_weight: float  # weight in the average of log losses; all sum to 1
 
 
 def log_losses(

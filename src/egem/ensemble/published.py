@@ -44,28 +44,6 @@ def published_adam(
     Each iteration clips the code to [0, 1], divides it by its sum, decodes, and takes an Adam-like
     step along the gradient at that normalised code. At the end the code is decoded as it is, and
     that loss decides; the code returned is clipped and normalised.
-
-    Parameters
-    ----------
-    decoder : Decoder
-        The experts' decoder.
-    params : NamedTuple of array
-        Its parameters, with a leading axis of groups.
-    targets : Targets
-        With leading axes of groups and cases (a shared factor has neither).
-    metric : Metric
-        The metric of the loss.
-    keys : PRNGKeyArray (n_groups, n_cases)
-        Randomness of the starts, uniform in 1/K +- 0.005.
-    n_iterations : int
-        Number of steps; 0 gives the loss of the random start.
-    code_size : int
-        K.
-
-    Returns
-    -------
-    Settled
-        With leading axes of groups and cases.
     """
     one = jax.vmap(
         lambda params, codes, targets: losses(decoder, params, codes, targets, metric),

@@ -13,28 +13,13 @@ Codes = Literal["auto", "one-hot", "learned"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that training depends on, beside the cases, the label and the seed.
+    """Everything that training depends on, beside the cases, the label and the seed."""
 
-    Attributes
-    ----------
-    decoder : Decoder
-        What is trained.
-    config : TrainingConfig
-        Gradient descent.
-    augmentation : str
-        Deformation of the training cases, see :mod:`egem.data.augment`.
-    mixup : bool
-        Whether pairs of training cases are mixed.
-    codes : {"auto", "one-hot", "learned"}
-        Codes of the training cases: one-hot (the paper's), or learned with the weights. ``"auto"``
-        takes one-hot ones for classes of up to 8 cases, padded to a multiple of 4 entries.
-    code_size : int
-        Entries of a learned code.
-    """
-
-    decoder: Decoder = field(default_factory=LSTMDecoder)
-    config: TrainingConfig = field(default_factory=TrainingConfig)
-    augmentation: Kind = "none"
-    mixup: bool = True
+    decoder: Decoder = field(default_factory=LSTMDecoder)  # what is trained
+    config: TrainingConfig = field(default_factory=TrainingConfig)  # gradient descent
+    augmentation: Kind = "none"  # deformation of the training cases, see :mod:`egem.data.augment`
+    mixup: bool = True  # whether pairs of training cases are mixed
+    # codes of the training cases: one-hot (the paper's), or learned with the weights. ``"auto"``
+    # takes one-hot ones for classes of up to 8 cases, padded to a multiple of 4 entries
     codes: Codes = "auto"
-    code_size: int = 8
+    code_size: int = 8  # entries of a learned code

@@ -35,20 +35,12 @@ _REMEDIES = {
 
 
 class ViewLosses(NamedTuple):
-    """What the linear views add to the scores.
+    """What the linear views add to the scores."""
 
-    Attributes
-    ----------
-    log_losses : array (n_cases, n_classes)
-        Weighted sum of the log losses in the linear views.
-    recurrent_weight : float
-        Weight of the log score of the recurrent view; all weights sum to 1.
-    gated : array (n_cases, n_classes)
-        Part of that sum which the out-of-distribution gate removed.
-    """
-
+    # weighted sum of the log losses in the linear views
     log_losses: Float[np.ndarray, "n_cases n_classes"]
-    recurrent_weight: float
+    recurrent_weight: float  # weight of the log score of the recurrent view; all weights sum to 1
+    # Part of that sum which the out-of-distribution gate removed
     gated: Float[np.ndarray, "n_cases n_classes"]
 
     @staticmethod

@@ -34,18 +34,12 @@ THIN_CASES = 4
 
 
 class Need(NamedTuple):
-    """What a search is for.
+    """What a search is for."""
 
-    Attributes
-    ----------
-    within : float
-        Experts are searched as long as their score, at best, may be at most ``exp(within)`` times
-        the lowest score of the case.
-    loss : bool, default True
-        Whether the loss of the last expert that is left matters, or only which it is.
-    """
-
+    # experts are searched as long as their score, at best, may be at most ``exp(within)`` times the
+    # lowest score of the case
     within: float
+    # whether the loss of the last expert that is left matters, or only which it is
     loss: bool = True
 
 
@@ -63,30 +57,7 @@ def search_codes(
     views: ViewLosses | None = None,
     among: Bool[np.ndarray, "n e"] | None = None,
 ) -> Found:
-    """Search for the codes of cases by all experts.
-
-    Parameters
-    ----------
-    bank : Bank
-        The experts.
-    batch : Batch
-        Prepared cases.
-    n_jobs : int or None
-        Threads, None for all cores.
-    advance : callable
-        Receives progress, in cases.
-    need : Need
-        What the search is for.
-    views : ViewLosses, optional
-        Losses in other views, which count in the scores.
-    among : array of bool (n, e), optional
-        Pairs of a case and an expert that are searched; losses of the others may be inf. Batches
-        are thin then, as where only a class is needed.
-
-    Returns
-    -------
-    Found
-    """
+    """Search for the codes of cases by all experts."""
     cases = BoundCases.of(batch, bank.metric)
     out, places = _screened(bank, cases, among, n_jobs)
     n_cases = len(out.losses)
@@ -136,15 +107,7 @@ def search_codes(
 def search_path(
     bank: Bank, e: int, batch: Batch
 ) -> tuple[Float32[np.ndarray, "n n_path k"], Float32[np.ndarray, "n n_path"]]:
-    """Search with one expert, and return the codes and scores of every step.
-
-    Returns
-    -------
-    codes : array (n_cases, n_path, code_size)
-        From the code the search starts with; the last one is repeated once it has converged.
-    scores : array (n_cases, n_path)
-        Loss and prior.
-    """
+    """Search with one expert, and return the codes and scores of every step."""
     bank = bank.only(e)
     cases = BoundCases.of(batch, bank.metric)
     out, places = _screened(bank, cases)

@@ -38,28 +38,14 @@ UPDATES_PER_CALL = 100  # between two reports of progress
 
 
 class TrainingTask(NamedTuple):
-    """Experts of equal shapes that are trained side by side.
+    """Experts of equal shapes that are trained side by side."""
 
-    Attributes
-    ----------
-    labels : list
-        The classes.
-    batches : list of Batch
-        Their cases.
-    recipe : Recipe
-        How they are trained.
-    steps_used : int
-        Steps of the grid that carry data.
-    seed, attempt : int
-        What random numbers derive from, beside the label.
-    """
-
-    labels: list
-    batches: list[Batch]
-    recipe: Recipe
-    steps_used: int
-    seed: int
-    attempt: int
+    labels: list  # the classes
+    batches: list[Batch]  # their cases
+    recipe: Recipe  # how they are trained
+    steps_used: int  # steps of the grid that carry data
+    seed: int  # what random numbers derive from, beside the label
+    attempt: int  # what random numbers derive from, beside the label
 
 
 class CheckpointStore(Protocol):
@@ -90,30 +76,6 @@ def train(
     store: CheckpointStore | None = None,
 ) -> list[TrainedExpert]:
     """Train one expert for each class.
-
-    Parameters
-    ----------
-    batches : list of Batch
-        The cases of each class.
-    labels : list
-        The class labels; random numbers derive from (seed, label).
-    recipe : Recipe
-        How.
-    steps_used : int
-        Steps of the grid that carry data.
-    seed : int
-        Seed.
-    n_jobs : int or None
-        Threads, None for all cores; or workers.
-    advance : callable
-        Receives progress, in experts.
-    store : CheckpointStore, optional
-        Where experts are kept as they finish, and found again.
-
-    Returns
-    -------
-    list of TrainedExpert
-        In the order of ``labels``.
 
     Raises
     ------

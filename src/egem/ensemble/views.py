@@ -77,30 +77,14 @@ class HeldOutLoss(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class View(Cached):
-    """A representation with the metrics of its linear experts, fitted to all classes.
+    """A representation with the metrics of its linear experts, fitted to all classes."""
 
-    Attributes
-    ----------
-    name : str
-        ``"linear"``, ``"features"``, ``"columns"`` or ``"own"``.
-    representation : Convolutions, Representation or None
-        None for the values on the grid.
-    scatter : Scatter
-        About class means.
-    metrics : tuple of LinearMetric
-        Averaged over.
-    weight : float
-        Exponent of this view's loss in the score.
-    held_out_loss : HeldOutLoss or None
-        None where no training case could be held out.
-    """
-
-    name: str
-    representation: Convolutions | Representation | None
-    scatter: Scatter
-    metrics: tuple[LinearMetric, ...]
-    weight: float
-    held_out_loss: HeldOutLoss | None = None
+    name: str  # ``"linear"``, ``"features"``, ``"columns"`` or ``"own"``
+    representation: Convolutions | Representation | None  # None for the values on the grid
+    scatter: Scatter  # about class means
+    metrics: tuple[LinearMetric, ...]  # averaged over
+    weight: float  # exponent of this view's loss in the score
+    held_out_loss: HeldOutLoss | None = None  # None where no training case could be held out
 
     def represent(self, cases: list[Case], batch: Batch, n_jobs: int | None) -> Batch:
         """Represent cases, of which ``batch`` are the values on the grid."""
@@ -130,21 +114,11 @@ class View(Cached):
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """All views of a model beside the recurrent one, and the weights of all.
+    """All views of a model beside the recurrent one, and the weights of all."""
 
-    Attributes
-    ----------
-    linear : tuple of View
-        The views with linear experts.
-    recurrent_weight : float
-        Weight of the recurrent view; 0 without one.
-    coverage : Whole
-        How much of the training cases is observed.
-    """
-
-    linear: tuple[View, ...]
-    recurrent_weight: float
-    coverage: Whole
+    linear: tuple[View, ...]  # the views with linear experts
+    recurrent_weight: float  # weight of the recurrent view; 0 without one
+    coverage: Whole  # how much of the training cases is observed
 
     @property
     def total_weight(self) -> float:
@@ -156,19 +130,7 @@ class Views:
         log_losses: Sequence[Float[np.ndarray, "n n_classes"]],
         mask: Bool[np.ndarray, "n n_steps n_channels"],
     ) -> ViewLosses:
-        """Pool the log losses of the views; the gate removes features of unusual cases.
-
-        Parameters
-        ----------
-        log_losses : sequence of array (n, n_classes)
-            One a view.
-        mask : array of bool (n, n_steps, n_channels)
-            What is observed of the cases on the grid.
-
-        Returns
-        -------
-        ViewLosses
-        """
+        """Pool the log losses of the views; the gate removes features of unusual cases."""
         counted = np.zeros_like(log_losses[0])
         gated = np.zeros_like(counted)
         trust = np.ones((len(counted), 1))

@@ -23,11 +23,6 @@ _KEY = "egem-experts"
 class Folder:
     """A :class:`egem.ensemble.training.CheckpointStore` on disk.
 
-    Parameters
-    ----------
-    path : str or Path
-        The folder; it is made where it does not exist.
-
     Raises
     ------
     OSError

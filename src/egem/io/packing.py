@@ -11,21 +11,16 @@ from jaxtyping import Shaped
 from egem.core.config import SearchConfig, TrainingConfig
 from egem.core.decoder import Decoder
 from egem.core.lstm import LSTMDecoder
-from egem.core.metric import Metric, Scatter
+from egem.core.metric import Metric
 from egem.data.exemplars import Exemplars
-from egem.data.preparation import Preparation, Whole
+from egem.data.preparation import Preparation
 from egem.ensemble.codes import TrainedExpert
-from egem.ensemble.features import Bank, Convolutions, Layout
-from egem.ensemble.linear import LinearExpert, LocalExperts
-from egem.ensemble.linear_losses import LinearMetric
 from egem.ensemble.recipe import Recipe
 from egem.ensemble.result import Calibration, HeldOut
-from egem.ensemble.views import HeldOutLoss, View, Views
 from egem.errors import ModelFileError
+from egem.io.view_arrays import Arrays, pack_views, unpack_views
 from egem.model import Model
 from egem.settings import Search, Settings, Training
-
-Arrays = dict[str, np.ndarray]
 
 _CODES = ("codes", "code_mean", "code_precision", "codebook")
 _METRIC = ("name", "floor", "noise", "shrinkage")
@@ -41,7 +36,7 @@ def pack(model: Model) -> tuple[Arrays, dict[str, Any]]:
         arrays["metric/basis"] = metric.basis
     for e, expert in enumerate(model.experts):
         arrays |= pack_expert(expert, f"expert/{e}")
-    views, header = _pack_views(model)
+    views, header = pack_views(model)
     arrays |= views
     arrays |= {f"held_out/{name}": a for name, a in model.held_out._asdict().items()}
     arrays |= _pack_cases(model.exemplars)
@@ -114,7 +109,7 @@ def unpack(arrays: Arrays, header: dict[str, Any], decoder: Decoder | None) -> M
         unpack_expert(arrays, f"expert/{e}", decoder, n_channels, of)
         for e, of in enumerate(header["experts"])
     )
-    views, linear_experts = _unpack_views(arrays, header["views"])
+    views, linear_experts = unpack_views(arrays, header["views"])
     search = its["search"]
     search = SearchConfig(search["max_steps"], float(search["prior_weight"]), _bounds(search))
     recipe = Recipe(
@@ -178,95 +173,6 @@ def unpack_expert(
         if found.shape != expected.shape:
             raise ValueError(f"params/{i} has shape {found.shape} instead of {expected.shape}")
     return TrainedExpert(params=jax.tree.unflatten(structure, params), **codes, **its)
-
-
-def _pack_views(model: Model) -> tuple[Arrays, dict[str, Any] | None]:
-    if model.views is None:
-        return {}, None
-    arrays: Arrays = {}
-    header = []
-    for i, (view, experts) in enumerate(zip(model.views.linear, model.linear_experts, strict=True)):
-        own, at = view.representation, f"view/{i}"
-        if own is not None and not isinstance(own, Convolutions):
-            raise ValueError(
-                f"a model with your own view {type(own).__name__} cannot be saved: a file holds "
-                "numbers, not code. Keep its training cases and fit again, or use views='auto'."
-            )
-        arrays[f"{at}/directions"] = view.scatter.directions
-        arrays[f"{at}/variances"] = view.scatter.variances
-        for c, local in enumerate(experts):
-            for m, expert in enumerate(local):
-                arrays |= {f"{at}/{c}/{m}/{name}": a for name, a in expert._asdict().items()}
-        its: dict[str, Any] = {
-            "name": view.name,
-            "weight": view.weight,
-            "held_out_loss": view.held_out_loss,
-            "metrics": [list(m) for m in view.metrics],
-            "n_experts": [len(local) for local in experts],
-            "tail": float(view.scatter.tail),
-            "mean_variance": float(view.scatter.mean_variance),
-            "convolutions": None,
-        }
-        if own is not None:
-            its["convolutions"] = {
-                "along": own.layout.along,
-                "length": int(own.layout.length),
-                "n_banks": len(own.banks),
-            }
-            arrays |= {f"{at}/layout/{n}": getattr(own.layout, n) for n in ("mean", "scale")}
-            arrays |= {f"{at}/{n}": getattr(own, n) for n in ("centre", "spread", "projection")}
-            for b, bank in enumerate(own.banks):
-                arrays |= {f"{at}/bank/{b}/{name}": a for name, a in bank._asdict().items()}
-        header.append(its)
-    coverage = model.views.coverage
-    return arrays, {
-        "linear": header,
-        "recurrent_weight": model.views.recurrent_weight,
-        "coverage": {"n_steps": int(coverage.n_steps), "missing": float(coverage.missing)},
-    }
-
-
-def _unpack_views(
-    arrays: Arrays, header: dict[str, Any] | None
-) -> tuple[Views | None, tuple[tuple[LocalExperts, ...], ...]]:
-    if header is None:
-        return None, ()
-    views, linear_experts = [], []
-    for i, its in enumerate(header["linear"]):
-        at = f"view/{i}"
-        tail, variance = its["tail"], its["mean_variance"]
-        scatter = Scatter(arrays[f"{at}/directions"], arrays[f"{at}/variances"], tail, variance)
-        metrics = tuple(LinearMetric(*map(float, m)) for m in its["metrics"])
-        typical = its["held_out_loss"] and HeldOutLoss(*map(float, its["held_out_loss"]))
-        own = _unpack_convolutions(arrays, at, its["convolutions"])
-        views.append(View(its["name"], own, scatter, metrics, float(its["weight"]), typical))
-        linear_experts.append(
-            tuple(
-                # One by one, since the number may be wrong.
-                tuple(
-                    LinearExpert(*(arrays[f"{at}/{c}/{m}/{k}"] for k in LinearExpert._fields))
-                    for m in range(n)
-                )
-                for c, n in enumerate(its["n_experts"])
-            )
-        )
-    coverage = Whole(**header["coverage"])
-    views = Views(tuple(views), float(header["recurrent_weight"]), coverage)
-    return views, tuple(linear_experts)
-
-
-def _unpack_convolutions(arrays: Arrays, at: str, its: dict | None) -> Convolutions | None:
-    if its is None:
-        return None
-    mean, scale = arrays[f"{at}/layout/mean"], arrays[f"{at}/layout/scale"]
-    return Convolutions(
-        Layout(its["along"], mean, scale, int(its["length"])),
-        tuple(
-            Bank(*(arrays[f"{at}/bank/{b}/{name}"] for name in Bank._fields))
-            for b in range(int(its["n_banks"]))
-        ),
-        *(arrays[f"{at}/{name}"] for name in ("centre", "spread", "projection")),
-    )
 
 
 def _reals(of: dict[str, Any]) -> dict[str, Any]:
