@@ -22,7 +22,7 @@ from egem.data.validation import Case, cases_of, check_share
 from egem.ensemble.completion import Completion, complete
 from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, invert_now, winners
 from egem.ensemble.result import Inversion, class_index
-from egem.ensemble.search import ALL, CLASS, LOWEST, Need
+from egem.ensemble.search import ALL, CLASS, EVERY, LOSSES, LOWEST, Need
 from egem.ensemble.views import Representation
 from egem.explain import Explanation, explain
 from egem.io import model_file
@@ -201,7 +201,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         full with under ``1 / alpha - 1`` held-out cases, and may be empty.
         """
         check_share("alpha", alpha)
-        return self._inverted(X, ALL).prediction_set(alpha)
+        return self._inverted(X, EVERY).prediction_set(alpha)
 
     def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
         """Return the p-value of each case being of a known class; 1 where none is held out."""
@@ -209,7 +209,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     def losses(self, X: ArrayLike) -> PerClass:
         """Return the experts' losses in the recurrent view, per observed value, without prior."""
-        return self._inverted(X, ALL, decided=False).losses
+        return self._inverted(X, LOSSES, decided=False).losses
 
     def verdicts(self, X: ArrayLike) -> Decisions:
         """Return predicted classes, their probabilities and losses alone, for very many classes."""
@@ -266,7 +266,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         the ``paths`` of the searches.
         """
         model, cases = self._model, self._cases(X)
-        inversion = inversion or self._inverted(X, ALL, codes=True)
+        inversion = inversion or self._inverted(X, EVERY, codes=True)
         return explain(model, cases, inversion, n_experts, n_near, paths)
 
     def sample(self, label: Any, n: int = 1, random_state: int | None = None) -> Sequences:
@@ -331,7 +331,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     def _by_expert(self, X: ArrayLike, label: Any) -> tuple[list[Case], Inversion, int | None]:
         e = None if label is None else class_index(self._model.classes, label)
-        return self._cases(X), self._inverted(X, ALL, codes=True), e
+        return self._cases(X), self._inverted(X, EVERY, codes=True), e
 
     def _cases(self, X: ArrayLike, reset: bool = False) -> list[Case]:
         keep_compiled()  # every computation begins here

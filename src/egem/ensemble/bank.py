@@ -93,6 +93,7 @@ class Found(NamedTuple):
     priors: Float32[np.ndarray, "n e"]
     n_steps: Int[np.ndarray, "n e"]
     converged: Bool[np.ndarray, "n e"]
+    winners: Int[np.ndarray, " n"] | None = None  # where a class was predicted
 
     @classmethod
     def blank(cls, bank: Bank, n_cases: int) -> "Found":

@@ -16,7 +16,7 @@ from egem.data.validation import Case, check_channels
 from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.published import search_published
 from egem.ensemble.result import HeldOut, Inversion, ViewLosses
-from egem.ensemble.search import ALL, Need, search_codes
+from egem.ensemble.search import ALL, LOSSES, Need, search_codes
 from egem.ensemble.views import Representation
 from egem.runtime.dispatch import dispatch_to
 from egem.runtime.executors import active_executor
@@ -154,7 +154,7 @@ def invert_batch(
     batch: Batch,
     n_jobs: int | None,
     advance: Advance | None = None,
-    need: Need = ALL,
+    need: Need = LOSSES,
     views: ViewLosses | None = None,
     among: Bool[np.ndarray, "n e"] | None = None,
     max_steps: int | None = None,
@@ -198,6 +198,7 @@ def invert_batch(
         views,
         calibration=calibration,
         _among=among,
+        _winners=found.winners,
     )
 
 

@@ -139,6 +139,7 @@ class Inversion:
     stats: Mapping[str, float] = field(default_factory=dict, repr=False)
     calibration: Calibration | None = field(default=None, repr=False)
     _among: Bool[np.ndarray, "n_cases n_classes"] | None = field(default=None, repr=False)
+    _winners: Int[np.ndarray, " n_cases"] | None = field(default=None, repr=False)
 
     def labels(self) -> Shaped[np.ndarray, " n_cases"]:
         """Return the class of the lowest score, for each case."""
@@ -147,7 +148,7 @@ class Inversion:
     @property
     def winners(self) -> Int[np.ndarray, " n_cases"]:
         """Positions of those classes."""
-        return self.scores.argmin(axis=1)
+        return self.scores.argmin(axis=1) if self._winners is None else self._winners
 
     def probabilities(self) -> Float[np.ndarray, "n_cases n_classes"]:
         """Return class probabilities, ``scores ** -inverse_temperature`` normalised."""
@@ -175,6 +176,7 @@ class Inversion:
         if len(parts) == 1:
             return parts[0]
         views = [part.views for part in parts if part.views]
+        winners = [part._winners for part in parts]
         return Inversion(
             parts[0].classes,
             np.concatenate([part.losses for part in parts]),
@@ -186,6 +188,7 @@ class Inversion:
             ViewLosses.joined(views) if views else None,
             summed([part.stats for part in parts]),
             parts[0].calibration,
+            _winners=None if winners[0] is None else np.concatenate(winners),
         )
 
     @property
@@ -236,7 +239,14 @@ class Inversion:
         there.
         """
         scores = pooled(self.losses + self.priors, self.views)
-        return np.where(np.isfinite(self.losses), scores, np.float32(np.inf))
+        scores = np.where(np.isfinite(self.losses), scores, np.float32(np.inf))
+        if self._winners is None:
+            return scores
+        # Classes that the search for the predicted one has dropped do not get below it again.
+        lowest = np.take_along_axis(scores, self._winners[:, None], axis=1)
+        floor = np.nextafter(lowest, np.float32(np.inf))
+        others = np.arange(scores.shape[1]) != self._winners[:, None]
+        return np.where(others, np.maximum(scores, floor), scores)
 
     @property
     def log_scores(self) -> Float[np.ndarray, "n_cases n_classes"]:

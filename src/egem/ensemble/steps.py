@@ -53,12 +53,19 @@ def start(
 
 
 def take_first_steps(
-    each: Searches, cases: BoundCases, bank: Bank, n_jobs: int | None, only_if_shared: bool
+    each: Searches,
+    searching: Bool[np.ndarray, "n e"],
+    cases: BoundCases,
+    bank: Bank,
+    n_jobs: int | None,
+    only_if_shared: bool,
 ) -> None:
-    """Take the first step of the pairs whose cases miss nothing, each code decoded once."""
+    """Take the first step of pairs whose cases miss nothing, each code decoded once."""
     group, n_codes = each.group, each.group.starts.shape[1]
     complete = np.asarray(cases.mask.all(axis=(1, 2)))
-    pairs = np.flatnonzero(complete[each.case])
+    pairs = np.flatnonzero(complete[each.case] & searching[each.case, each.expert])
+    if not len(pairs):
+        return
     start_of = each.member * n_codes + each.place
     pairs = pairs[np.argsort(start_of[pairs], kind="stable")]
     starts, of_pair = np.unique(start_of[pairs], return_inverse=True)
