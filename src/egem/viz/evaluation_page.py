@@ -32,7 +32,7 @@ def evaluation_page(found: Evaluation, name: str) -> str:
         "# Evaluation",
         f"**{escaped(name)}**: {found.n_known:,} cases of the model's {len(found.classes)} "
         f"classes{unknown}.",
-        Table(("figure", "value"), facts(found)),
+        Table(("measure", "value"), facts(found)),
     ]
     if found.n_known:
         words = "Accuracy by probability, coverage of prediction sets, share rejected"

@@ -104,15 +104,17 @@ def _heading(
         title = f"{count} classes have the lowest loss with their own expert"
     dashed = "" if n_own == n_rows else ", dashed if it is another class's"
     return title, (
-        "Mean loss of each expert on the cases of each class. Colour: relative to the lowest of the "
-        f"row, which is framed{dashed}."
+        "Mean loss of each expert on the cases of each class. Colour: relative to the lowest of "
+        f"the row, which is framed{dashed}."
     )
 
 
 def _frame(axes: Axes, row: int, column: int, own: bool) -> None:
-    style = {"edgecolor": OWN} if own else {"edgecolor": WRONG, "linestyle": (0, (2, 1))}
     corner, label = (column - 0.45, row - 0.45), "own" if own else "other"
-    axes.add_patch(Rectangle(corner, 0.9, 0.9, fill=False, linewidth=1.8, label=label, **style))
+    frame = Rectangle(corner, 0.9, 0.9, fill=False, linewidth=1.8, label=label, edgecolor=OWN)
+    if not own:
+        frame.set(edgecolor=WRONG, linestyle=(0, (2, 1)))
+    axes.add_patch(frame)
 
 
 def _write_means(

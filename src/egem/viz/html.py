@@ -30,10 +30,10 @@ Block = str | Table | Picture  # text is one paragraph of Markdown; starting wit
 
 
 def escaped(text: object) -> str:
-    """Write any text, such as a label, so that Markdown shows it as it is.
+    r"""Write any text, such as a label, so that Markdown shows it as it is.
 
-    >>> escaped("a|b *c*")
-    'a\\\\|b \\\\*c\\\\*'
+    >>> print(escaped("a|b *c*"))
+    a\|b \*c\*
     """
     return re.sub(r"([\\`*_\[\]<>&|~])", r"\\\1", str(text))
 
@@ -68,7 +68,6 @@ table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1re
   font-size: 0.86rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: left; vertical-align: top; padding: 0.28rem 0.7rem;
   border-bottom: 1px solid var(--line); }
-thead:not(:has(th:not(:empty))) { display: none; }
 p:has(> img) { overflow-x: auto; }
 img { max-width: max(100%, 44rem); height: auto; border-radius: 0.4rem; }
 """

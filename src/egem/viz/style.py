@@ -55,16 +55,20 @@ def new_figure(
         if words
     )
     w, h = width + 2 * MARGIN, height + heading + 2 * MARGIN
-    figure = Figure((w, h), dpi=DPI, facecolor="white", layout="constrained")
+    figure = Figure((w, h), dpi=DPI, facecolor="white")
     place = (MARGIN / w, MARGIN / h, width / w, 1 - 2 * MARGIN / h)
-    pads = {"w_pad": 0.05, "h_pad": 0.05, "wspace": 0.0, "hspace": 0.0}
+    pads = {"w_pad": 0.05, "h_pad": 0.07, "wspace": 0.0, "hspace": 0.0}
     figure.set_layout_engine("constrained", rect=place, **pads)
-    body = figure.subfigures()
+    body = _inner(figure)
     body.suptitle(title, x=0, ha="left", size=TITLE, color=INK, weight="bold")
     if subtitle:
-        body = body.subfigures()
+        body = _inner(body)
         body.suptitle(subtitle, x=0, ha="left", size=TEXT, color=QUIET)
-    return figure, body.subfigures()
+    return figure, _inner(body)
+
+
+def _inner(parent: Figure | SubFigure) -> SubFigure:
+    return parent.subfigures(squeeze=False)[0, 0]
 
 
 def wrapped(words: str, width: float, size: float) -> str:
