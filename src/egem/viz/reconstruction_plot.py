@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import ArrayLike
 
 from egem.data.validation import Case, as_cases
-from egem.ensemble.result import Inversion, class_index
+from egem.ensemble.result import class_index
 from egem.viz.sequences import Drawing, draw_case, drawing_of, scale_of
 from egem.viz.style import INK, PALETTE, QUIET, SMALL, TEXT, WRONG, bare, new_figure
 
@@ -74,32 +74,12 @@ def reconstruction_rows(
     train, test = as_cases(X_train, "X_train"), as_cases(X_test, "X_test")
     y_train, y_test = np.asarray(y_train), np.asarray(y_test)
     shown = _spread(clf.classes_) if labels is None else list(labels)
-    target_rows = [_of_class(y_test, label, "y_test")[:n_columns] for label in shown]
-    training = [[train[i] for i in _of_class(y_train, label, "y_train")] for label in shown]
-    inversion = clf.invert([test[i] for rows in target_rows for i in rows])
-    predicted = inversion.classes[inversion.scores.argmin(axis=1)]
-    blocks, start = [], 0
-    for label, rows, own in zip(shown, target_rows, training, strict=True):
-        mine = slice(start, start + len(rows))
-        start = mine.stop
-        codes = _codes(clf, label, len(own), inversion)
-        blocks.append(
-            _Block(
-                label,
-                own,
-                [test[i] for i in rows],
-                inversion.reconstructions_of(label)[mine],
-                predicted[mine],
-                codes._replace(weights=codes.weights[mine], warps=codes.warps[mine]),
-            )
-        )
+    blocks = []
+    for label in shown:
+        targets = [test[i] for i in _of_class(y_test, label, "y_test")[:n_columns]]
+        training = [train[i] for i in _of_class(y_train, label, "y_train")]
+        blocks.append(_block(clf, label, training, targets))
     return _draw(blocks, drawing_of(clf.kind_, train), n_columns)
-
-
-class _Codes(NamedTuple):
-    weights: Float[np.ndarray, "n n_weights"]
-    warps: Float[np.ndarray, "n n_warps"]
-    one_hot: bool  # whether a weight is that of a training case
 
 
 class _Block(NamedTuple):
@@ -110,7 +90,9 @@ class _Block(NamedTuple):
     targets: list[Case]
     reconstructions: Float[np.ndarray, "n n_channels n_timepoints"]
     predicted: Shaped[np.ndarray, " n"]
-    codes: _Codes
+    weights: Float[np.ndarray, "n n_weights"]
+    warps: Float[np.ndarray, "n n_warps"]
+    one_hot: bool  # whether a weight is that of a training case
 
 
 def _spread(classes: Shaped[np.ndarray, " n_classes"]) -> list:
@@ -125,15 +107,16 @@ def _of_class(y: np.ndarray, label, name: str) -> list[int]:
     return rows
 
 
-def _codes(clf: "EGEMClassifier", label, n_given: int, inversion: Inversion) -> _Codes:
-    """Divide the codes found for a class into weights, in the order of its cases, and warps."""
+def _block(clf: "EGEMClassifier", label, training: list[Case], targets: list[Case]) -> _Block:
+    """Invert targets, and divide their codes into weights and warps."""
+    inversion = clf.invert(targets)
     e = class_index(clf.classes_, label)
     expert = clf.ensemble_.trained[e]
     trained, n_warps = expert.codes, expert.n_bends
-    if len(trained) != n_given:
+    if len(trained) != len(training):
         raise ValueError(
-            f"X_train holds {n_given} cases of class {label!r}, but the model was fitted with "
-            f"{len(trained)}; give the cases it was fitted with."
+            f"X_train holds {len(training)} cases of class {label!r}, but the model was fitted "
+            f"with {len(trained)}; give the cases it was fitted with."
         )
     n_weights = trained.shape[1] - n_warps
     entry = trained[:, :n_weights]
@@ -141,16 +124,25 @@ def _codes(clf: "EGEMClassifier", label, n_given: int, inversion: Inversion) -> 
     one_hot = bool(((entry == 0) | (entry == 1)).all() and (entry.sum(axis=1) == 1).all())
     order = entry.argmax(axis=1) if one_hot else np.arange(n_weights)
     codes = inversion.codes[:, e]
-    return _Codes(codes[:, order], codes[:, n_weights : n_weights + n_warps], one_hot)
+    return _Block(
+        label,
+        training,
+        targets,
+        inversion.reconstructions_of(label),
+        inversion.classes[inversion.scores.argmin(axis=1)],
+        weights=codes[:, order],
+        warps=codes[:, n_weights : n_weights + n_warps],
+        one_hot=one_hot,
+    )
 
 
 def _draw(blocks: list[_Block], drawing: Drawing, n_columns: int) -> Figure:
     across = min(max(MAX_COLUMNS // n_columns, 1), len(blocks))
     down = -(-len(blocks) // across)
     hits = np.concatenate([block.predicted == block.label for block in blocks])
-    one_hot = all(block.codes.one_hot for block in blocks)
+    one_hot = all(block.one_hot for block in blocks)
     code = "the weight of each training case, by colour" if one_hot else "the entries found"
-    warp = " Warp: root mean square of its parameters." if blocks[0].codes.warps.size else ""
+    warp = " Warp: root mean square of its parameters." if blocks[0].warps.size else ""
     figure, body = new_figure(
         across * (n_columns * CELL + NAMES),
         down * (3.35 * CELL + TEXTS),
@@ -178,11 +170,11 @@ def _draw_block(part: SubFigure, block: _Block, drawing: Drawing, n_columns: int
             if i >= len(cases):
                 axes.set_axis_off()
             elif name == "code":
-                _draw_code(axes, block.codes, i)
+                _draw_code(axes, block, i)
             else:
                 draw_case(axes, cases[i], scale)
         row[0].set_ylabel(name, size=SMALL, color=QUIET)
-    if block.codes.one_hot:
+    if block.one_hot:
         for axes, colour, _ in zip(grid[0], PALETTE, block.training, strict=False):
             axes.spines["bottom"].set(color=colour, linewidth=3.0)
     for axes, label in zip(grid[1], block.predicted, strict=False):
@@ -193,13 +185,13 @@ def _draw_block(part: SubFigure, block: _Block, drawing: Drawing, n_columns: int
             axes.set_xlabel(f"{label} ✗", size=TEXT, color=WRONG, weight="bold")
 
 
-def _draw_code(axes: Axes, codes: _Codes, i: int) -> None:
+def _draw_code(axes: Axes, block: _Block, i: int) -> None:
     """Draw the weights of a code as bars; write them beneath, or their number if there are many."""
     bare(axes, None)
-    weights = codes.weights[i]
+    weights = block.weights[i]
     bars = weights[:MAX_BARS]
     places = np.arange(len(bars))
-    axes.bar(places, bars, 0.72, color=PALETTE[: len(bars)] if codes.one_hot else QUIET)
+    axes.bar(places, bars, 0.72, color=PALETTE[: len(bars)] if block.one_hot else QUIET)
     axes.axhline(0.0, color=QUIET, linewidth=0.6)
     axes.set_xlim(-0.5, len(bars) - 0.5)
     axes.set_ylim(min(-0.3, bars.min()), max(1.0, bars.max()))
@@ -209,8 +201,8 @@ def _draw_code(axes: Axes, codes: _Codes, i: int) -> None:
         axes.tick_params(length=0, labelsize=SMALL, labelcolor=INK, pad=1)
     else:
         captions.append(f"{len(weights)} entries, norm {np.linalg.norm(weights):.1f}")
-    if codes.warps.size:
-        captions.append(f"warp {np.sqrt((codes.warps[i] ** 2).mean()):.1f}")
+    if block.warps.size:
+        captions.append(f"warp {np.sqrt((block.warps[i] ** 2).mean()):.1f}")
     axes.set_xlabel("\n".join(captions), size=SMALL, color=QUIET, labelpad=2)
 
 
