@@ -1,4 +1,4 @@
-"""Models to draw from, and what their experts make of a target, step by step."""
+"""Models for the documentation's pictures, and the searches of their experts, step by step."""
 
 from dataclasses import replace
 from functools import cache
@@ -17,8 +17,8 @@ from egem.ensemble.search import follow
 LETTERS = "aeghlmnpuy"
 
 
-class Contest(NamedTuple):
-    """What every expert of a model made of one target, step by step.
+class Searches(NamedTuple):
+    """The searches of all experts of a model for the codes of one target.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Contest(NamedTuple):
 
 @cache
 def model_to_draw() -> tuple[EGEMClassifier, np.ndarray, np.ndarray]:
-    """Fit four cases a class of ten letters, or of digits; return unseen cases as well."""
+    """Fit four cases a class of ten letters, or of digits; return the model and unseen cases."""
     letters = own_file("character_trajectories.npz") is not None
     X, y = load_dataset("characters" if letters else "mnist-5k")
     X, y = np.asarray(X), np.asarray(y)
@@ -52,7 +52,7 @@ def model_to_draw() -> tuple[EGEMClassifier, np.ndarray, np.ndarray]:
 
 
 def from_the_middle(clf: EGEMClassifier) -> Arena:
-    """Let searches begin at the mean code of each class, so that there is something to see."""
+    """Start searches at the mean code of each class: the usual starts are too near to the end."""
     ensemble, arena = clf.ensemble_, clf.ensemble_.arena
     values = np.zeros((len(clf.classes_), 1, ensemble.n_values), np.float32)
     teams = []
@@ -65,22 +65,27 @@ def from_the_middle(clf: EGEMClassifier) -> Arena:
     return arena._replace(teams=tuple(teams), books=books)
 
 
-def contest(clf: EGEMClassifier, case: np.ndarray, label: object) -> Contest:
-    """Follow all experts from their middle."""
+def follow_all(clf: EGEMClassifier, case: np.ndarray, label: object) -> Searches:
+    """Follow the searches of all experts from their mean codes."""
     arena, grid = from_the_middle(clf), clf.preparation_
     batch: Batch = grid.apply(grid.align([np.asarray(case, float)]))
     paths = [follow(arena, e, batch) for e in range(len(clf.classes_))]
-    return Contest(
+    return Searches(
         case, label, np.stack([c[0] for c, _ in paths]), np.stack([s[0] for _, s in paths])
     )
 
 
-def telling(clf: EGEMClassifier, X: np.ndarray, y: np.ndarray, label: object) -> Contest:
-    """Choose, of a few unseen cases, a recognised one whose search has a long way to go."""
+def longest_searches(clf: EGEMClassifier, X: np.ndarray, y: np.ndarray, label: object) -> Searches:
+    """Choose, of a few unseen cases, the recognised one whose loss falls furthest."""
     found = []
+    own = int(np.flatnonzero(clf.classes_ == label)[0])
     for case in X[y == label][:12]:
-        one = contest(clf, case, label)
-        own = int(np.flatnonzero(clf.classes_ == label)[0])
-        if one.scores[:, -1].argmin() == own:
-            found.append((one.scores[own, -1] / one.scores[own, 0], one))
+        searches = follow_all(clf, case, label)
+        if searches.scores[:, -1].argmin() == own:
+            found.append((searches.scores[own, -1] / searches.scores[own, 0], searches))
     return min(found, key=lambda pair: pair[0])[1]
+
+
+def imagine(clf: EGEMClassifier, e: int, codes: Float[np.ndarray, "n k"]) -> np.ndarray:
+    """Decode codes with one expert, (n, n_channels, n_timepoints)."""
+    return clf.ensemble_.imagine(e, codes)

@@ -63,8 +63,9 @@ def run_demo(
     OSError
         Where the folder cannot be made or written.
     """
-    from egem.viz import plots
-    from egem.viz import style as drawing
+    from egem.viz.heatmap import loss_heatmap
+    from egem.viz.reconstruction_plot import reconstruction_rows
+    from egem.viz.style import save
 
     begun = time.perf_counter()
     folder = Path(out)
@@ -87,13 +88,11 @@ def run_demo(
     model = folder / "model.safetensors"
     clf.save(model)
     figures = {
-        "reconstructions.png": plots.reconstruction_rows(
-            clf, X[train], y[train], X[test], y[test], inversion=inversion
-        ),
-        "losses.png": plots.loss_heatmap(inversion.losses, y[test], clf.classes_),
+        "reconstructions.png": reconstruction_rows(clf, X[train], y[train], X[test], y[test]),
+        "losses.png": loss_heatmap(inversion.losses, y[test], clf.classes_),
     }
     for name, figure in figures.items():
-        drawing.save(figure, folder / name)
+        save(figure, folder / name)
     return DemoReport(
         DATASET,
         k,
