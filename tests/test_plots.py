@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from egem import EGEMClassifier
+from egem import EGEMClassifier, Training
 from egem.evaluate import evaluate
 from egem.viz.evaluation_page import evaluation_page
 from egem.viz.explanation_page import explanation_page
@@ -27,7 +27,8 @@ def few(digits):
     train = np.concatenate([np.flatnonzero(y_train == c)[:3] for c in range(3)])
     test = np.concatenate([np.flatnonzero(y == c)[:4] for c in range(3)])
     X_train, y_train = X_train[train], names[y_train[train]]
-    clf = EGEMClassifier(**QUICK | {"n_updates": 400}, augment="image").fit(X_train, y_train)
+    training = Training(n_updates=400)
+    clf = EGEMClassifier(**QUICK | {"training": training}, augment="image").fit(X_train, y_train)
     return clf, X_train, y_train, X[test], names[y[test]]
 
 

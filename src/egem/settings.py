@@ -142,7 +142,7 @@ class Search(BaseEstimator):
 
 CONSTRAINTS: dict[str, list] = {
     "views": [StrOptions({"auto"}), tuple, list],
-    "metric": [StrOptions(set(METRICS))],
+    "metric": [str],  # a key of METRICS, which grows
     "shrinkage": [Interval(Real, 0, 1, closed="right"), None],
     "decoder": [Decoder, None],
     "augment": [StrOptions({"auto", "none", "series", "pen", "image"})],
@@ -170,6 +170,10 @@ def check_parameters(estimator: BaseEstimator) -> None:
     estimator._validate_params()
     parameters = estimator.get_params(deep=False)
     views_of(parameters["views"], "none")
+    if parameters["metric"] not in METRICS:
+        raise ValueError(
+            f"metric must be one of {', '.join(map(repr, METRICS))}, not {parameters['metric']!r}."
+        )
     for details in (parameters["training"], parameters["search"]):
         if details is not None:
             details._validate_params()

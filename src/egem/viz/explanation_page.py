@@ -48,7 +48,7 @@ def explanation_page(
     found = clf.explain([X[i] for i in shown], n_experts=N_EXPERTS)
     n_classes = len(clf.classes_)
     ranking = "The lowest sum of loss and penalty of the code ranks first."
-    if clf.hulls_:
+    if clf.views_:
         ranking = "Losses are those of the recurrent view; the ranking counts the other views too."
     blocks: list[Block] = [
         "# Explanations",

@@ -48,8 +48,10 @@ def explanation(clf: "EGEMClassifier", found: Explanation, i: int = 0) -> Figure
     if not 0 <= i < len(found.cases):
         raise ValueError(f"i must be a case's number, 0 to {len(found.cases) - 1}, not {i}.")
     case, labels = found.cases[i], found.labels[i]
-    near = [clf.cases_.cases[j] for j in found.near[i] if j >= 0]
-    scale = scale_of([case, *found.reconstructions[i], *near], drawing_of(clf.kind_, [case]))
+    near = [clf.exemplars_.cases[j] for j in found.near[i] if j >= 0]
+    scale = scale_of(
+        [case, *found.reconstructions[i], *near], drawing_of(clf.augmentation_, [case])
+    )
     searched = bool(np.isfinite(found.path_scores[i]).any())
     across = -(-len(near) // 2)
     ratios = [1.0] * (1 + len(labels)) + [across / 2] * bool(near) + [1.0] * searched

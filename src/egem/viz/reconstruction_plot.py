@@ -79,7 +79,7 @@ def reconstruction_rows(
         targets = [test[i] for i in _of_class(y_test, label, "y_test")[:n_columns]]
         training = [train[i] for i in _of_class(y_train, label, "y_train")]
         blocks.append(_block(clf, label, training, targets))
-    return _draw(blocks, drawing_of(clf.kind_, train), n_columns)
+    return _draw(blocks, drawing_of(clf.augmentation_, train), n_columns)
 
 
 class _Block(NamedTuple):
@@ -111,8 +111,8 @@ def _block(clf: "EGEMClassifier", label, training: list[Case], targets: list[Cas
     """Invert targets, and divide their codes into weights and warps."""
     inversion = clf.invert(targets)
     e = class_index(clf.classes_, label)
-    expert = clf.ensemble_.trained[e]
-    trained, n_warps = expert.codes, expert.n_bends
+    expert = clf.model_.experts[e]
+    trained, n_warps = expert.codes, expert.n_warps
     if len(trained) != len(training):
         raise ValueError(
             f"X_train holds {len(training)} cases of class {label!r}, but the model was fitted "
@@ -129,7 +129,7 @@ def _block(clf: "EGEMClassifier", label, training: list[Case], targets: list[Cas
         training,
         targets,
         inversion.reconstructions_of(label),
-        inversion.classes[inversion.scores.argmin(axis=1)],
+        inversion.labels(),
         weights=codes[:, order],
         warps=codes[:, n_weights : n_weights + n_warps],
         one_hot=one_hot,
