@@ -36,15 +36,20 @@ def make_bank(metric, prior_weight=PRIOR_WEIGHT, max_steps=60):
     rng = np.random.default_rng(1)
     codebook = rng.normal(size=(N_EXPERTS, N_CODES, K)).astype(np.float32)
     means = rng.normal(size=(N_EXPERTS, K)).astype(np.float32)
-    precision = np.ones(K, np.float32)
-    trained = []
-    for key, mean, codes in zip(
-        jax.random.split(jax.random.PRNGKey(0), N_EXPERTS), means, codebook, strict=True
-    ):
-        params = jax.tree.map(np.asarray, DECODER.init(key, K, C))
-        trained.append(TrainedExpert(params, codes[:4], mean, precision, codes, 0.1, 0))
-    search = SearchConfig(max_steps, prior_weight)
-    return Bank.of(tuple(trained), DECODER, metric, search, T)
+    keys = jax.random.split(jax.random.PRNGKey(0), N_EXPERTS)
+    experts = [make_trained(*of) for of in zip(keys, codebook, means, strict=True)]
+    return bank_of(experts, metric, prior_weight, max_steps)
+
+
+def make_trained(key, codebook, mean):
+    """Return an expert with random weights."""
+    size = codebook.shape[1]
+    params = jax.tree.map(np.asarray, DECODER.init(key, size, C))
+    return TrainedExpert(params, codebook, mean, np.ones(size, np.float32), codebook, 0.1, 0)
+
+
+def bank_of(experts, metric, prior_weight=PRIOR_WEIGHT, max_steps=60):
+    return Bank.of(tuple(experts), DECODER, metric, SearchConfig(max_steps, prior_weight), T)
 
 
 def make_batch(values=None, missing=0.0):
