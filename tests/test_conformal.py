@@ -95,9 +95,7 @@ def test_further_cases_calibrate_sets_and_probabilities(digit_model, digits, tmp
         clf.calibrate(X_test[:2], [1, 42])
 
 
-def test_pare_those_of_full_searches_though_few_experts_are_searched_to_the_end(
-    digit_model, digits
-):
+def test_probabilities_are_those_of_full_searches(digit_model, digits):
     X = digits[2][:200]
     full = digit_model.invert(X)
     expected = probabilities(full.scores, digit_model.inverse_temperature_)
@@ -110,7 +108,7 @@ def test_pare_those_of_full_searches_though_few_experts_are_searched_to_the_end(
     np.testing.assert_allclose(found.losses, of_winners, rtol=1e-2)
 
 
-def test_psets_and_novelty_come_back_from_a_file(digit_model, digits, tmp_path):
+def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digits, tmp_path):
     X = digits[2][:30]
     digit_model.save(tmp_path / "m.safetensors")
     again = EGEMClassifier.load(tmp_path / "m.safetensors")
@@ -133,7 +131,7 @@ def test_one_observed_point_gives_a_finite_answer(wave_model, waves, seed):
 
 
 @given(st.integers(0, 10_000))
-def test_pof_gappy_cases_are_probabilities(wave_model, waves, seed):
+def test_probabilities_of_gappy_cases_are_probabilities(wave_model, waves, seed):
     rng = np.random.default_rng(seed)
     X = [np.where(rng.random(x.shape) < 0.4, np.nan, x) for x in waves[2]]
     for x, whole in zip(X, waves[2], strict=True):

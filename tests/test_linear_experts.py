@@ -147,7 +147,7 @@ def test_local_experts_are_of_one_size_and_hold_each_case_once(n):
 
 def test_missing_values_count_as_the_mean():
     rng = np.random.default_rng(2)
-    cases = as_batch(two_kinds(rng, 20))
+    cases = as_batch(two_groups(rng, 20))
     cases.mask[::5, 2:4] = False
     cases.values[~cases.mask] = 0.0
     means = sorted(float(each.mean[0]) for each in fit_local_experts(cases, 2))
@@ -172,9 +172,7 @@ def split_model():
         return EGEMClassifier(**QUICK).fit(*make_waves(8, seed=4))
 
 
-def test_a_model_with_local_experts_classifies_and_comes_back_from_a_file(
-    in_local_experts, tmp_path
-):
+def test_a_model_with_local_experts_classifies_and_comes_back_from_a_file(split_model, tmp_path):
     X, y = make_waves(4, seed=5)
     assert {len(local) for of in split_model.model_.linear_experts for local in of} == {2}
     assert split_model.score(X, y) == 1.0
