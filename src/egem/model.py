@@ -165,7 +165,9 @@ def fit_model(
         exemplars = Exemplars.of(cases, index, settings.keep_cases)
         beta = found.inverse_temperature(index)
     with phases("correct"):
-        return _assembled(classes, tuple(experts), found, beta, data, exemplars, settings)
+        model = _assembled(classes, tuple(experts), found, beta, data, exemplars, settings)
+    phases.log(log)
+    return model
 
 
 def train_experts(

@@ -48,10 +48,10 @@ class LMState(NamedTuple):
 
 def init(codes: np.ndarray) -> LMState:
     """Return searches, of any leading axes, that have not evaluated their first codes yet."""
-    n, k = codes.shape[:-1], codes.shape[-1]
-    zero, none = np.zeros(n, np.float32), np.full(n, UNKNOWN, np.float32)
-    curvature = np.broadcast_to(np.eye(k, dtype=np.float32), (*n, k, k)).copy()
-    at = Quadratic(none, zero.copy(), np.zeros((*n, k), np.float32), curvature)
+    n, k, dtype = codes.shape[:-1], codes.shape[-1], codes.dtype
+    zero, none = np.zeros(n, dtype), np.full(n, UNKNOWN, dtype)
+    curvature = np.broadcast_to(np.eye(k, dtype=dtype), (*n, k, k)).copy()
+    at = Quadratic(none, zero.copy(), np.zeros((*n, k), dtype), curvature)
     damping = zero + INITIAL_DAMPING / DECREASE  # the first evaluation counts as a fall
     return LMState(codes, at, damping, np.full(n, -1, np.int32), np.zeros(n, bool), zero.copy())
 

@@ -1,17 +1,14 @@
-"""Sets, novelty and rejection: what they promise, and what they say where little is known."""
+"""Sets, novelty and rejection: their guarantees, and what they return with few held-out cases."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import log_softmax
 
 from egem import EGEMClassifier
-from egem.calibration.conformal import HeldOut, conformal_sets, log_odds, p_values
-from egem.calibration.temperature import probabilities
+from egem.core.classify import probabilities
+from egem.ensemble.result import Calibration, HeldOut
 from helpers import QUICK, make_waves
-
-finite = st.floats(-50, 50)
 
 
 def drawn(n, n_classes, seed):
@@ -29,7 +26,7 @@ def test_sets_hold_the_true_class_as_often_as_asked(alpha):
     for seed in range(400):
         scores, truth = drawn(120, 4, seed)
         held = HeldOut(scores[:60], scores[:60].min(axis=1), truth[:60])
-        sets = conformal_sets(scores[60:], held, 2.0, alpha)
+        sets = Calibration(2.0, held).prediction_set(scores[60:], alpha)
         covered.append(sets[np.arange(60), truth[60:]].mean())
     assert 1 - alpha - 0.01 < np.mean(covered) < 1 - alpha + 0.03
 
@@ -37,36 +34,8 @@ def test_sets_hold_the_true_class_as_often_as_asked(alpha):
 def test_too_few_held_out_cases_give_the_full_set():
     scores, truth = drawn(8, 3, 0)
     held = HeldOut(scores, scores.min(axis=1), truth)
-    assert conformal_sets(scores, held, 1.0, alpha=0.1).all()
-    assert not conformal_sets(scores, held, 1.0, alpha=0.2).all()
-
-
-@given(st.lists(finite, min_size=1, max_size=40), st.lists(finite, min_size=1, max_size=40))
-def test_p_values_fall_with_strangeness_and_stay_in_range(held, new):
-    p = p_values(np.sort(new), np.array(held))
-    assert ((p > 0) & (p <= 1)).all()
-    assert (np.diff(p) <= 0).all()
-
-
-def test_p_values_reject_no_more_of_the_known_than_asked():
-    rejected = []
-    for seed in range(300):
-        strangeness = np.random.default_rng(seed).normal(size=100)
-        rejected.append(p_values(strangeness[:60], strangeness[60:]) <= 0.1)
-    assert 0.07 < np.mean(rejected) <= 0.105
-
-
-def test_nothing_is_strange_where_nothing_was_held_out():
-    assert (p_values(np.array([0.0, 1e6]), np.zeros(0)) == 1).all()
-
-
-def test_log_odds_tell_certain_cases_apart():
-    """Where probabilities are rounded to 1, and equal to their logarithms' difference elsewhere."""
-    odds = log_odds(np.array([[0.0, 50.0, 80.0], [0.0, 60.0, 80.0]]))[:, 0]
-    np.testing.assert_allclose(odds, [50.0, 60.0])
-    energies = np.random.default_rng(0).normal(size=(20, 4))
-    p = np.exp(log_softmax(-energies, axis=1))
-    np.testing.assert_allclose(log_odds(energies), np.log(p) - np.log1p(-p), rtol=1e-9)
+    assert Calibration(1.0, held).prediction_set(scores, alpha=0.1).all()
+    assert not Calibration(1.0, held).prediction_set(scores, alpha=0.2).all()
 
 
 def test_a_foreign_case_is_rejected_under_a_name_of_its_own(digit_model, digits):
@@ -79,7 +48,7 @@ def test_a_foreign_case_is_rejected_under_a_name_of_its_own(digit_model, digits)
     assert (named == 99).all()
 
 
-def test_text_labels_have_a_word_for_the_unknown(wave_model, waves):
+def test_text_labels_have_a_label_for_the_unknown(wave_model, waves):
     foreign = [np.full((2, 15), -300.0)]
     assert wave_model.predict(foreign, reject=0.05).tolist() == ["unknown"]
     with pytest.raises(ValueError, match="is a class of this model"):
@@ -88,7 +57,7 @@ def test_text_labels_have_a_word_for_the_unknown(wave_model, waves):
         wave_model.predict(foreign, reject=1.0)
 
 
-def test_one_class_alone_knows_its_own():
+def test_one_class_alone_rejects_other_cases():
     X, y = make_waves(12, seed=3)
     own, other = [x for x, c in zip(X, y, strict=True) if c == "up"], X[0]
     assert y[0] == "down"
@@ -107,7 +76,7 @@ def test_one_case_a_class_excludes_nothing(digits):
     assert (clf.novelty(X_test[:5]) == 1).all()
 
 
-def test_further_cases_set_the_yardstick(digit_model, digits, tmp_path):
+def test_further_cases_calibrate_sets_and_probabilities(digit_model, digits, tmp_path):
     X, y, X_test, y_test = digits
     clf = EGEMClassifier(**QUICK).fit(X, y)
     before = clf.losses(X_test[:20])
@@ -118,25 +87,25 @@ def test_further_cases_set_the_yardstick(digit_model, digits, tmp_path):
     covered = sets[np.arange(len(sets)), y_test[even]].mean()
     assert 0.7 < covered < 0.9
     np.testing.assert_array_equal(clf.losses(X_test[:20]), before)
-    chances = clf.predict_proba(X_test[even])
-    surprise = -np.log(chances[np.arange(len(sets)), y_test[even]]).mean()
+    p = clf.predict_proba(X_test[even])
+    cross_entropy = -np.log(p[np.arange(len(sets)), y_test[even]]).mean()
     worse = digit_model.predict_proba(X_test[even])
-    assert surprise <= -np.log(worse[np.arange(len(sets)), y_test[even]]).mean() + 0.02
+    assert cross_entropy <= -np.log(worse[np.arange(len(sets)), y_test[even]]).mean() + 0.02
     with pytest.raises(ValueError, match="42, which is not a class"):
         clf.calibrate(X_test[:2], [1, 42])
 
 
-def test_probabilities_are_those_of_full_searches_though_few_search_to_the_end(digit_model, digits):
+def test_probabilities_are_those_of_full_searches(digit_model, digits):
     X = digits[2][:200]
     full = digit_model.invert(X)
-    expected = probabilities(full.scores, digit_model.sharpness_)
-    chances = digit_model.predict_proba(X)
-    assert np.abs(chances - expected).max() < 1e-3
-    np.testing.assert_array_equal(chances.argmax(axis=1), expected.argmax(axis=1))
-    told = digit_model.verdicts(X)
-    np.testing.assert_array_equal(told.probabilities, chances.max(axis=1))
-    of_winners = full.losses[np.arange(len(X)), told.winners]
-    np.testing.assert_allclose(told.losses, of_winners, rtol=1e-2)
+    expected = probabilities(full.scores, digit_model.inverse_temperature_)
+    p = digit_model.predict_proba(X)
+    assert np.abs(p - expected).max() < 1e-3
+    np.testing.assert_array_equal(p.argmax(axis=1), expected.argmax(axis=1))
+    found = digit_model.verdicts(X)
+    np.testing.assert_array_equal(found.probabilities, p.max(axis=1))
+    of_winners = full.losses[np.arange(len(X)), found.winners]
+    np.testing.assert_allclose(found.losses, of_winners, rtol=1e-2)
 
 
 def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digits, tmp_path):
@@ -148,7 +117,7 @@ def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digit
 
 
 @given(st.integers(0, 10_000))
-def test_one_point_that_is_left_still_gives_a_finite_answer(wave_model, waves, seed):
+def test_one_observed_point_gives_a_finite_answer(wave_model, waves, seed):
     rng = np.random.default_rng(seed)
     x = waves[2][seed % len(waves[2])]
     alone = np.full_like(x, np.nan)
@@ -167,12 +136,12 @@ def test_probabilities_of_gappy_cases_are_probabilities(wave_model, waves, seed)
     X = [np.where(rng.random(x.shape) < 0.4, np.nan, x) for x in waves[2]]
     for x, whole in zip(X, waves[2], strict=True):
         x[:, 0] = whole[:, 0]
-    chances = wave_model.predict_proba(X)
-    assert ((chances >= 0) & (chances <= 1)).all()
-    np.testing.assert_allclose(chances.sum(axis=1), 1.0, rtol=1e-5)
+    p = wave_model.predict_proba(X)
+    assert ((p >= 0) & (p <= 1)).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-5)
 
 
-def test_features_do_not_speak_for_a_prefix():
+def test_features_are_not_trusted_with_a_prefix():
     """A model that trusted them would take the first half for a sequence of its own."""
     rng = np.random.default_rng(0)
     t = np.linspace(0, 1, 48)
@@ -185,9 +154,9 @@ def test_features_do_not_speak_for_a_prefix():
     X, y = draw(5)
     X_test, y_test = draw(20)
     clf = EGEMClassifier(**QUICK).fit(X, y)
-    evidence = clf.invert([x[:, :20] for x in X_test]).evidence
-    assert np.abs(evidence.doubted).max() > 0
-    assert np.abs(clf.invert(X_test).evidence.doubted).max() < np.abs(evidence.doubted).max()
+    prefixes = clf.invert([x[:, :20] for x in X_test]).views
+    assert np.abs(prefixes.gated).max() > 0
+    assert np.abs(clf.invert(X_test).views.gated).max() < np.abs(prefixes.gated).max()
     assert clf.score([x[:, :20] for x in X_test], y_test) > 0.9
 
 
