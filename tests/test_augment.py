@@ -150,7 +150,8 @@ def test_deformed_copies_have_the_units_and_length_of_their_case(kind, seed):
     nothing, one = np.zeros(2), np.ones(2)
     copies = bent_copies(cases, kind, 3, nothing, one, np.random.default_rng(seed))
     assert [x.shape for x in copies] == [(2, 9)] * 3 + [(2, 17)] * 3
-    assert all(np.isfinite(x).any() for x in copies) and np.isnan(copies[-1]).any()
+    assert all(np.isfinite(x).any() for x in copies)
+    assert any(np.isnan(x).any() for x in copies[3:])
     assert all((copy != cases[0]).any() for copy in copies[:3])
     # In other units the copies are the same: the standardised case is deformed.
     mean, scale = np.array([500.0, -3.0]), np.array([10.0, 0.1])
