@@ -304,7 +304,8 @@ def _bounds(search: dict[str, Any]) -> tuple[float, float]:
 
 def _decoder_to_json(decoder: Decoder) -> dict[str, Any]:
     if type(decoder) is LSTMDecoder:
-        return {"type": "LSTMDecoder", **asdict(decoder)}
+        n_cells = decoder.n_cells and int(decoder.n_cells)
+        return {"type": "LSTMDecoder", "n_cells": n_cells, "start": decoder.start}
     return {"type": type(decoder).__qualname__}
 
 
