@@ -534,6 +534,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         for nested in (self.training, self.search):
             if nested is not None:
                 nested._validate_params()
+        if self.search is not None:
+            self.search.config()
 
     def _facts(self) -> dict[str, Any]:
         """Return what a file keeps beside the model."""

@@ -32,7 +32,7 @@ PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, update
 
 
 def _at_least(kind: type, low: float, closed: Literal["left", "neither"] = "left") -> Interval:
-    return Interval(kind, low, None, closed=closed)
+    return Interval(kind, low, None if kind is Integral else math.inf, closed=closed)  # finite
 
 
 class Training(BaseEstimator):
@@ -133,11 +133,23 @@ class Search(BaseEstimator):
         self.bounds = bounds
 
     def config(self) -> SearchConfig:
-        """Return the settings of the search."""
+        """Return the settings of the search.
+
+        Raises
+        ------
+        ValueError
+            Where ``bounds`` are no pair of numbers, the smaller one first.
+        """
         default = 50 if self.method == "adam" else SearchConfig.max_steps
         steps = default if self.max_steps is None else int(self.max_steps)
-        low, high = (-math.inf, math.inf) if self.bounds is None else self.bounds
-        return SearchConfig(steps, float(self.prior_weight), (float(low), float(high)))
+        bounds = (-math.inf, math.inf) if self.bounds is None else tuple(self.bounds)
+        numbers = all(isinstance(bound, Real) for bound in bounds)
+        if len(bounds) != 2 or not numbers or not bounds[0] < bounds[1]:
+            raise ValueError(
+                f"bounds must be two numbers, the smaller one first, or None, not {self.bounds!r}."
+            )
+        low, high = map(float, bounds)
+        return SearchConfig(steps, float(self.prior_weight), (low, high))
 
 
 CONSTRAINTS: dict[str, list] = {
