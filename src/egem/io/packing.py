@@ -291,7 +291,7 @@ def _unpack_cases(arrays: Arrays) -> Exemplars:
 
 
 def _search_to_json(search: SearchConfig) -> dict[str, Any]:
-    bounds = None if np.isinf(search.bounds[1]) else list(search.bounds)
+    bounds = None if search.bounds == SearchConfig.bounds else list(search.bounds)
     return {"max_steps": search.max_steps, "prior_weight": search.prior_weight, "bounds": bounds}
 
 
