@@ -208,19 +208,21 @@ def published(dataset: str, noise: tuple[float, float], n_cells: int | None, n_u
     Raises
     ------
     ValueError
-        Where ``dataset`` is neither ``"characters"`` nor ``"mnist"``.
+        Where ``dataset`` is neither ``"characters"`` nor ``"mnist"``, or ``noise`` is no pair.
     """
     if dataset not in PUBLISHED:
         raise ValueError(f"dataset must be one of {sorted(PUBLISHED)}, not {dataset!r}.")
+    if np.shape(noise) != (2,):
+        raise ValueError(f"noise must be two sds, of codes and of sequences, not {noise!r}.")
     cells, updates = PUBLISHED[dataset]
     return {
         "views": (RECURRENT,),
         "metric": "mse",
-        "decoder": LSTMDecoder(n_cells or cells, "published"),
+        "decoder": LSTMDecoder(cells if n_cells is None else n_cells, "published"),
         "augment": "none",
         "codes": "one-hot",
         "training": Training(
-            n_updates=n_updates or updates,
+            n_updates=updates if n_updates is None else n_updates,
             batch_size=1,
             learning_rate=0.01,
             cosine=False,
