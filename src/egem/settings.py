@@ -269,7 +269,7 @@ def settle(
 
 
 def views_of(views: Any, augmentation: Kind) -> tuple:
-    """Return the views that are asked for.
+    """Return the views that are asked for, in one order: results do not depend on the user's.
 
     Raises
     ------
@@ -279,7 +279,8 @@ def views_of(views: Any, augmentation: Kind) -> tuple:
     if isinstance(views, str):
         return VIEWS if augmentation == "image" else VIEWS[:-1]
     for view in views:
-        if not (view in VIEWS if isinstance(view, str) else isinstance(view, Representation)):
+        own = isinstance(view, Representation) and not isinstance(view, type)
+        if not (view in VIEWS if isinstance(view, str) else own):
             raise ValueError(
                 f"views must hold {', '.join(map(repr, VIEWS))} or objects with fit and transform; "
                 f"it holds {view!r}."
@@ -287,7 +288,8 @@ def views_of(views: Any, augmentation: Kind) -> tuple:
     names = [view for view in views if isinstance(view, str)]
     if not views or len(set(names)) < len(names):
         raise ValueError(f"views must name one view at least, and none twice; it is {views!r}.")
-    return tuple(views)
+    order = {name: i for i, name in enumerate(VIEWS)}
+    return tuple(sorted(views, key=lambda v: order[v] if isinstance(v, str) else len(order)))
 
 
 def augmentation_of(augment: str, cases: list[Case]) -> Kind:
