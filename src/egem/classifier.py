@@ -196,8 +196,14 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
             Where workers died twice of the same classes, or their cluster is lost.
         """
         self._check_parameters()
-        cases, phases = self._cases(X, reset=True), Phases("fit")
-        self.model_ = fit_model(self.get_params(deep=False), cases, y, self._runtime, phases)
+        before, phases = dict(vars(self)), Phases("fit")
+        try:
+            cases = self._cases(X, reset=True)
+            self.model_ = fit_model(self.get_params(deep=False), cases, y, self._runtime, phases)
+        except BaseException:  # KeyboardInterrupt as well
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         self.fit_seconds_ = phases.seconds
         return self
 
