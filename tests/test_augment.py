@@ -64,7 +64,9 @@ def test_channels_of_a_pen_are_mapped_linearly():
     np.testing.assert_allclose(deformed.values, batch.values @ maps, atol=1e-4)
     batch.mask[:, 3, 1] = False  # every channel of a mapped point needs both
     deformed = deform(batch, by, "pen", 10)
-    assert not deformed.mask[:, 3].any() and deformed.mask[:, :3].all() and deformed.mask[:, 4:].all()
+    assert (
+        not deformed.mask[:, 3].any() and deformed.mask[:, :3].all() and deformed.mask[:, 4:].all()
+    )
 
 
 def test_an_image_is_shifted_down_and_sideways():
