@@ -22,6 +22,7 @@ from egem.ensemble.inversion import Decisions, need_of_probabilities
 from egem.ensemble.result import Inversion, class_index
 from egem.ensemble.search import ALL, CLASS, LOWEST, Need
 from egem.ensemble.views import Representation, View
+from egem.errors import ModelFileError
 from egem.io import model_file
 from egem.io.checkpoint import Folder
 from egem.model import Model, Runtime, fit_model
@@ -475,10 +476,17 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         """
         model, facts = model_file.load(path, decoder, max_bytes)
         parameters = dict(facts["parameters"])
-        for name, of in (("training", Training), ("search", Search)):
-            if parameters[name] is not None:
-                parameters[name] = of(**parameters[name])
-        own = cls(**parameters)._become(model)
+        try:
+            for name, of in (("training", Training), ("search", Search)):
+                if parameters[name] is not None:
+                    parameters[name] = of(**parameters[name])
+            own = cls(**parameters)
+            own._check_parameters()
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{path}: this is not a whole egem model, its parameters are wrong ({error})."
+            ) from error
+        own._become(model)
         own.n_features_in_, own.time_step_ = facts["n_features_in"], facts["time_step"]
         if facts["feature_names_in"]:
             vars(own)["feature_names_in_"] = np.array(facts["feature_names_in"], object)
