@@ -128,6 +128,21 @@ def test_merged_experts_decode_the_same_sequences(digits):
     assert left.score(X_test[known], y_test[known]) > 0.8
 
 
+def test_exemplars_of_merged_classes_belong_to_their_codes(digits):
+    X, y, *_ = digits
+    fits = [EGEMClassifier(**QUICK, keep_cases=2) for _ in range(2)]
+    left, right = (
+        clf.fit(X[np.isin(y, of)], y[np.isin(y, of)])
+        for clf, of in zip(fits, ([0, 1], [5, 7]), strict=True)
+    )
+    left.merge(right)
+    found, its = left.exemplars_, right.exemplars_
+    assert found.rows[found.classes == 2].tolist() == its.rows[its.classes == 0].tolist()
+    assert max(found.rows[found.classes == 3]) > 1
+    with pytest.raises(ValueError, match="keeps 2 of the 4 cases"):
+        left.update_class(X[y == 5], 5)
+
+
 @pytest.mark.parametrize("decoder", [LSTMDecoder(8), LSTMDecoder(6)])
 def test_models_of_other_lengths_or_decoders_are_merged_by_training_anew(decoder):
     X, y = make_waves(4, seed=5)
