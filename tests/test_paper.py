@@ -13,6 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from egem.ensemble.decoder import decode, init_published
+from egem.ensemble.lm import Targets
+from egem.ensemble.metric import Metric
 
 from egem.apps.paper import experts, reproduce
 from egem.apps.paper.protocol import CHARACTERS, MNIST, PUBLISHED, Task, draw
@@ -21,9 +24,6 @@ from egem.apps.paper.reproduce import plan
 from egem.apps.paper.runs import Run, Store, chosen
 from egem.apps.paper.search import code_gradient, imagine, invert_stacked
 from egem.apps.paper.tables import Results
-from egem.ensemble.decoder import decode, init_published
-from egem.ensemble.lm import Targets
-from egem.ensemble.metric import Metric
 from egem.ensemble.published import published_adam
 from pages import ROOT
 

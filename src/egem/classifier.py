@@ -18,7 +18,7 @@ from egem import incremental, settings
 from egem.core.decoder import Decoder
 from egem.data.augment import Kind
 from egem.data.preparation import Preparation
-from egem.data.validation import Case, cases_of, check_share
+from egem.data.validation import Case, as_cases, cases_of, check_share
 from egem.ensemble.completion import Completion, complete
 from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, invert_now, winners
 from egem.ensemble.result import Inversion, class_index
@@ -28,7 +28,7 @@ from egem.explain import Explanation, explain
 from egem.io import model_file
 from egem.io.checkpoint import Folder
 from egem.model import Model, Runtime, fit_model
-from egem.runtime.compile_cache import keep_compiled
+from egem.runtime.compile_cache import enable_compile_cache
 from egem.runtime.timings import Phases
 from egem.settings import Search, Training
 
@@ -116,7 +116,6 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints = settings.CONSTRAINTS
     n_features_in_: int
     time_step_: float | None = None  # of the grid that uneven time stamps were brought to
 
@@ -166,10 +165,12 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
         Raises TrainingDiverged where an expert reaches no finite loss.
         """
-        settings.check_parameters(self)
-        cases, phases = self._cases(X, reset=True), Phases("fit")
-        self.model_ = fit_model(self.get_params(deep=False), cases, y, self._runtime, phases)
-        self.fit_seconds_ = phases.seconds
+        enable_compile_cache()
+        parameters, phases = self.get_params(deep=False), Phases("fit")
+        settings.check_parameters(parameters)
+        model = fit_model(parameters, as_cases(X), y, self._runtime, phases)
+        cases_of(self, X)  # which learns its width, now that nothing can fail
+        self.model_, self.fit_seconds_ = model, phases.seconds
         return self
 
     def predict(self, X: ArrayLike, reject: float | None = None, unknown: Any = None) -> Labels:
@@ -333,9 +334,9 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         e = None if label is None else class_index(self._model.classes, label)
         return self._cases(X), self._inverted(X, EVERY, codes=True), e
 
-    def _cases(self, X: ArrayLike, reset: bool = False) -> list[Case]:
-        keep_compiled()  # every computation begins here
-        return cases_of(self, X, None if reset else self._model.preparation)
+    def _cases(self, X: ArrayLike) -> list[Case]:
+        enable_compile_cache()
+        return cases_of(self, X, self._model.preparation)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

@@ -163,14 +163,16 @@ def merge(model: Model, other: Model, runtime: Runtime = HERE) -> Model:
     cases = [other.exemplars.of_class(e) for e in range(len(labels))]
     alike = model.decoder == other.decoder and mine[2:] == its[2:]
     moved = [_rescaled(t, other.decoder, its, mine) for t in other.experts] if alike else [None]
-    if model.experts and (None in moved or not moved):
+    anew = bool(model.experts) and (None in moved or not moved)
+    if anew:
         moved = _train(model, cases, labels, runtime)
     classes, experts, exemplars = model.classes, list(model.experts), model.exemplars
     for i, (label, of) in enumerate(zip(labels, cases, strict=True)):
         classes, at = _inserted(classes, label)
         if model.experts:
             experts.insert(at, moved[i])
-        exemplars = exemplars.with_class(at, of, model.settings.keep_cases)
+        rows = None if anew else other.exemplars.rows[other.exemplars.classes == i]
+        exemplars = exemplars.with_class(at, of, model.settings.keep_cases, rows)
     return reassembled(model, classes, tuple(experts), exemplars, runtime)
 
 

@@ -11,7 +11,11 @@ import numpy as np
 from jaxtyping import Int
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from egem.calibration.capacity import choose_capacity
 from egem.calibration.folds import MAX_CASES
@@ -32,7 +36,7 @@ PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, update
 
 
 def _at_least(kind: type, low: float, closed: Literal["left", "neither"] = "left") -> Interval:
-    return Interval(kind, low, None, closed=closed)
+    return Interval(kind, low, None if kind is Integral else math.inf, closed=closed)  # finite
 
 
 class Training(BaseEstimator):
@@ -133,11 +137,23 @@ class Search(BaseEstimator):
         self.bounds = bounds
 
     def config(self) -> SearchConfig:
-        """Return the settings of the search."""
+        """Return the settings of the search.
+
+        Raises
+        ------
+        ValueError
+            Where ``bounds`` are no pair of numbers, the smaller one first.
+        """
         default = 50 if self.method == "adam" else SearchConfig.max_steps
         steps = default if self.max_steps is None else int(self.max_steps)
-        low, high = (-math.inf, math.inf) if self.bounds is None else self.bounds
-        return SearchConfig(steps, float(self.prior_weight), (float(low), float(high)))
+        bounds = (-math.inf, math.inf) if self.bounds is None else tuple(self.bounds)
+        numbers = all(isinstance(bound, Real) for bound in bounds)
+        if len(bounds) != 2 or not numbers or not bounds[0] < bounds[1]:
+            raise ValueError(
+                f"bounds must be two numbers, the smaller one first, or None, not {self.bounds!r}."
+            )
+        low, high = map(float, bounds)
+        return SearchConfig(steps, float(self.prior_weight), (low, high))
 
 
 CONSTRAINTS: dict[str, list] = {
@@ -159,7 +175,7 @@ CONSTRAINTS: dict[str, list] = {
 }
 
 
-def check_parameters(estimator: BaseEstimator) -> None:
+def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Refuse arguments of an :class:`egem.EGEMClassifier` that mean nothing.
 
     Raises
@@ -167,16 +183,16 @@ def check_parameters(estimator: BaseEstimator) -> None:
     ValueError
         Naming the argument.
     """
-    estimator._validate_params()
-    parameters = estimator.get_params(deep=False)
+    validate_parameter_constraints(CONSTRAINTS, dict(parameters), "EGEMClassifier")
+    metric, search = parameters["metric"], parameters["search"]
     views_of(parameters["views"], "none")
-    if parameters["metric"] not in METRICS:
-        raise ValueError(
-            f"metric must be one of {', '.join(map(repr, METRICS))}, not {parameters['metric']!r}."
-        )
-    for details in (parameters["training"], parameters["search"]):
+    if metric not in METRICS:
+        raise ValueError(f"metric must be one of {', '.join(map(repr, METRICS))}, not {metric!r}.")
+    for details in (parameters["training"], search):
         if details is not None:
             details._validate_params()
+    if search is not None:
+        search.config()
 
 
 @dataclass(frozen=True)
@@ -216,19 +232,21 @@ def published(dataset: str, noise: tuple[float, float], n_cells: int | None, n_u
     Raises
     ------
     ValueError
-        Where ``dataset`` is neither ``"characters"`` nor ``"mnist"``.
+        Where ``dataset`` is neither ``"characters"`` nor ``"mnist"``, or ``noise`` is no pair.
     """
     if dataset not in PUBLISHED:
         raise ValueError(f"dataset must be one of {sorted(PUBLISHED)}, not {dataset!r}.")
+    if np.shape(noise) != (2,):
+        raise ValueError(f"noise must be two sds, of codes and of sequences, not {noise!r}.")
     cells, updates = PUBLISHED[dataset]
     return {
         "views": (RECURRENT,),
         "metric": "mse",
-        "decoder": LSTMDecoder(n_cells or cells, "published"),
+        "decoder": LSTMDecoder(cells if n_cells is None else n_cells, "published"),
         "augment": "none",
         "codes": "one-hot",
         "training": Training(
-            n_updates=n_updates or updates,
+            n_updates=updates if n_updates is None else n_updates,
             batch_size=1,
             learning_rate=0.01,
             cosine=False,
@@ -275,7 +293,7 @@ def settle(
 
 
 def views_of(views: Any, augmentation: Kind) -> tuple:
-    """Return the views that are asked for.
+    """Return the views that are asked for, in one order: results do not depend on the user's.
 
     Raises
     ------
@@ -285,7 +303,8 @@ def views_of(views: Any, augmentation: Kind) -> tuple:
     if isinstance(views, str):
         return VIEWS if augmentation == "image" else VIEWS[:-1]
     for view in views:
-        if not (view in VIEWS if isinstance(view, str) else isinstance(view, Representation)):
+        own = isinstance(view, Representation) and not isinstance(view, type)
+        if not (view in VIEWS if isinstance(view, str) else own):
             raise ValueError(
                 f"views must hold {', '.join(map(repr, VIEWS))} or objects with fit and transform; "
                 f"it holds {view!r}."
@@ -293,7 +312,8 @@ def views_of(views: Any, augmentation: Kind) -> tuple:
     names = [view for view in views if isinstance(view, str)]
     if not views or len(set(names)) < len(names):
         raise ValueError(f"views must name one view at least, and none twice; it is {views!r}.")
-    return tuple(views)
+    order = {name: i for i, name in enumerate(VIEWS)}
+    return tuple(sorted(views, key=lambda v: order[v] if isinstance(v, str) else len(order)))
 
 
 def augmentation_of(augment: str, cases: list[Case]) -> Kind:

@@ -13,6 +13,7 @@ but the state::
 import itertools
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, NamedTuple
 
 import jax
@@ -49,6 +50,13 @@ class LSTMDecoder(Decoder):
 
     n_cells: int | None = None
     start: Literal["default", "published"] = "default"
+
+    def __post_init__(self):
+        n = self.n_cells
+        if n is not None and not (isinstance(n, Integral) and n > 0):
+            raise ValueError(f"n_cells must be a positive integer or None, not {n!r}.")
+        if self.start not in ("default", "published"):
+            raise ValueError(f"start must be 'default' or 'published', not {self.start!r}.")
 
     def init(self, key, code_size: int, n_channels: int) -> LSTMParams:
         """Draw the parameters of one expert."""

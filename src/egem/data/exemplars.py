@@ -55,9 +55,20 @@ class Exemplars(NamedTuple):
         cases = tuple(self.cases[i] for i in left)
         return Exemplars(cases, classes - (classes > c), self.rows[left])
 
-    def with_class(self, c: int, cases: Sequence[Case], most: int) -> "Exemplars":
-        """Add the cases of a class at position ``c``; those from there on move down."""
+    def with_class(
+        self,
+        c: int,
+        cases: Sequence[Case],
+        most: int,
+        rows: Int[np.ndarray, " m"] | None = None,
+    ) -> "Exemplars":
+        """Add the cases of a class at position ``c``; those from there on move down.
+
+        ``rows`` are those of the cases, where they are not all of the class's training cases.
+        """
         new = Exemplars.of(cases, np.full(len(cases), c), most)
+        if rows is not None:
+            new = new._replace(rows=rows[new.rows])
         cut = int(np.searchsorted(self.classes, c))
         classes = self.classes + (self.classes >= c)
         return Exemplars(

@@ -22,6 +22,7 @@ from egem.io.schema import check_fitted, check_model
 from egem.model import Model
 from egem.runtime.files import checksum, whole_file
 from egem.runtime.limits import check_size, most_bytes
+from egem.settings import check_parameters
 
 FORMAT = 1
 FITTED = ("n_features_in_", "feature_names_in_", "time_step_")  # beside the model
@@ -102,6 +103,7 @@ def load(
         arrays, header = _read(path)
         model = unpack(arrays, header, decoder)
         parameters = unpack_parameters(header["parameters"], model)
+        check_parameters(parameters)
         fitted = header["fitted"]
         check_model(model, limit)
         check_fitted(fitted)

@@ -204,7 +204,7 @@ def _unpack_cases(arrays: Arrays) -> Exemplars:
 
 
 def _search_to_json(search: SearchConfig) -> dict[str, Any]:
-    bounds = None if np.isinf(search.bounds[1]) else list(search.bounds)
+    bounds = None if search.bounds == SearchConfig.bounds else list(search.bounds)
     return {"max_steps": search.max_steps, "prior_weight": search.prior_weight, "bounds": bounds}
 
 
@@ -217,7 +217,8 @@ def _bounds(search: dict[str, Any]) -> tuple[float, float]:
 
 def _decoder_to_json(decoder: Decoder) -> dict[str, Any]:
     if type(decoder) is LSTMDecoder:
-        return {"type": "LSTMDecoder", **asdict(decoder)}
+        n_cells = decoder.n_cells and int(decoder.n_cells)
+        return {"type": "LSTMDecoder", "n_cells": n_cells, "start": decoder.start}
     return {"type": type(decoder).__qualname__}
 
 

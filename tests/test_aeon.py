@@ -1,4 +1,4 @@
-"""The aeon face: aeon's own checks, and the same answers as the classifier behind it."""
+"""The aeon estimator: aeon's own checks, and the same results as the scikit-learn estimator."""
 
 import importlib
 import inspect
@@ -10,10 +10,16 @@ import pytest
 from aeon.datasets import load_japanese_vowels
 from aeon.testing.estimator_checking import parametrize_with_checks
 
-from egem import EGEMClassifier
+from egem import EGEMClassifier, LSTMDecoder, Training
 from egem.aeon import AeonEGEMClassifier
 
-SMALL = {"n_cells": 4, "n_updates": 20, "augment": "none", "align": "start", "random_state": 0}
+SMALL = {
+    "decoder": LSTMDecoder(4),
+    "training": Training(n_updates=20),
+    "augment": "none",
+    "align": "start",
+    "random_state": 0,
+}
 
 
 @parametrize_with_checks([AeonEGEMClassifier])
@@ -46,21 +52,21 @@ def vowel_model(vowels):
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.1])
-def test_it_answers_as_the_classifier_behind_it(vowels, gaps):
+def test_results_equal_those_of_the_scikit_learn_estimator(vowels, gaps):
     X, y, X_test = vowels
     rng = np.random.default_rng(0)
     X, X_test = (
         [np.where(rng.random(x.shape) < gaps, np.nan, x) for x in cases] for cases in (X, X_test)
     )
-    face = AeonEGEMClassifier(**SMALL).fit(X, y)
-    behind = EGEMClassifier(**SMALL, n_jobs=1).fit(X, y)
-    np.testing.assert_array_equal(face.classes_, behind.classes_)
-    np.testing.assert_array_equal(face.predict(X_test), behind.predict(X_test))
-    np.testing.assert_array_equal(face.predict_proba(X_test), behind.predict_proba(X_test))
-    np.testing.assert_array_equal(face.estimator_.losses(X_test), behind.losses(X_test))
+    clf = AeonEGEMClassifier(**SMALL).fit(X, y)
+    other = EGEMClassifier(**SMALL, n_jobs=1).fit(X, y)
+    np.testing.assert_array_equal(clf.classes_, other.classes_)
+    np.testing.assert_array_equal(clf.predict(X_test), other.predict(X_test))
+    np.testing.assert_array_equal(clf.predict_proba(X_test), other.predict_proba(X_test))
+    np.testing.assert_array_equal(clf.estimator_.losses(X_test), other.losses(X_test))
 
 
-def test_any_collection_is_taken_whatever_that_of_fit_was(vowel_model, vowels):
+def test_every_kind_of_collection_is_accepted(vowel_model, vowels):
     X_test = vowels[2]
     frames = [pd.DataFrame(x) for x in X_test]
     long = pd.concat({i: frame.T for i, frame in enumerate(frames)})
@@ -69,32 +75,33 @@ def test_any_collection_is_taken_whatever_that_of_fit_was(vowel_model, vowels):
         np.testing.assert_array_equal(vowel_model.predict_proba(collection), expected)
 
 
-def test_parameters_are_those_of_the_classifier_but_for_one_thread():
+def test_parameters_are_those_of_the_scikit_learn_estimator_but_for_n_jobs():
     ours, theirs = (
-        {name: (p.kind, p.default) for name, p in inspect.signature(face).parameters.items()}
-        for face in (AeonEGEMClassifier, EGEMClassifier)
+        {name: (p.kind, p.default) for name, p in inspect.signature(each).parameters.items()}
+        for each in (AeonEGEMClassifier, EGEMClassifier)
     )
     assert ours.pop("n_jobs")[1] == 1
     assert theirs.pop("n_jobs")[1] is None
     assert ours == theirs
-    given = {"n_cells": 7, "noise": (0.1, 0.2), "n_jobs": -1}
-    face = AeonEGEMClassifier(**given)
-    assert face.get_params() == EGEMClassifier(**given).get_params()
-    with pytest.raises(TypeError, match="unexpected keyword argument 'n_cell'"):
-        AeonEGEMClassifier(n_cell=7)
+    given = {"decoder": LSTMDecoder(7), "training": Training(code_noise=0.1), "n_jobs": -1}
+    clf = AeonEGEMClassifier(**given)
+    assert clf.get_params() == EGEMClassifier(**given).get_params()
+    assert clf.set_params(training__n_updates=7).training.n_updates == 7
+    with pytest.raises(TypeError, match="unexpected keyword argument 'n_cells'"):
+        AeonEGEMClassifier(n_cells=7)
 
 
-def test_threads_are_counted_as_aeon_does_and_change_nothing(vowel_model, vowels, monkeypatch):
+def test_n_jobs_is_counted_as_in_aeon_and_changes_nothing(vowel_model, vowels, monkeypatch):
     X, y, X_test = vowels
     monkeypatch.setattr("os.cpu_count", lambda: 3)
-    face = AeonEGEMClassifier(**SMALL, n_jobs=-2).fit(X, y)
-    assert face.estimator_.n_jobs == 2 and face.n_jobs == -2
+    clf = AeonEGEMClassifier(**SMALL, n_jobs=-2).fit(X, y)
+    assert clf.estimator_.n_jobs == 2 and clf.n_jobs == -2
     assert vowel_model.estimator_.n_jobs == 1
     expected = vowel_model.predict_proba(X_test)
-    np.testing.assert_allclose(face.predict_proba(X_test), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(clf.predict_proba(X_test), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_without_aeon_it_says_what_to_install(monkeypatch):
+def test_without_aeon_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "aeon.classification.base", None)
     monkeypatch.delitem(sys.modules, "egem.aeon")
     with pytest.raises(ImportError, match=r"pip install 'egem\[data\]'"):
