@@ -1,4 +1,4 @@
-"""Charts of the results: the table as bars, accuracy over iterations, by class, by style."""
+"""Charts of the results: the table, accuracy over iterations, by class and by style."""
 
 import json
 from typing import Literal
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from egem.apps.paper.protocol import CONDITIONS, FULL, N_ITERATIONS, N_SETTINGS, noise_words
+from egem.apps.paper.protocol import CONDITIONS, FULL, N_ITERATIONS, N_SETTINGS, noise_text
 from egem.apps.paper.tables import BEST_TEST, OUR_ROWS, PUBLISHED_ROWS, Results
 from egem.viz.style import FAINT, INK, PALETTE, QUIET, SMALL, TEXT, WRONG, Sheet, sheet
 
@@ -30,9 +30,9 @@ def bar_chart(results: Results) -> Figure:
     page = sheet(
         names + 2 * wide + 0.3,
         len(results.problems) * (tall + 0.75),
-        "The published table, run again",
+        "The published table, reproduced",
         "Accuracy: bars are our means, lines one sd, diamonds the published means. Blue: published "
-        "EGEM; green: this project's; grey: others.",
+        "EGEM; green: this library's defaults; grey: other methods.",
     )
     for i, problem in enumerate(results.problems):
         top = i * (tall + 0.75) + 0.3
@@ -97,8 +97,8 @@ def iterations_chart(results: Results) -> Figure | None:
     page, panels = _panels(
         len(lines),
         2.1,
-        f"What {N_ITERATIONS} iterations bring",
-        "Loss of the code as the search leaves it, first repeat. Solid: clustered, dashed: random.",
+        f"Accuracy and loss over {N_ITERATIONS} iterations",
+        "Loss of the code before it is normalised, first repeat. Solid: clustered, dashed: random.",
     )
     for i, (problem, of) in enumerate(lines.items()):
         left, right = panels[2 * i : 2 * i + 2]
@@ -109,7 +109,7 @@ def iterations_chart(results: Results) -> Figure | None:
                 "linewidth": 1.6,
                 "label": "base"
                 if setting == 0
-                else noise_words(problem, f"EGEM {setting}", condition),
+                else noise_text(problem, f"EGEM {setting}", condition),
             }
             left.plot(accuracy, **style)
             right.plot(mse, **style)
@@ -133,8 +133,8 @@ def class_chart(results: Results, names: dict[str, list[str]]) -> Figure | None:
     page = sheet(
         7.4,
         2.55 * len(problems) * len(CONDITIONS),
-        "Which classes are hard",
-        "Accuracy by class, mean over repeats.",
+        "Accuracy by class",
+        "Mean over repeats.",
     )
     places = [(p, c) for p in problems for c in CONDITIONS]
     for i, (problem, condition) in enumerate(places):
@@ -165,7 +165,7 @@ def style_chart(results: Results) -> Figure | None:
     page, (left, right) = _panels(
         1,
         2.2,
-        "One generator, and a second free input beside the class",
+        "One generator with a free style input beside the class",
         f"One generator for all classes, {results.title('mnist')}, four random cases a class.",
     )
     series = (

@@ -1,4 +1,4 @@
-"""Pictures of sequences: examples with their codes, the search as a film, the latent square."""
+"""Pictures of sequences: examples with their codes, the search, the loss over a square of codes."""
 
 import io
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ from egem.viz.style import (
 
 Arrays = Mapping[str, np.ndarray]
 CELL, GAP = 1.25, 0.12
-FRAMES = (*range(0, 20), *range(20, 51, 2))  # iterations of the film
+FRAMES = (*range(0, 20), *range(20, 51, 2))  # iterations of the animation
 PEN_OR_IMAGE: dict[str, Drawn] = {"characters": "pen", "mnist": "image"}
 
 
 def drawn_as(problem: str, n_channels: int) -> Drawn:
-    """Say how a problem's sequences are drawn; a stand-in's are neither letters nor images."""
+    """Return how a problem's sequences are drawn; a substitute's are neither pen nor image."""
     drawn = PEN_OR_IMAGE[problem]
     return drawn if n_channels == {"pen": 2, "image": 28}.get(drawn) else "lines"
 
@@ -48,26 +48,26 @@ def example_rows(arrays: Arrays, problem: str, title: str, of: int | None = None
     title : str
         The noise setting.
     of : int, optional
-        Number of the class; None takes the one whose targets have the most mixed codes among those
-        all recognised.
+        Number of the class; None takes the one with the most mixed codes among those whose targets
+        are all recognised.
     """
     classes = arrays["classes"]
     if of is None:
-        of = _telling_class(arrays)
+        of = _example_class(arrays)
     mine = arrays["target_class"] == of
     training = arrays["training"][arrays["training_class"] == of]
-    targets, imagined = arrays["target"][mine], arrays["imagined"][mine]
+    targets, decoded = arrays["target"][mine], arrays["reconstruction"][mine]
     codes, recognised = arrays["codes"][mine], arrays["recognised"][mine]
     drawn = drawn_as(problem, training.shape[1])
     scale = scale_of([*training, *targets], drawn)
-    n, step, names = max(len(training), len(targets)), CELL + GAP, 0.95
+    n, step, names = max(len(training), len(targets)), CELL + GAP, 1.15
     page = sheet(
         names + n * step,
         3 * step + 0.75,
-        f"The expert of “{classes[of]}” imagines what it has never seen",
-        f"{title}. Under each: the share of each training sequence in the code.",
+        f"Reconstructions by the expert of “{classes[of]}”",
+        f"{title}. Below each: the weight of each training sequence in the code.",
     )
-    rows = (("training", training), ("target", targets), ("imagined", imagined))
+    rows = (("training", training), ("target", targets), ("reconstruction", decoded))
     for r, (name, cases) in enumerate(rows):
         page.text(0, r * step + CELL / 2, name, color=QUIET)
         for i, case in enumerate(cases):
@@ -85,17 +85,17 @@ def example_rows(arrays: Arrays, problem: str, title: str, of: int | None = None
         axes.bar(range(len(code)), code, 0.75, color=PALETTE[: len(code)])
         axes.set_xlim(-0.5, len(code) - 0.5)
         axes.set_ylim(0, 1)
-        for k, share in enumerate(code):
+        for k, weight in enumerate(code):
             at = left + (k + 0.5) * CELL / len(code)
-            page.text(at, 3 * step + 0.52, f"{share:.2f}", SMALL - 1, ha="center")
+            page.text(at, 3 * step + 0.52, f"{weight:.2f}", SMALL - 1, ha="center")
     return page.figure
 
 
-def _telling_class(arrays: Arrays) -> int:
-    share = np.sort(arrays["codes"], axis=1)[:, -1]
+def _example_class(arrays: Arrays) -> int:
+    largest = np.sort(arrays["codes"], axis=1)[:, -1]
     of = arrays["target_class"]
     right = arrays["recognised"] == of
-    score = {c: right[of == c].mean() - 0.1 * share[of == c].mean() for c in np.unique(of)}
+    score = {c: right[of == c].mean() - 0.1 * largest[of == c].mean() for c in np.unique(of)}
     return int(max(score, key=score.__getitem__))
 
 
@@ -138,8 +138,8 @@ def _frame(arrays: Arrays, problem: str, title: str, iteration: int) -> Figure:
     page = sheet(
         1.9 + across * (cell + GAP),
         down * (cell + 0.32),
-        f"Every expert searches for the code of this “{classes[own]}”",
-        f"{title}. Iteration {iteration}; framed: the lowest loss.",
+        f"The search of all experts for the code of a “{classes[own]}”",
+        f"{title}. Iteration {iteration}; frame: lowest loss.",
     )
     axes = page.axes(0, 0.25, 1.5, 1.5)
     draw_case(axes, target, scale)
@@ -149,7 +149,7 @@ def _frame(arrays: Arrays, problem: str, title: str, iteration: int) -> Figure:
         row, column = divmod(e, across)
         left, top = 1.9 + column * (cell + GAP), row * (cell + 0.32)
         axes = page.axes(left, top + 0.22, cell, cell)
-        draw_case(axes, np.asarray(arrays["film"][e, :, :, iteration].T, np.float32), scale)
+        draw_case(axes, np.asarray(arrays["film"][e, iteration], np.float32), scale)
         bare(axes, (PALETTE[2] if lowest == own else WRONG) if e == lowest else FAINT, 2.2)
         words = f"{name}  {losses[iteration, e]:.3f}"
         weight = "bold" if e == lowest else "normal"
@@ -165,7 +165,7 @@ def latent_squares(arrays: Arrays) -> Figure:
     page = sheet(
         names + len(losses) * step,
         len(pair) * step + 0.45,
-        f"The loss over the square of codes between “{pair[0]}” and “{pair[1]}”",
+        f"Loss over the codes between “{pair[0]}” and “{pair[1]}”",
         "Loss of one target of each class over the two-dimensional code; dark is low. Circle: the "
         "class's own code; cross: where the search ends.",
     )
