@@ -24,7 +24,6 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from egem.ensemble.decoder import (
     Expert,
     decode,
@@ -32,6 +31,7 @@ from egem.ensemble.decoder import (
     init_default,
     normal_products,
 )
+
 from egem.runtime import native
 
 SHAPES = {  # experts, codes each, code entries, cells, channels, steps

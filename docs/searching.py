@@ -10,9 +10,9 @@ from jaxtyping import Float
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.data.preparation import Batch
 from egem.data.sources import own_file
-from egem.ensemble.bank import Arena
+from egem.ensemble.bank import Bank
 from egem.ensemble.codebook import decoded
-from egem.ensemble.search import follow
+from egem.ensemble.search import search_path
 
 LETTERS = "aeghlmnpuy"
 
@@ -51,25 +51,25 @@ def model_to_draw() -> tuple[EGEMClassifier, np.ndarray, np.ndarray]:
     return EGEMClassifier(random_state=0).fit(X[train], y[train]), X[test], y[test]
 
 
-def from_the_middle(clf: EGEMClassifier) -> Arena:
+def from_the_middle(clf: EGEMClassifier) -> Bank:
     """Start searches at the mean code of each class: the usual starts are too near to the end."""
-    ensemble, arena = clf.ensemble_, clf.ensemble_.arena
-    values = np.zeros((len(clf.classes_), 1, ensemble.n_values), np.float32)
-    teams = []
-    for team in arena.teams:
-        middle = np.asarray(team.searchers.code_mean)[:, None]
-        values[team.experts] = decoded(team.searchers.expert, middle, clf.preparation_.n_steps)
-        teams.append(team._replace(book=middle))
+    bank, n_steps = clf.model_.bank, clf.preparation_.n_steps
+    values = np.zeros((bank.n_experts, bank.codebook.values.shape[1]), np.float32)
+    groups = []
+    for group in bank.groups:
+        middle = np.asarray(group.experts.code_mean)[:, None]
+        values[group.numbers] = decoded(bank.decoder, group.experts.params, middle, n_steps)[:, 0]
+        groups.append(group._replace(starts=middle))
     free = np.zeros((len(values), 1), np.float32)
-    books = replace(arena.books, values=values[:, 0], prices=free)
-    return arena._replace(teams=tuple(teams), books=books)
+    codebook = replace(bank.codebook, values=values, penalties=free)
+    return bank._replace(groups=tuple(groups), codebook=codebook)
 
 
 def follow_all(clf: EGEMClassifier, case: np.ndarray, label: object) -> Searches:
     """Follow the searches of all experts from their mean codes."""
-    arena, grid = from_the_middle(clf), clf.preparation_
+    bank, grid = from_the_middle(clf), clf.preparation_
     batch: Batch = grid.apply(grid.align([np.asarray(case, float)]))
-    paths = [follow(arena, e, batch) for e in range(len(clf.classes_))]
+    paths = [search_path(bank, e, batch) for e in range(len(clf.classes_))]
     return Searches(
         case, label, np.stack([c[0] for c, _ in paths]), np.stack([s[0] for _, s in paths])
     )
@@ -88,4 +88,4 @@ def longest_searches(clf: EGEMClassifier, X: np.ndarray, y: np.ndarray, label: o
 
 def imagine(clf: EGEMClassifier, e: int, codes: Float[np.ndarray, "n k"]) -> np.ndarray:
     """Decode codes with one expert, (n, n_channels, n_timepoints)."""
-    return clf.ensemble_.imagine(e, codes)
+    return clf.model_.imagine(e, codes)

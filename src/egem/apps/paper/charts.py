@@ -1,4 +1,4 @@
-"""Charts of the results: the table as bars, accuracy over iterations, by class, by style."""
+"""Charts of the results: the table, accuracy over iterations, by class and by style."""
 
 import json
 from typing import Literal
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from egem.apps.paper.protocol import CONDITIONS, FULL, N_ITERATIONS, N_SETTINGS, noise_words
+from egem.apps.paper.protocol import CONDITIONS, FULL, N_ITERATIONS, N_SETTINGS, noise_text
 from egem.apps.paper.tables import BEST_TEST, OUR_ROWS, PUBLISHED_ROWS, Results
 from egem.viz.style import FAINT, INK, PALETTE, QUIET, SMALL, TEXT, WRONG, new_figure
 
@@ -30,9 +30,9 @@ def bar_chart(results: Results) -> Figure:
     figure, body = new_figure(
         NAMES + 2 * PANEL,
         len(results.problems) * (ROW * len(rows) + 0.7),
-        "The published table, run again",
+        "The published table, reproduced",
         "Accuracy: bars are our means, lines one sd, diamonds the published means. Blue: published "
-        "EGEM; green: this project's; grey: others.",
+        "EGEM; green: this library's defaults; grey: other methods.",
     )
     grid = body.subplots(len(results.problems), len(CONDITIONS), squeeze=False)
     for panels, problem in zip(grid, results.problems, strict=True):
@@ -90,8 +90,8 @@ def iterations_chart(results: Results) -> Figure | None:
     figure, body = new_figure(
         WIDTH,
         HEIGHT * len(lines),
-        f"What {N_ITERATIONS} iterations bring",
-        "Loss of the code as the search leaves it, first repeat. Solid: clustered, dashed: random.",
+        f"Accuracy and loss over {N_ITERATIONS} iterations",
+        "Loss of the code before it is normalised, first repeat. Solid: clustered, dashed: random.",
     )
     grid = body.subplots(len(lines), 2, squeeze=False)
     for (left, right), (problem, of) in zip(grid, lines.items(), strict=True):
@@ -102,7 +102,7 @@ def iterations_chart(results: Results) -> Figure | None:
                 "linewidth": 1.6,
                 "label": "base"
                 if setting == 0
-                else noise_words(problem, f"EGEM {setting}", condition),
+                else noise_text(problem, f"EGEM {setting}", condition),
             }
             left.plot(accuracy, **style)
             right.plot(mse, **style)
@@ -127,8 +127,8 @@ def class_chart(results: Results, names: dict[str, list[str]]) -> Figure | None:
     figure, body = new_figure(
         WIDTH,
         2.4 * len(places),
-        "Which classes are hard",
-        "Accuracy by class, mean over repeats.",
+        "Accuracy by class",
+        "Mean over repeats.",
     )
     panels = np.ravel(body.subplots(len(places), squeeze=False))
     for i, (axes, (problem, condition)) in enumerate(zip(panels, places, strict=True)):
@@ -158,7 +158,7 @@ def style_chart(results: Results) -> Figure | None:
     figure, body = new_figure(
         WIDTH,
         HEIGHT,
-        "One generator, and a second free input beside the class",
+        "One generator with a free style input beside the class",
         f"One generator for all classes, {results.title('mnist')}, four random cases a class.",
     )
     left, right = body.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Pictures of sequences: examples with their codes, the search as a film, the latent square."""
+"""Pictures of sequences: examples with their codes, the search, the loss over a square of codes."""
 
 import io
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ from egem.viz.style import (
 
 Arrays = Mapping[str, np.ndarray]
 CELL, NAMES = 1.3, 0.3  # inches: a case, and the names of rows
-FRAMES = (*range(0, 20), *range(20, 51, 2))  # iterations of the film
+FRAMES = (*range(0, 20), *range(20, 51, 2))  # iterations of the animation
 PEN_OR_IMAGE: dict[str, Drawing] = {"characters": "pen", "mnist": "image"}
 
 
 def drawn_as(problem: str, n_channels: int) -> Drawing:
-    """Say how a problem's sequences are drawn; a stand-in's are neither letters nor images."""
+    """Return how a problem's sequences are drawn; a substitute's are neither pen nor image."""
     drawn = PEN_OR_IMAGE[problem]
     return drawn if n_channels == {"pen": 2, "image": 28}.get(drawn) else "lines"
 
@@ -47,15 +47,15 @@ def example_rows(arrays: Arrays, problem: str, title: str, of: int | None = None
     title : str
         The noise setting.
     of : int, optional
-        Number of the class; None takes the one whose targets have the most mixed codes among those
-        all recognised.
+        Number of the class; None takes the one with the most mixed codes among those whose targets
+        are all recognised.
     """
     classes = arrays["classes"]
     if of is None:
-        of = _telling_class(arrays)
+        of = _example_class(arrays)
     mine = arrays["target_class"] == of
     training = arrays["training"][arrays["training_class"] == of]
-    targets, imagined = arrays["target"][mine], arrays["imagined"][mine]
+    targets, decoded = arrays["target"][mine], arrays["reconstruction"][mine]
     codes, recognised = arrays["codes"][mine], arrays["recognised"][mine]
     drawn = drawn_as(problem, training.shape[1])
     scale = scale_of([*training, *targets], drawn)
@@ -63,11 +63,16 @@ def example_rows(arrays: Arrays, problem: str, title: str, of: int | None = None
     figure, body = new_figure(
         n * CELL + NAMES,
         3.4 * CELL + 0.4,
-        f"The expert of “{classes[of]}” imagines what it has never seen",
-        f"{title}. Under each: the share of each training sequence in the code.",
+        f"Reconstructions by the expert of “{classes[of]}”",
+        f"{title}. Below each: the weight of each training sequence in the code.",
     )
     grid = body.subplots(4, n, squeeze=False, height_ratios=[1, 1, 1, 0.35])
-    rows = (("training", training), ("target", targets), ("imagined", imagined), ("code", codes))
+    rows = (
+        ("training", training),
+        ("target", targets),
+        ("reconstruction", decoded),
+        ("code", codes),
+    )
     for panels, (name, cases) in zip(grid, rows, strict=True):
         panels[0].set_ylabel(name, size=SMALL, color=QUIET)
         for axes in panels[len(cases) :]:
@@ -92,11 +97,11 @@ def _draw_code(axes: Axes, code: np.ndarray) -> None:
     axes.tick_params(length=0, labelsize=SMALL - 1, labelcolor=INK, pad=1)
 
 
-def _telling_class(arrays: Arrays) -> int:
-    share = np.sort(arrays["codes"], axis=1)[:, -1]
+def _example_class(arrays: Arrays) -> int:
+    largest = np.sort(arrays["codes"], axis=1)[:, -1]
     of = arrays["target_class"]
     right = arrays["recognised"] == of
-    score = {c: right[of == c].mean() - 0.1 * share[of == c].mean() for c in np.unique(of)}
+    score = {c: right[of == c].mean() - 0.1 * largest[of == c].mean() for c in np.unique(of)}
     return int(max(score, key=score.__getitem__))
 
 
@@ -139,8 +144,8 @@ def _frame(arrays: Arrays, problem: str, title: str, iteration: int) -> Figure:
     figure, body = new_figure(
         1.8 + across * cell,
         down * (cell + 0.25),
-        f"Every expert searches for the code of this “{classes[own]}”",
-        f"{title}. Iteration {iteration}; framed: the lowest loss.",
+        f"The search of all experts for the code of a “{classes[own]}”",
+        f"{title}. Iteration {iteration}; frame: lowest loss.",
     )
     left, right = body.subfigures(1, 2, squeeze=False, width_ratios=[1.8, across * cell])[0]
     axes = left.subplots()

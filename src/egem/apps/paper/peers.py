@@ -1,4 +1,4 @@
-"""The rows beside EGEM's: peers on the same cases."""
+"""The rows of other methods, on the same cases."""
 
 import warnings
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from jaxtyping import Float
 
 from egem.apps.paper.baselines.forward_lstm import ForwardLSTMClassifier
 from egem.apps.paper.baselines.one_generator import OneGeneratorClassifier
-from egem.apps.paper.egem_rows import Figures
-from egem.apps.paper.protocol import Draw, Task
+from egem.apps.paper.protocol import Draw
+from egem.apps.paper.runs import Result, Run
 from egem.classifier import EGEMClassifier
+from egem.settings import Training
 
 EPOCHS = {"few": 300, "mnist full": 8, "characters full": 150}
-PEERS = "it needs aeon; run: pip install 'egem[data]'"
+NEEDS_AEON = "it needs aeon; run: pip install 'egem[data]'"
 
 
 class PeerMissing(ImportError):
@@ -24,13 +25,13 @@ def _flat(X: Float[np.ndarray, "n c t"]) -> Float[np.ndarray, "n ct"]:
     return X.reshape(len(X), -1)
 
 
-def _scored(predicted, cases: Draw) -> Figures:
+def _scored(predicted, cases: Draw, **further: float) -> Result:
     right = np.asarray(predicted) == cases.y_test
-    by_class = [float(right[cases.y_test == c].mean()) for c in np.unique(cases.y)]
-    return {"accuracy": float(right.mean()), "accuracy_by_class": [round(a, 5) for a in by_class]}
+    by_class = [round(float(right[cases.y_test == c].mean()), 5) for c in np.unique(cases.y)]
+    return Result({"accuracy": float(right.mean()), "accuracy_by_class": by_class, **further})
 
 
-def nearest_neighbour(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
+def nearest_neighbour(run: Run, cases: Draw, n_jobs: int | None) -> Result:
     """1NN by Euclidean distance."""
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -38,30 +39,30 @@ def nearest_neighbour(task: Task, cases: Draw, seed: int, n_jobs: int | None) ->
     return _scored(model.predict(_flat(cases.X_test)), cases)
 
 
-def nearest_by_warping(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
+def nearest_by_warping(run: Run, cases: Draw, n_jobs: int | None) -> Result:
     """1NN by dynamic time warping within a tenth of the length."""
     from egem.data.selection import dtw_distances
 
     try:
         distances = dtw_distances(list(cases.X_test), list(cases.X), window=0.1)
     except ImportError as error:
-        raise PeerMissing(PEERS) from error
+        raise PeerMissing(NEEDS_AEON) from error
     return _scored(cases.y[distances.argmin(axis=1)], cases)
 
 
-def minirocket(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
+def minirocket(run: Run, cases: Draw, n_jobs: int | None) -> Result:
     """MiniRocket's convolution features and a ridge classifier."""
     try:
         from aeon.transformations.collection.convolution_based import MiniRocket
     except ImportError as error:
-        raise PeerMissing(PEERS) from error
-    features = MiniRocket(random_state=seed % 2**31, n_jobs=n_jobs or 1)
+        raise PeerMissing(NEEDS_AEON) from error
+    features = MiniRocket(random_state=run.seed % 2**31, n_jobs=n_jobs or 1)
     model = scaled_ridge()
     model.fit(np.asarray(features.fit_transform(cases.X)), cases.y)
     return _scored(model.predict(np.asarray(features.transform(cases.X_test))), cases)
 
 
-def discriminant(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
+def discriminant(run: Run, cases: Draw, n_jobs: int | None) -> Result:
     """Linear discriminant analysis with shrinkage 0.2."""
     model = shrunk_discriminant()
     model.fit(_flat(cases.X), cases.y)
@@ -84,7 +85,7 @@ def shrunk_discriminant():
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2)
 
 
-def gaussian_process(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
+def gaussian_process(run: Run, cases: Draw, n_jobs: int | None) -> Result:
     """A Gaussian process classifier, one class against the rest."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessClassifier
@@ -97,43 +98,43 @@ def gaussian_process(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> 
     kernel = 1.0 * RBF(scale, (scale / 30, scale * 30))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of a scale at its bound
-        model = GaussianProcessClassifier(kernel, random_state=seed % 2**31).fit(X, cases.y)
+        model = GaussianProcessClassifier(kernel, random_state=run.seed % 2**31).fit(X, cases.y)
     return _scored(model.predict(_flat(cases.X_test)), cases)
 
 
-def forward_lstm(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
+def forward_lstm(run: Run, cases: Draw, n_jobs: int | None) -> Result:
     """The paper's forward LSTM, as many cells as all experts together."""
     full = len(cases.X) > 10 * len(np.unique(cases.y))
-    n_epochs = EPOCHS[f"{task.name} full" if full else "few"]
-    if task.quick:
+    n_epochs = EPOCHS[f"{run.task.name} full" if full else "few"]
+    if run.task.quick:
         n_epochs = min(n_epochs, 4 if full else 60)
     model = ForwardLSTMClassifier(
-        n_epochs=n_epochs, batch_size=task.batch_size, random_state=seed % 2**31
+        n_epochs=n_epochs, batch_size=run.task.batch_size, random_state=run.seed % 2**31
     )
     model.fit(cases.X, cases.y, cases.X_validation, cases.y_validation)
-    epochs = {"epochs": model.n_epochs_, "best_epoch": model.best_epoch_}
-    return _scored(model.predict(cases.X_test), cases) | epochs
+    predicted = model.predict(cases.X_test)
+    return _scored(predicted, cases, epochs=model.n_epochs_, best_epoch=model.best_epoch_)
 
 
-def one_generator(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
+def one_generator(run: Run, cases: Draw, n_jobs: int | None) -> Result:
     """Part I: one generator for all classes."""
-    n_updates = 500 if task.quick else 3000
-    model = OneGeneratorClassifier(n_updates=n_updates, random_state=seed % 2**31)
+    n_updates = 500 if run.task.quick else 3000
+    model = OneGeneratorClassifier(n_updates=n_updates, random_state=run.seed % 2**31)
     model.fit(cases.X, cases.y)
-    return _scored(model.predict(cases.X_test), cases) | {"train_mse": model.train_loss_}
+    return _scored(model.predict(cases.X_test), cases, train_mse=model.train_loss_)
 
 
-def default_egem(task: Task, cases: Draw, seed: int, n_jobs: int | None) -> Figures:
-    """EGEM at the defaults of this project."""
-    model = EGEMClassifier(random_state=seed % 2**31, n_jobs=n_jobs)
-    if task.quick:
-        model.set_params(n_updates=500)
+def default_egem(run: Run, cases: Draw, n_jobs: int | None) -> Result:
+    """EGEM with this library's defaults."""
+    model = EGEMClassifier(random_state=run.seed % 2**31, n_jobs=n_jobs)
+    if run.task.quick:
+        model.set_params(training=Training(n_updates=500))
     model.fit(cases.X, cases.y)
     return _scored(model.predict(cases.X_test), cases)
 
 
-Row = Callable[[Task, Draw, int, int | None], Figures]
-OTHER_ROWS: dict[str, Row] = {
+Row = Callable[[Run, Draw, int | None], Result]
+PEERS: dict[str, Row] = {
     "1NN": nearest_neighbour,
     "LDA": discriminant,
     "MiniRocket": minirocket,
