@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Float32, Int32
 from egem.runtime.arrays import AnyArray
 
 LIBRARY = Path(__file__).parent / "kernel" / "libegem.so"
-CELLS_OF_A_BLOCK, TAPED = 4, 6  # as in kernel/lstm.hpp
+CELLS_OF_A_BLOCK, TAPED = 2, 6  # as in kernel/lstm.hpp
 FEWEST_CODES = 4  # of an expert: fewer leave most lanes idle, and the scan is quicker
 MOST_TAPED = 2**20  # floats of an expert up to which the way forward is kept for the way back
 
