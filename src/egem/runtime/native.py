@@ -1,4 +1,4 @@
-"""Native code (`src/egem/kernel`) for the decoder and for features, where it could be compiled.
+"""Native code (`src/egem/runtime/kernel`) for the decoder and for features, where it could be compiled.
 
 It works on codes, or on time points, side by side, one a SIMD lane (AVX-512, AVX2 or the compiler's
 plain vectors, chosen when it is loaded), in float32, on the thread that calls it. Without it
@@ -22,7 +22,8 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from egem.runtime.arrays import AnyArray
 
-LIBRARY = Path(__file__).parent / "kernel" / "libegem.so"
+# EGEM_LIBRARY is for `make sanitize`, which compiles one of its own.
+LIBRARY = Path(os.environ.get("EGEM_LIBRARY") or Path(__file__).parent / "kernel" / "libegem.so")
 CELLS_OF_A_BLOCK, TAPED = 2, 6  # as in kernel/lstm.hpp
 FEWEST_CODES = 4  # of an expert: fewer leave most lanes idle, and the scan is quicker
 MOST_TAPED = 2**20  # floats of an expert up to which the way forward is kept for the way back
