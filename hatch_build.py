@@ -37,8 +37,8 @@ def compile_kernel(library: Path = LIBRARY, *flags: str) -> None:
     def run(arguments: list[str]) -> None:
         subprocess.run([compiler, *arguments], check=True, capture_output=True)
 
-    # Plain objects come first: of a template that several hold, the linker takes the first copy, and
-    # every CPU must be able to run it.
+    # Plain objects come first: the linker takes the first copy of a template that several objects
+    # hold, and every CPU must be able to run it.
     jobs = {"ffi": ["-isystem", str(headers), str(SOURCE / "ffi.cc")]}
     for isa, (lanes, of_isa) in WIDTHS.items():
         for source in ("lstm", "push", "normal", "features"):

@@ -2,9 +2,9 @@
 
     python benchmarks/decoder.py [--parts calls characters digits] [--repeats 5] [--out FOLDER]
 
-Prints two tables and, given a folder, writes them to `decoder.md` in it. All contestants of a comparison take turns in one run; times
-are processor time, which other load disturbs less than it does the clock, and ratios medians of
-ratios within a turn. The JAX contestants:
+Prints two tables and, given a folder, writes them to `decoder.md` in it. All contestants of a
+comparison take turns in one run. Times are processor time, which other load on the machine disturbs
+less than wall time; ratios are medians of the ratios within a turn. The JAX contestants:
 
 * scan: `jax.lax.scan` over states (code, cell), as egem decodes without the native code;
 * unroll 4, unroll 8: the same, with 4 or 8 steps in the body of the loop;
@@ -131,15 +131,17 @@ def programs(scan: Callable | None, n_steps: int, n_channels: int) -> dict[str, 
     basis = jax.random.normal(jax.random.PRNGKey(1), (p, N_DIRECTIONS))
 
     def decode(codes, w_code, rec, bias, out):
-        return (scan or native.roll)(codes @ w_code + bias, rec, bias, out, n_steps)
+        y: jax.Array = (scan or native.roll)(codes @ w_code + bias, rec, bias, out, n_steps)
+        return y
 
     def jacobian(codes, w_code, rec, bias, out):
         first = codes @ w_code + bias
         if scan is None:
             return native.push(first, w_code, rec, bias, out, n_steps)
+        decoded = partial(scan, rec=rec, bias=bias, out=out, n_steps=n_steps)
 
         def along(row):
-            return jax.jvp(lambda f: scan(f, rec, bias, out, n_steps), (first,), (first * 0 + row,))
+            return jax.jvp(decoded, (first,), (first * 0 + row,))
 
         return jax.vmap(along, out_axes=(None, 1))(w_code)
 
@@ -262,7 +264,7 @@ CALLS = (
 )
 MODELS = (
     "Whole models",
-    f"`EGEMClassifier` with defaults, {CASES} cases a class, up to {MAX_TESTED:,} cases to classify. "
+    f"`EGEMClassifier` with defaults, {CASES} cases a class, up to {MAX_TESTED:,} to classify. "
     "Seconds with the native decoder; of the others, how many times as long they take. The last "
     "column is `EGEM_KERNEL=scan`: JAX computes the features too.",
     ("data", "", "native, s", *IN_MODELS[1:]),

@@ -2,8 +2,8 @@
 
     python benchmarks/sanitize.py [arguments of pytest]
 
-`make sanitize` runs this. It compiles the native code into a temporary folder, leaving the one in use
-as it is. Needs GCC, with its libasan. JAX itself is not instrumented.
+`make sanitize` runs this. It compiles the native code into a temporary folder and leaves the
+compiled code in use as it is. It needs GCC and its libasan. JAX itself is not instrumented.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hatch_build import compile_kernel
+from hatch_build import compile_kernel  # noqa: E402
 
 FLAGS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
 TESTS = ("tests/test_native.py", "-m", "slow or not slow", "-n", "2", "-p", "no:cacheprovider")

@@ -107,7 +107,7 @@ def test_products_are_those_of_the_rows(shape, basis_size):
 
 
 def outputs(shape):
-    """All that the native code computes for a shape, with and without what is kept for gradients."""
+    """Return all that the native code computes for a shape."""
     experts, codes, probe = example(*shape)
     n_steps, targets = shape[-1], probe.reshape(*codes.shape[:2], -1)
     basis = jnp.ones((targets.shape[-1], 8))

@@ -1,4 +1,4 @@
-"""Native code (`src/egem/runtime/kernel`) for the decoder and for features, where it could be compiled.
+"""Native code (`kernel/`) for the decoder and for features, where it could be compiled.
 
 It works on codes, or on time points, side by side, one a SIMD lane (AVX-512, AVX2 or the compiler's
 plain vectors, chosen when it is loaded), in float32, on the thread that calls it. Without it
