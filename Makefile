@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-slow invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
+.PHONY: help demo serve test test-slow sanitize invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ test: $(VENV)/dev  ## the test suite, without the long checks
 
 test-slow: $(VENV)/dev  ## the long checks
 	XLA_FLAGS= $(BIN)/pytest -m slow
+
+sanitize: $(VENV)/dev  ## the native code's tests under GCC's address and undefined-behaviour sanitizers
+	$(BIN)/python benchmarks/sanitize.py
 
 invariances: $(VENV)/dev  ## what must change nothing, 1,000 examples of each
 	$(BIN)/pytest tests/test_invariances.py --hypothesis-profile=thorough --hypothesis-show-statistics

@@ -262,24 +262,11 @@ def start(work: Path) -> Rows:
     yield row("characters", "EGEM", "egem predict, seconds", taken[1:])
 
 
-def kernel(work: Path) -> Rows:
-    """The native decoder beside XLA's scan, in a process of its own and on one thread."""
-    script = Path(__file__).with_name("decoder.py")
-    command = [sys.executable, str(script), "--json"]
-    out = subprocess.run(command, check=True, capture_output=True, text=True)
-    for line in out.stdout.splitlines():
-        found = json.loads(line)
-        shape, what = found.pop("shape"), found.pop("what")
-        for figure, value in found.items():
-            yield row(shape, what, figure, value)
-
-
 PARTS = {
     "published": published,
     "peers": peers,
     "large": large,
     "start": start,
-    "kernel": kernel,
 }
 
 

@@ -93,6 +93,39 @@ def test_products_are_those_of_the_rows(shape, basis_size):
     compare_products(shape, basis_size)
 
 
+def outputs(shape):
+    """Return all that the native code computes for a shape."""
+    experts, codes, probe = example(*shape)
+    n_steps, targets = shape[-1], probe.reshape(*codes.shape[:2], -1)
+    basis = jnp.ones((targets.shape[-1], 8))
+
+    def total(experts, codes):
+        return jnp.sum(probe * jax.vmap(lambda e, z: decode(e, z, n_steps))(experts, codes))
+
+    mapped = jax.vmap(normal_products, (0, 0, 0, 0, None))
+    return jax.tree.leaves(
+        [
+            jax.vmap(lambda e, z: decode(e, z, n_steps))(experts, codes),
+            jax.grad(total, (0, 1))(experts, codes),
+            jax.vmap(lambda e, z: decode_with_jacobian(e, z, n_steps))(experts, codes),
+            mapped(experts, codes, targets, targets > 0, basis),
+        ]
+    )
+
+
+def compare_orders(shapes):
+    """Assert that calls give the same bits whatever was called before, and so lies in memory."""
+    there = [outputs(shape) for shape in shapes]
+    back = [outputs(shape) for shape in reversed(shapes)]
+    for one, other in zip(jax.tree.leaves(there), jax.tree.leaves(back[::-1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_kernel
+def test_results_do_not_depend_on_earlier_calls():
+    compare_orders(SHAPES)
+
+
 @pytest.mark.slow
 @needs_kernel
 @pytest.mark.parametrize("name", ["plain", "avx2"])
@@ -101,7 +134,7 @@ def test_every_kernel_agrees_with_scan(name):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_native import *\n"
         "[compare(shape) for shape in SHAPES[1:3]]\n"
-        "compare_products(SHAPES[2])\n"
+        "compare_products(SHAPES[2]); compare_orders(SHAPES[1:4])\n"
         "test_features_agree_with_jax((5, 3, 200)); print(native.KERNEL.name)"
     )
     out = subprocess.run(
