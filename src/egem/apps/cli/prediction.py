@@ -1,4 +1,4 @@
-"""Commands that use a model on cases."""
+"""``egem predict``."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import typer
 
 from egem.apps.cli.files import check_writable, open_model, read_named, write
 from egem.apps.cli.options import Cluster, Data, Jobs, Json, Model, Quiet, Step
-from egem.apps.cli.terminal import remark
+from egem.apps.cli.terminal import note
 
 if TYPE_CHECKING:
     from egem.data.long_format import Named
@@ -23,7 +23,7 @@ def predict(
     data: Data,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where to write (.csv, .parquet); default the screen."),
+        typer.Option("--out", "-o", help="Output file (.csv, .parquet); default stdout."),
     ] = None,
     step: Step = None,
     jobs: Jobs = None,
@@ -31,10 +31,10 @@ def predict(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Classify sequences: a csv line for each, with its probability and its expert's loss.
+    """Classify sequences: one csv line each, with the probability and the loss of the expert.
 
-    Where the data hold labels, they are listed beside and the accuracy is told. From .parquet to
-    .parquet the cases are worked on in parts, so that the files may be larger than memory.
+    With labelled data, the labels are listed as well and the accuracy is printed. From .parquet to
+    .parquet the cases are processed in parts, so the files may be larger than memory.
     """
     from egem.runtime.cluster import working_on
 
@@ -47,7 +47,7 @@ def predict(
             _as_json(clf, data, step, out)
             return
         if out is not None and out.suffix.lower() == PARQUET:
-            n_right, n_labelled = _as_parquet(clf, data, step, out)
+            n_correct, n_labelled = _as_parquet(clf, data, step, out)
         else:
             import pandas as pd
 
@@ -55,37 +55,37 @@ def predict(
             columns = _columns(clf, named, clf.verdicts(named.X))
             shown = pd.DataFrame(_rounded(columns))
             write(shown.to_csv(index=False).rstrip("\n"), out)
-            n_right, n_labelled = _right(columns)
+            n_correct, n_labelled = _count_correct(columns)
     if n_labelled and not quiet:
-        remark(f"accuracy {n_right / n_labelled:.4f} on {n_labelled:,} labelled cases")
+        note(f"accuracy {n_correct / n_labelled:.4f} on {n_labelled:,} labelled cases")
 
 
-def _columns(clf, cases: "Named", found: "Verdicts", first: int = 0) -> dict[str, Any]:
-    """List verdicts; the first case is number ``first`` where cases have no names."""
+def _columns(clf, cases: "Named", verdicts: "Verdicts", first: int = 0) -> dict[str, Any]:
+    """Return the output columns; ``first`` is the number of the first case without names."""
     import numpy as np
 
     columns = {
         "case": cases.cases or list(range(first, first + len(cases.X))),
-        "predicted": clf.classes_[found.winners],
-        "probability": found.probabilities,
-        "loss": found.losses,
+        "predicted": clf.classes_[verdicts.winners],
+        "probability": verdicts.probabilities,
+        "loss": verdicts.losses,
     }
     return columns if cases.y is None else columns | {"label": np.asarray(cases.y)}
 
 
 def _rounded(columns: dict[str, Any]) -> dict[str, list]:
-    whole = {name: list(of) if name == "case" else of.tolist() for name, of in columns.items()}
-    whole["probability"] = [round(p, 4) for p in whole["probability"]]
-    whole["loss"] = [float(f"{v:.5g}") for v in whole["loss"]]
-    return whole
+    lists = {name: list(v) if name == "case" else v.tolist() for name, v in columns.items()}
+    lists["probability"] = [round(p, 4) for p in lists["probability"]]
+    lists["loss"] = [float(f"{v:.5g}") for v in lists["loss"]]
+    return lists
 
 
-def _right(columns: dict[str, Any]) -> tuple[int, int]:
-    """Count the cases whose label was predicted, and those that have one."""
+def _count_correct(columns: dict[str, Any]) -> tuple[int, int]:
+    """Count the cases classified correctly and those that have a label."""
     if "label" not in columns:
         return 0, 0
-    right = columns["predicted"].astype(str) == columns["label"].astype(str)
-    return int(right.sum()), len(right)
+    correct = columns["predicted"].astype(str) == columns["label"].astype(str)
+    return int(correct.sum()), len(correct)
 
 
 def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int]:
@@ -93,14 +93,14 @@ def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int
 
     from egem.data.partitions import parquet_writer
 
-    n_right = n_labelled = 0
+    n_correct = n_labelled = 0
     with parquet_writer(out) as write_columns:
         for first, cases in _parts(data, step):
             columns = _columns(clf, cases, clf.verdicts(cases.X), first)
-            write_columns({name: np.asarray(of).tolist() for name, of in columns.items()})
-            right, labelled = _right(columns)
-            n_right, n_labelled = n_right + right, n_labelled + labelled
-    return n_right, n_labelled
+            write_columns({name: np.asarray(v).tolist() for name, v in columns.items()})
+            correct, labelled = _count_correct(columns)
+            n_correct, n_labelled = n_correct + correct, n_labelled + labelled
+    return n_correct, n_labelled
 
 
 def _parts(data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
@@ -120,14 +120,16 @@ def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
 
     named = read_named(data, step)
     inversion = clf._judged(named.X)
-    chances = probabilities(inversion.scores, clf.sharpness_)
+    proba = probabilities(inversion.scores, clf.sharpness_)
     columns = _columns(clf, named, verdicts(inversion, clf.sharpness_))
-    n_right, n_labelled = _right(columns)
-    shown = _rounded(columns)
-    whole = {
+    n_correct, n_labelled = _count_correct(columns)
+    rounded = _rounded(columns)
+    result = {
         "classes": clf.classes_.tolist(),
-        "accuracy": n_right / n_labelled if n_labelled else None,
-        "cases": [dict(zip(shown, row, strict=True)) for row in zip(*shown.values(), strict=True)],
-        "probabilities": np.round(chances, 5).tolist(),
+        "accuracy": n_correct / n_labelled if n_labelled else None,
+        "cases": [
+            dict(zip(rounded, row, strict=True)) for row in zip(*rounded.values(), strict=True)
+        ],
+        "probabilities": np.round(proba, 5).tolist(),
     }
-    write(json.dumps(whole), out)
+    write(json.dumps(result), out)

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from egem.apps.web.server import Address
 
-_NEEDED = {
+_REQUIRED = {
     "fastapi": "fastapi",
     "uvicorn": "uvicorn",
     "python_multipart": "python-multipart",
@@ -22,35 +22,35 @@ _NEEDED = {
 def serve(
     model: Annotated[
         Path | None,
-        typer.Argument(metavar="[MODEL]", help="A model to begin with; default none."),
+        typer.Argument(metavar="[MODEL]", help="Initial model; default none."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; others than this machine need the token.")
+        str, typer.Option(help="Address to listen on; other machines need the token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects a free one.")] = 8765,
     token: Annotated[
         str | None,
         typer.Option(
             envvar="EGEM_TOKEN",
-            help="Secret to be asked for; default a random one where other machines can connect.",
+            help="Access token; default a random one if other machines can connect.",
         ),
     ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder to keep workspaces in; default the user's data folder."),
+        typer.Option(help="Folder for the workspaces; default the user's data folder."),
     ] = None,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the address.")
+        bool, typer.Option("--no-browser", help="Print the address only.")
     ] = False,
 ) -> None:
-    """Open a page to teach by drawing, recognise while drawing, and fit to data.
+    """Open a page on which to train classes by drawing, classify drawings, and fit to data.
 
-    Each browser has its own model, which is kept. Ctrl-C ends the server.
+    The model of each browser is stored on disk. Ctrl-C stops the server.
     """
-    lacking = [name for module, name in _NEEDED.items() if not importlib.util.find_spec(module)]
-    if lacking:
+    missing = [name for module, name in _REQUIRED.items() if not importlib.util.find_spec(module)]
+    if missing:
         raise ImportError(
-            f"egem serve needs {', '.join(lacking)}, not installed here; run: "
+            f"egem serve needs {', '.join(missing)}, not installed here; run: "
             "pip install 'egem[web]'."
         )
     from platformdirs import user_data_path
@@ -58,7 +58,7 @@ def serve(
     from egem.apps.web.server import serve
 
     def ready(address: "Address") -> None:
-        print(f"the page is at {address.url}  (Ctrl-C ends it)", flush=True)
+        print(f"serving at {address.url}  (Ctrl-C stops it)", flush=True)
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(address.url,), daemon=True).start()
 

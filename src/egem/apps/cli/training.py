@@ -1,4 +1,4 @@
-"""Commands that make a model."""
+"""``egem fit``."""
 
 import time
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from egem.apps.cli.facts import describe
 from egem.apps.cli.files import check_writable, read, take
+from egem.apps.cli.info import describe
 from egem.apps.cli.options import Cluster, Data, Jobs, Json, Quiet, Seed, Step
 from egem.apps.cli.terminal import interactive, print_json
 
@@ -16,16 +16,20 @@ def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
     k: Annotated[
-        int | None, typer.Option("--k", min=1, help="Take only k random cases a class.")
+        int | None, typer.Option("--k", min=1, help="Train on k random cases per class only.")
     ] = None,
     metric: Annotated[
         str, typer.Option(help="auto, or one alone: whitened, features, the paper's mse.")
     ] = "auto",
     augment: Annotated[
-        str, typer.Option(help="auto, none, series, pen or image: how cases are bent.")
+        str, typer.Option(help="Augmentation: auto, none, series, pen or image.")
     ] = "auto",
-    cells: Annotated[int | None, typer.Option(min=1, help="LSTM cells of an expert.")] = None,
-    updates: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
+    cells: Annotated[
+        int | None, typer.Option(min=1, help="LSTM cells of each expert; default by the data.")
+    ] = None,
+    updates: Annotated[
+        int | None, typer.Option(min=1, help="Training updates; default by the data.")
+    ] = None,
     step: Step = None,
     seed: Seed = 0,
     jobs: Jobs = None,
@@ -33,21 +37,21 @@ def fit(
     checkpoint: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that keeps experts as they finish; a fit that was interrupted, begun "
-            "again, carries on from it."
+            help="Folder in which finished experts are stored, so that an interrupted fit can be "
+            "resumed."
         ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train one expert for each class of labelled sequences, and write the model."""
+    """Train one expert for each class of labelled sequences and write the model."""
     from egem.classifier import EGEMClassifier
     from egem.data.splits import few_shot_split
     from egem.runtime.cluster import working_on
 
     X, y = read(data, step)
     if y is None:
-        raise ValueError(f"{data}: there are no labels to learn; add a column or array of them.")
+        raise ValueError(f"{data}: there are no labels to train on; add a column or array of them.")
     n_held_out = 0
     if k is not None:
         train, test = few_shot_split(y, k=k, seed=seed)
@@ -71,10 +75,10 @@ def fit(
     clf.time_step_ = step
     clf.save(out)
     if as_json:
-        took = {"seconds": seconds, "phases": clf.fit_seconds_}
-        print_json({"model": str(out), **took, "n_cases": len(y)} | describe(clf))
+        times = {"seconds": seconds, "timings": clf.fit_seconds_}
+        print_json({"model": str(out), **times, "n_cases": len(y)} | describe(clf))
     elif not quiet:
         print(
-            f"{len(clf.classes_)} experts learned {len(y)} cases in {seconds:.1f} s: {out}"
-            + (f"\n{n_held_out} other cases were held out (seed {seed})" if n_held_out else "")
+            f"{len(clf.classes_)} experts trained on {len(y)} cases in {seconds:.1f} s: {out}"
+            + (f"\n{n_held_out} other cases are held out (seed {seed})" if n_held_out else "")
         )
