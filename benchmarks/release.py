@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MUST_HOLD = ("egem/py.typed", "egem/cli/__init__.py", "egem/web/static/index.html")
+MUST_HOLD = ("egem/py.typed", "egem/apps/cli/__init__.py", "egem/apps/web/static/index.html")
 USE = """
 import numpy as np, egem
 from egem import EGEMClassifier, native

@@ -57,9 +57,9 @@ def serve(
 
     from egem.apps.web.server import serve
 
-    def ready(address: "Address") -> None:
+    def on_ready(address: "Address") -> None:
         print(f"serving at {address.url}  (Ctrl-C stops it)", flush=True)
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(address.url,), daemon=True).start()
 
-    serve(model, host, port, token, data_dir or user_data_path("egem") / "serve", ready)
+    serve(model, host, port, token, data_dir or user_data_path("egem") / "serve", on_ready)

@@ -1,4 +1,4 @@
-// The view that opens an expert: its code space, what it was taught, heat, confusions.
+// The view into a class's expert: code space, training cases, loss along the last drawing, confusions.
 
 import { $, el } from "./dom.js";
 import { api } from "./api.js";
@@ -6,39 +6,39 @@ import { casesOf, pictures } from "./classes.js";
 import { CodePad, boxOf } from "./codepad.js";
 import { showConfusions } from "./confusion.js";
 import { showHeat } from "./heat.js";
-import { kept } from "./keep.js";
-import { newest } from "./newest.js";
-import { attempt } from "./notice.js";
+import { load } from "./storage.js";
+import { latest } from "./latest.js";
+import { attempt } from "./notices.js";
 import { picture } from "./picture.js";
-import { listen, state } from "./store.js";
+import { listen, state } from "./state.js";
 
 /** Set the view up. */
 export function setUp({ starts }) {
-  const select = $("#inside-class");
-  let shown = null; // what of the model is shown: version, label and last drawing
-  let box = null; // one scale for all that the expert imagines
+  const select = $("#inspect-class");
+  let shown = null; // version of the model and time of the last drawing that are shown
+  let box = null; // common scale of the expert's pictures
 
-  const imagine = newest(async (label, at) => {
+  const imagine = latest(async (label, at) => {
     const { imagined } = await api.imagine(label, [at]);
     if (label !== select.value) return;
     $("#imagined").replaceChildren(
       picture(imagined[0], {
         box,
-        title: `what ${label} imagines here`,
+        title: `decoded by ${label}`,
         wide: imagined[0].channels ? 1.6 : 1,
       }),
     );
-    $("#imagined-words").textContent =
-      `What ${label} imagines at ${at.map((value) => value.toFixed(2)).join(", ")}.`;
+    $("#imagined-text").textContent =
+      `Decoded at ${at.map((value) => value.toFixed(2)).join(", ")}.`;
   });
   const pad = new CodePad($("#codes"), (at) => attempt(() => imagine(select.value, at)));
-  const open = newest(openExpert);
+  const open = latest(openClass);
 
-  async function openExpert(label) {
+  async function openClass(label) {
     box = null;
     const [codes, cases] = await Promise.all([api.codes(label), casesOf(label, state.version)]);
     pad.show(codes);
-    $("#taught").replaceChildren(...pictures(cases, `${label}, case`).map((one) => el("li", {}, one)));
+    $("#cases").replaceChildren(...pictures(cases, `${label}, case`).map((one) => el("li", {}, one)));
     const { imagined } = await api.imagine(label, pad.places());
     box = boxOf(imagined);
     pad.draw(imagined, box);
@@ -46,21 +46,21 @@ export function setUp({ starts }) {
   }
 
   async function showLast() {
-    const last = kept("last");
+    const last = load("last");
     const host = $("#heat");
     if (!last || state.kind !== "strokes") {
       host.replaceChildren(
         el(
           "p",
           { class: "soft" },
-          "Draw something under Recognise; here you see where it departs from what the winner imagined.",
+          "Draw something under Recognise to see here where it deviates from its reconstruction.",
         ),
       );
       return;
     }
-    const verdict = await api.recognise(last);
-    const near = await Promise.all(
-      verdict.near.map(async ({ label, case: i }) => {
+    const verdict = await api.classify(last);
+    const neighbours = await Promise.all(
+      verdict.neighbours.map(async ({ label, case: i }) => {
         const stroke = (await casesOf(label, state.version))[i];
         return { label, stroke };
       }),
@@ -68,18 +68,18 @@ export function setUp({ starts }) {
     showHeat(
       host,
       verdict,
-      near.filter(({ stroke }) => stroke),
+      neighbours.filter(({ stroke }) => stroke),
     );
   }
 
-  async function renew() {
-    if ($("#inside").hidden || !state) return;
+  async function update() {
+    if ($("#inspect").hidden || !state) return;
     const labels = state.classes.map(({ label }) => label);
     const empty = labels.length === 0;
-    $("#inside-all").hidden = empty;
-    $("#inside-empty").hidden = !empty;
-    if (empty) return $("#inside-empty").replaceChildren(...starts());
-    const now = JSON.stringify([state.version, kept("last")?.t]);
+    $("#inspect-all").hidden = empty;
+    $("#inspect-empty").hidden = !empty;
+    if (empty) return $("#inspect-empty").replaceChildren(...starts());
+    const now = JSON.stringify([state.version, load("last")?.t]);
     if (now === shown) return;
     shown = now;
     const chosen = labels.includes(select.value) ? select.value : labels[0];
@@ -97,6 +97,6 @@ export function setUp({ starts }) {
   }
 
   select.addEventListener("change", () => attempt(() => open(select.value)));
-  addEventListener("egem:view", renew);
-  listen(renew);
+  addEventListener("egem:view", update);
+  listen(update);
 }

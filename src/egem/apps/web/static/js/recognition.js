@@ -1,84 +1,84 @@
-// The view in which experts compete while a stroke grows.
+// The view that classifies a stroke while it grows.
 
 import { $ } from "./dom.js";
 import { api } from "./api.js";
-import { keep, kept } from "./keep.js";
+import { load, save } from "./storage.js";
 import { Imaginations } from "./imaginations.js";
 import { Live } from "./live.js";
-import { attempt, complain, say } from "./notice.js";
+import { attempt, showError, announce } from "./notices.js";
 import { Pad, explainPen } from "./pad.js";
 import { Ranking } from "./ranking.js";
 import { isDrawing } from "./stroke.js";
-import { listen, refresh, state } from "./store.js";
-import { showVerdict, showWaiting, verdictWords } from "./verdict.js";
+import { listen, refresh, state } from "./state.js";
+import { showVerdict, showWaiting, verdictText } from "./verdict.js";
 
-/** Set the view up; `offer(strokes)` takes drawings to the teaching view, `starts` fills an empty view. */
-export function setUp({ offer, starts, recognised }) {
+/** Set the view up; `offer(strokes)` passes drawings to training, `starts` fills an empty view. */
+export function setUp({ offer, starts, onVerdict }) {
   const view = $("#recognise");
   const verdict = $("#verdict");
   const ranking = new Ranking($("#ranking"));
   const imaginations = new Imaginations();
-  let turn = 0; // counts drawings, so that no answer is shown with another's ink
+  let turn = 0; // counts drawings, so that no answer is shown with another drawing
 
   const ready = () => state?.kind === "strokes" && state.classes.length > 0;
-  const live = new Live(answered, complain, linked);
+  const live = new Live(onAnswer, showError, onConnection);
   const pad = new Pad($("#recognise-pad"), {
-    label: "Draw what is to be recognised",
-    begun,
-    grown,
-    complete,
-    erased,
+    label: "Draw something to recognise",
+    onStart,
+    onGrow,
+    onFinish,
+    onErase,
   });
   pad.paint = (...canvas) => imaginations.paint(...canvas);
   explainPen(view);
 
-  function begun() {
+  function onStart() {
     turn++;
-    live.forget();
+    live.cancel();
     imaginations.fade();
     if (ready()) showWaiting(verdict, state.classes);
   }
 
-  function grown(stroke) {
+  function onGrow(stroke) {
     if (ready() && isDrawing(stroke)) live.ask(stroke.toJSON(), false, { turn });
   }
 
-  function complete(stroke) {
-    keep("last", stroke.toJSON());
+  function onFinish(stroke) {
+    save("last", stroke.toJSON());
     if (ready()) live.ask(stroke.toJSON(), true, { turn, fresh: true });
   }
 
-  function answered(answer, about) {
+  function onAnswer(answer, about) {
     if (about.turn !== turn) return;
     const { done } = answer;
-    imaginations.take(answer.ranking, done);
+    imaginations.update(answer.ranking, done);
     pad.redraw();
     ranking.show(answer.ranking);
     showVerdict(verdict, answer, done, () => offer([pad.stroke.toJSON()]));
     if (!done) return;
-    say(verdictWords(answer));
-    if (about.fresh) recognised(answer);
+    announce(verdictText(answer));
+    if (about.fresh) onVerdict(answer);
   }
 
-  function linked(there) {
+  function onConnection(connected) {
     const banner = $("#connection");
-    clearTimeout(linked.timer);
-    if (there) {
+    clearTimeout(onConnection.timer);
+    if (connected) {
       if (!banner.hidden) attempt(refresh);
       banner.hidden = true;
     } else
-      linked.timer = setTimeout(() => {
+      onConnection.timer = setTimeout(() => {
         banner.hidden = false;
-        banner.textContent = "The server does not answer. The page connects again by itself when it is back.";
+        banner.textContent = "The server does not answer. The page reconnects as soon as it is available.";
       }, 800);
   }
 
-  function erased() {
+  function onErase() {
     turn++;
-    live.forget();
+    live.cancel();
     imaginations.clear();
     ranking.clear();
-    keep("last", null);
+    save("last", null);
     if (ready()) showWaiting(verdict, state.classes);
   }
   $("#recognise-clear").addEventListener("click", () => pad.erase());
@@ -96,8 +96,8 @@ export function setUp({ offer, starts, recognised }) {
     if (!ready()) return imaginations.clear();
     showWaiting(verdict, now.classes);
     ranking.clear();
-    const last = kept("last");
+    const last = load("last");
     if (last && !pad.stroke.length) pad.show(last);
-    if (pad.settled) live.ask(pad.stroke.toJSON(), true, { turn });
+    if (pad.finished) live.ask(pad.stroke.toJSON(), true, { turn });
   });
 }

@@ -1,4 +1,4 @@
-"""Where work is done: a few threads for answers, and fewer for what takes seconds."""
+"""Threads for the server's computations, and the progress of long ones."""
 
 import asyncio
 import os
@@ -13,18 +13,18 @@ from egem.runtime.progress import Listener, overheard
 
 Result = TypeVar("Result")
 
-TRAINING = 0.8  # share of a change that is the training of experts
+TRAINING_SHARE = 0.8  # of the time of a change
 
 
 class Closing(BaseException):
-    """The server ends; what takes seconds is given up."""
+    """The server stops; long computations are abandoned."""
 
 
 class Workers:
-    """The server's threads: JAX is slow in threads that are new, so these stay.
+    """The server's threads, kept because JAX is slow in new ones.
 
-    Quick work never waits for slow work, only for a core. Products of matrices take one core each,
-    or they would wait for each other.
+    Quick tasks never wait for slow ones, only for a core. Matrix products use one core each, since
+    several threads at once would slow each other down.
     """
 
     def __init__(self) -> None:
@@ -34,29 +34,29 @@ class Workers:
         self._quick = ThreadPoolExecutor(min(cores, 4), "egem-quick")
         self._slow = ThreadPoolExecutor(max(1, min(cores // 2, 4)), "egem-slow")
 
-    async def quick(self, work: Callable[..., Result], *args) -> Result:
-        """Do what takes milliseconds."""
-        return await asyncio.get_running_loop().run_in_executor(self._quick, work, *args)
+    async def quick(self, task: Callable[..., Result], *args) -> Result:
+        """Run a task of milliseconds."""
+        return await asyncio.get_running_loop().run_in_executor(self._quick, task, *args)
 
     async def slow(
-        self, work: Callable[..., Result], *args, heard: Listener | None = None
+        self, task: Callable[..., Result], *args, on_progress: Listener | None = None
     ) -> Result:
-        """Do what takes seconds, and let ``heard`` hear of progress."""
+        """Run a task of seconds, reporting its progress."""
 
         def listen(title: str, share: float) -> None:
             if self._closing.is_set():
                 raise Closing
-            if heard:
-                heard(title, share)
+            if on_progress:
+                on_progress(title, share)
 
         def run() -> Result:
             with overheard(listen):
-                return work(*args)
+                return task(*args)
 
         return await asyncio.get_running_loop().run_in_executor(self._slow, run)
 
     def close(self) -> None:
-        """Give up what takes seconds, and begin nothing more."""
+        """Abandon slow tasks and start no more."""
         self._closing.set()
         self._products.__exit__(None, None, None)
         self._quick.shutdown(wait=False, cancel_futures=True)
@@ -64,23 +64,23 @@ class Workers:
 
 
 class Clock:
-    """How far some work is, and how long it will still take."""
+    """Progress of a change, and an estimate of the time left."""
 
     def __init__(self) -> None:
         self.progress = 0.0
         self._started: float | None = None
 
-    def heard(self, title: str, share: float) -> None:
-        """Hear of a part's progress from :func:`egem.runtime.progress.overheard`."""
+    def update(self, title: str, share: float) -> None:
+        """Receive progress from :func:`egem.runtime.progress.overheard`."""
         if self._started is None:
             self._started = time.monotonic()
         if title.startswith("training"):
-            self.progress = max(self.progress, min(share, 1.0) * TRAINING)
+            self.progress = max(self.progress, min(share, 1.0) * TRAINING_SHARE)
 
     @property
     def seconds_left(self) -> float | None:
-        """What is left if it goes on like this; None as long as that says little."""
+        """Time left by linear extrapolation; None at the beginning."""
         if self._started is None or self.progress < 0.05:
             return None
-        taken = time.monotonic() - self._started
-        return round(taken * (1.0 - self.progress) / self.progress, 1)
+        elapsed = time.monotonic() - self._started
+        return round(elapsed * (1.0 - self.progress) / self.progress, 1)

@@ -1,22 +1,22 @@
-// The lesson under way: examples drawn so far and the name they are to have. Kept until taught.
+// Examples of the class to be trained, and its name. Stored in the browser until training is done.
 
 import { $, el } from "./dom.js";
-import { keep, kept } from "./keep.js";
+import { load, save } from "./storage.js";
 import { picture } from "./picture.js";
-import { count } from "./words.js";
+import { count } from "./text.js";
 
-const ENOUGH = 4; // examples that make a good expert
+const RECOMMENDED = 4; // examples per class
 
-/** Examples and a name. `changed()` is called after every change. */
-export class Lesson {
+/** Examples and a name; calls `changed()` after every change. */
+export class Examples {
   strokes = [];
-  sent = null; // {label, strokes} while the server teaches them
+  sent = null; // {label, strokes} while the server trains
 
   constructor(changed) {
     this.changed = changed;
-    this.name = $("#lesson-name");
-    this.slots = $("#lesson-slots");
-    const draft = kept("draft");
+    this.name = $("#class-name");
+    this.slots = $("#examples-slots");
+    const draft = load("draft");
     if (draft) {
       this.strokes = draft.strokes;
       this.name.value = draft.label;
@@ -36,13 +36,13 @@ export class Lesson {
     this.#store();
   }
 
-  /** Take an example away. */
-  drop(i) {
+  /** Remove an example. */
+  remove(i) {
     this.strokes.splice(i, 1);
     this.#store();
   }
 
-  /** Hand the lesson over, until it is `learned` or has `failed`. */
+  /** Return the examples for training, until it is `trained` or has `failed`. */
   send() {
     this.sent = { label: this.label, strokes: this.strokes };
     this.strokes = [];
@@ -51,23 +51,23 @@ export class Lesson {
     return this.sent;
   }
 
-  /** What was sent is a class now. */
-  learned() {
+  /** Training has succeeded. */
+  trained() {
     this.sent = null;
     this.#store();
   }
 
-  /** What was sent is not: it is there to be sent again. */
+  /** Training has failed: restore the examples. */
   failed() {
     this.strokes = [...this.sent.strokes, ...this.strokes];
     this.name.value ||= this.sent.label;
-    this.learned();
+    this.trained();
   }
 
   #store() {
     const { strokes, sent } = this;
     const label = this.name.value;
-    keep("draft", strokes.length || label || sent ? { label, strokes, sent } : null);
+    save("draft", strokes.length || label || sent ? { label, strokes, sent } : null);
     this.#show();
     this.changed(this);
   }
@@ -82,27 +82,27 @@ export class Lesson {
           "button",
           {
             type: "button",
-            class: "drop-one",
+            class: "remove-one",
             "aria-label": `Remove example ${i + 1}`,
-            onclick: () => this.drop(i),
+            onclick: () => this.remove(i),
           },
           "×",
         ),
       ),
     );
-    const open = Math.max(ENOUGH - filled.length, 0);
+    const open = Math.max(RECOMMENDED - filled.length, 0);
     for (let i = 0; i < open; i++) filled.push(el("li", { class: "open", "aria-hidden": "true" }));
     this.slots.replaceChildren(...filled);
     this.slots.setAttribute("aria-label", count(this.strokes.length, "example drawn", "examples drawn"));
   }
 }
 
-/** What to do next, in plain words. */
+/** What to do next. */
 export function hint({ strokes, label }, labels) {
   const n = strokes.length;
-  if (labels.includes(label) && n) return `${count(n, "example")} more for ${label}, which is known already.`;
+  if (labels.includes(label) && n) return `${count(n, "example")} to add to ${label}.`;
   if (n === 0)
-    return "The surface takes one drawing after the other; rest the pen for a second between them.";
-  if (n < ENOUGH) return `${count(n, "example")}. ${ENOUGH - n} more would be good, each a little different.`;
-  return label ? "That is enough. More make it surer." : "That is enough. Now a name.";
+    return "Draw one example after the other, with a pause of a second between them.";
+  if (n < RECOMMENDED) return `${count(n, "example")}. Draw ${RECOMMENDED - n} more, each a little different.`;
+  return label ? "That is enough; more examples make it more accurate." : "That is enough. Now enter a name.";
 }
