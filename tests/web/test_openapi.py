@@ -45,7 +45,7 @@ def asked(tmp_path_factory):
     beginning = Snapshot(clf.fit(np.stack(cases), np.repeat(NAMES, 4)))
     folder, limits = tmp_path_factory.mktemp("asked"), Limits(rate=1e6, burst=10**6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "N_UPDATES", QUICK["n_updates"])
+        patch.setattr(training, "N_UPDATES", QUICK["training"].n_updates)
         with serving(folder, initial=beginning, limits=limits) as address:
             yield address
 

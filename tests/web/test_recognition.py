@@ -144,7 +144,7 @@ def test_one_drawing_cannot_reject_unknowns():
     case, drawing = normalised(
         *drawing_of(path[0]).model_dump(include={"x", "y", "lifts"}).values()
     )
-    clf = new_classifier().set_params(n_updates=100).fit(case[None], ["zigzag"])
+    clf = new_classifier().set_params(training__n_updates=100).fit(case[None], ["zigzag"])
     found = classify(
         Snapshot(clf, {"zigzag": (drawing,)}), drawing_of(symbols("spiral", 1)[0]), True
     )

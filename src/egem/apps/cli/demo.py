@@ -63,7 +63,9 @@ def _run(
     from egem.classifier import EGEMClassifier
     from egem.data.datasets import load_dataset
     from egem.data.splits import few_shot_split
-    from egem.viz import plots, style
+    from egem.viz.heatmap import loss_heatmap
+    from egem.viz.reconstruction_plot import reconstruction_rows
+    from egem.viz.style import save
 
     start = time.perf_counter()
     X, y = load_dataset(DATASET)
@@ -79,20 +81,17 @@ def _run(
     report(f"{len(clf.classes_)} experts trained on {k} digits each in {fit_end - fit_start:.1f} s")
     inversion = clf.invert(X[test])
     classify_end = time.perf_counter()
-    predicted = clf.classes_[inversion.scores.argmin(axis=1)]
-    accuracy = float(np.mean(predicted == y[test]))
+    accuracy = float(np.mean(inversion.labels() == y[test]))
     report(f"{len(test):,} test digits classified in {classify_end - fit_end:.1f} s")
 
     model = folder / "model.safetensors"
     clf.save(model)
     figures = {
-        "reconstructions.png": plots.reconstruction_rows(
-            clf, X[train], y[train], X[test], y[test], inversion=inversion
-        ),
-        "losses.png": plots.loss_heatmap(inversion.losses, y[test], clf.classes_),
+        "reconstructions.png": reconstruction_rows(clf, X[train], y[train], X[test], y[test]),
+        "losses.png": loss_heatmap(inversion.losses, y[test], clf.classes_),
     }
     for name, figure in figures.items():
-        style.save(figure, folder / name)
+        save(figure, folder / name)
     return DemoReport(
         DATASET,
         k,

@@ -14,8 +14,8 @@ def read(data: str, step: float | None = None):
 def read_named(data: str, step: float | None = None):
     """Read the same with the names of cases and channels."""
     from egem.data.datasets import load_dataset
-    from egem.data.long_format import Named
     from egem.data.readers import read_named
+    from egem.data.sequences import Named
     from egem.data.tables import ENDINGS
 
     path = Path(data)
@@ -30,7 +30,9 @@ def read_named(data: str, step: float | None = None):
 def open_model(model: Path, jobs: int | None, quiet: bool):
     """Load a model; progress is shown on a terminal only."""
     from egem.classifier import EGEMClassifier
+    from egem.runtime.compile_cache import enable_compile_cache
 
+    enable_compile_cache()
     return EGEMClassifier.load(model).set_params(n_jobs=jobs, verbose=interactive(quiet))
 
 

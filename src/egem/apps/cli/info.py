@@ -31,30 +31,39 @@ def info(
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-        print(f"{name.replace('_', ' '):<{width}}  {shown}")
+        print(f"{name.replace('_', ' '):<{width}}  {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {entry}" for key, entry in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def describe(clf: Any) -> dict[str, Any]:
     """Describe a fitted classifier in plain JSON values."""
-    from egem.ensemble.codes import count_parameters
-
-    trained = clf.ensemble_.trained
-    preparation = clf.preparation_
-    return {
+    model = clf.model_
+    preparation = model.preparation
+    facts = {
         "classes": clf.classes_.tolist(),
-        "cases_per_class": [len(t.codes) for t in trained],
         "n_channels": preparation.n_channels,
         "n_timepoints": int(preparation.n_timepoints),
         "n_steps": int(preparation.steps_used),
-        "n_cells": int(trained[0].expert.w_rec.shape[-2]),
-        "parameters_per_expert": count_parameters(trained[0]),
-        "code_size": int(trained[0].codes.shape[1]),
-        "augmentation": clf.kind_,
+        "views": {name: round(float(w), 4) for name, w in clf.view_weights_.items()},
+        "augmentation": clf.augmentation_,
+        "time_step": clf.time_step_,
+        "inverse_temperature": round(float(clf.inverse_temperature_), 4),
+    }
+    if not model.experts:  # no recurrent view
+        return facts
+    expert = model.experts[0]
+    return facts | {
+        "cases_per_class": [len(each.codes) for each in model.experts],
+        "n_cells": getattr(model.decoder, "n_cells", None),
+        "parameters_per_expert": expert.n_parameters,
+        "code_size": expert.code_size,
         "metric": clf.metric_.name,
         "shrinkage": round(float(clf.metric_.shrinkage), 4),
-        "time_step": clf.time_step_,
-        "inverse_temperature": round(float(clf.sharpness_), 4),
         "mean_training_loss": round(float(clf.train_loss_.mean()), 5),
     }
 
@@ -65,7 +74,7 @@ def installation() -> dict[str, Any]:
 
     from egem.data.datasets import available_datasets
     from egem.runtime import native
-    from egem.runtime.compile_cache import keep_compiled
+    from egem.runtime.compile_cache import enable_compile_cache
 
     return {
         "egem": __version__,
@@ -73,6 +82,6 @@ def installation() -> dict[str, Any]:
         "jax": jax.__version__,
         "devices": [str(device) for device in jax.devices()],
         "decoder": f"native, {native.KERNEL.name}" if native.KERNEL else "JAX's scan",
-        "compile_cache": str(keep_compiled() or "none"),
+        "compile_cache": str(enable_compile_cache() or "none"),
         "data_sets": available_datasets(),
     }

@@ -12,8 +12,8 @@ from egem.apps.cli.options import Cluster, Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import note
 
 if TYPE_CHECKING:
-    from egem.data.long_format import Named
-    from egem.judging import Verdicts
+    from egem.data.sequences import Named
+    from egem.ensemble.inversion import Decisions
 
 PARQUET = ".parquet"
 
@@ -36,13 +36,13 @@ def predict(
     With labelled data, the labels are listed as well and the accuracy is printed. From .parquet to
     .parquet the cases are processed in parts, so the files may be larger than memory.
     """
-    from egem.runtime.cluster import working_on
+    from egem.runtime.executors import dask_cluster
 
     clf = open_model(model, jobs, quiet or as_json)
     step = step or clf.time_step_
     if out is not None:
         check_writable(out)
-    with working_on(cluster):
+    with dask_cluster(cluster):
         if as_json:
             _as_json(clf, data, step, out)
             return
@@ -60,15 +60,15 @@ def predict(
         note(f"accuracy {n_correct / n_labelled:.4f} on {n_labelled:,} labelled cases")
 
 
-def _columns(clf, cases: "Named", verdicts: "Verdicts", first: int = 0) -> dict[str, Any]:
+def _columns(clf, cases: "Named", decisions: "Decisions", first: int = 0) -> dict[str, Any]:
     """Return the output columns; ``first`` is the number of the first case without names."""
     import numpy as np
 
     columns = {
         "case": cases.cases or list(range(first, first + len(cases.X))),
-        "predicted": clf.classes_[verdicts.winners],
-        "probability": verdicts.probabilities,
-        "loss": verdicts.losses,
+        "predicted": clf.classes_[decisions.winners],
+        "probability": decisions.probabilities,
+        "loss": decisions.losses,
     }
     return columns if cases.y is None else columns | {"label": np.asarray(cases.y)}
 
@@ -91,7 +91,7 @@ def _count_correct(columns: dict[str, Any]) -> tuple[int, int]:
 def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int]:
     import numpy as np
 
-    from egem.data.partitions import parquet_writer
+    from egem.data.tables import parquet_writer
 
     n_correct = n_labelled = 0
     with parquet_writer(out) as write_columns:
@@ -115,13 +115,21 @@ def _parts(data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
 def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
     import numpy as np
 
-    from egem.calibration.temperature import probabilities
-    from egem.judging import verdicts
+    from egem.data.validation import cases_of
+    from egem.ensemble.inversion import Decisions, invert
 
     named = read_named(data, step)
-    inversion = clf._judged(named.X)
-    proba = probabilities(inversion.scores, clf.sharpness_)
-    columns = _columns(clf, named, verdicts(inversion, clf.sharpness_))
+    model = clf.model_
+    inversion = invert(
+        model,
+        cases_of(clf, named.X, model.preparation),
+        model.need_of_probabilities,
+        clf.n_jobs,
+        clf.verbose,
+        decided=True,
+        codes=False,
+    )
+    columns = _columns(clf, named, Decisions.of(inversion))
     n_correct, n_labelled = _count_correct(columns)
     rounded = _rounded(columns)
     result = {
@@ -130,6 +138,6 @@ def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
         "cases": [
             dict(zip(rounded, row, strict=True)) for row in zip(*rounded.values(), strict=True)
         ],
-        "probabilities": np.round(proba, 5).tolist(),
+        "probabilities": np.round(inversion.probabilities(), 5).tolist(),
     }
     write(json.dumps(result), out)

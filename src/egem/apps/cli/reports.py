@@ -84,6 +84,7 @@ def evaluate(
     Cases whose label is not a class of the model count as unknown.
     """
     from egem.evaluate import evaluate as evaluate_model
+    from egem.model import Runtime
     from egem.viz.evaluation_page import evaluation_page, facts
 
     clf = open_model(model, jobs, quiet or as_json)
@@ -94,7 +95,7 @@ def evaluate(
         )
     if out is not None:
         check_writable(out)
-    evaluation = evaluate_model(clf, X, y)
+    evaluation = evaluate_model(clf.model_, X, y, Runtime(clf.n_jobs, clf.verbose))
     if out is not None:
         write_whole(out, evaluation_page(evaluation, data))
     if as_json:

@@ -18,9 +18,16 @@ def fit(
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Train on k random cases per class only.")
     ] = None,
-    metric: Annotated[
-        str, typer.Option(help="auto, or one alone: whitened, features, the paper's mse.")
+    views: Annotated[
+        str,
+        typer.Option(
+            help="auto, or some of recurrent (EGEM alone), linear, features and columns, "
+            "separated by commas."
+        ),
     ] = "auto",
+    metric: Annotated[
+        str, typer.Option(help="Metric of the recurrent view: whitened, or the paper's mse.")
+    ] = "whitened",
     augment: Annotated[
         str, typer.Option(help="Augmentation: auto, none, series, pen or image.")
     ] = "auto",
@@ -46,8 +53,10 @@ def fit(
 ) -> None:
     """Train one expert for each class of labelled sequences and write the model."""
     from egem.classifier import EGEMClassifier
+    from egem.core.lstm import LSTMDecoder
     from egem.data.splits import few_shot_split
-    from egem.runtime.cluster import working_on
+    from egem.runtime.executors import dask_cluster
+    from egem.settings import Training
 
     X, y = read(data, step)
     if y is None:
@@ -60,16 +69,18 @@ def fit(
     check_writable(out)
     start = time.perf_counter()
     clf = EGEMClassifier(
-        metric=metric,  # pyright: ignore[reportArgumentType]
+        views=views if views == "auto" else tuple(name.strip() for name in views.split(",")),
+        metric=metric,
         augment=augment,  # pyright: ignore[reportArgumentType]
-        n_cells=cells,
-        n_updates=updates,
+        decoder=None if cells is None else LSTMDecoder(cells),
+        training=Training(
+            n_updates=updates, checkpoint=None if checkpoint is None else str(checkpoint)
+        ),
         n_jobs=jobs,
-        checkpoint=None if checkpoint is None else str(checkpoint),
         random_state=seed,
         verbose=interactive(quiet or as_json),
     )
-    with working_on(cluster):
+    with dask_cluster(cluster):
         clf.fit(X, y)
     seconds = time.perf_counter() - start
     clf.time_step_ = step

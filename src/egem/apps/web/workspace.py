@@ -108,15 +108,15 @@ class Workspace:
         """Return the state for the page."""
         snapshot = await self.snapshot()
         clf, failure = snapshot.classifier, self._failure
-        trained = () if clf is None else clf.ensemble_.trained
+        experts = () if clf is None else clf.model_.experts
         return State(
             version=self._history.version,
             kind=snapshot.kind,
             title=snapshot.title,
             channels=0 if clf is None else clf.preparation_.n_channels,
             classes=[
-                ClassSummary(label=label, n_cases=len(t.codes), loss=t.loss)
-                for label, t in zip(snapshot.labels, trained, strict=True)
+                ClassSummary(label=label, n_cases=len(expert.codes), loss=expert.loss)
+                for label, expert in zip(snapshot.labels, experts, strict=True)
             ],
             busy=_task(self._jobs[0]) if self._jobs else None,
             failure=failure and Problem(problem=failure.problem, remedy=failure.remedy),

@@ -63,13 +63,12 @@ def _tested(clf: EGEMClassifier, data: Data, train: np.ndarray, test: np.ndarray
     assert data.labels is not None
     truth, cases = data.labels[test], [data.cases[i] for i in test]
     inversion = clf.invert(cases)
-    best = inversion.scores.argmin(axis=1)
-    predicted = clf.classes_[best]
+    best, predicted = inversion.winners, inversion.labels()
     wrong = np.flatnonzero(predicted != truth)
     own = np.searchsorted(clf.classes_, truth)
 
     def imagined(i: int, e: int) -> np.ndarray:
-        return clf.ensemble_.imagine(e, inversion.codes[i, e][None])[0]
+        return clf.model_.imagine(e, inversion.codes[i, e][None])[0]
 
     mistakes = [
         Mistake(

@@ -19,6 +19,7 @@ from egem.apps.web.responses import (
     Series,
 )
 from egem.data.validation import Case
+from egem.incremental import held_out_exemplars
 
 MARGIN = 0.35  # of the range of the cases' codes, added at both ends
 WARP_RANGE = 2.0  # standard deviations of a warp that are displayed
@@ -77,7 +78,7 @@ def imagine(snapshot: Snapshot, label: str, at: list[list[float]]) -> Imagined:
     assert clf is not None
     points = np.clip(np.array(at), -MAX_COORDINATE, MAX_COORDINATE)
     e = snapshot.labels.index(label)
-    decoded = clf.ensemble_.imagine(e, plane.origin + points @ plane.axes)
+    decoded = clf.model_.imagine(e, plane.origin + points @ plane.axes)
     return Imagined(imagined=[displayed(snapshot, each) for each in decoded])
 
 
@@ -92,9 +93,9 @@ def confusions(snapshot: Snapshot) -> Confusions:
     matrix = np.zeros((n, n), int)
     np.add.at(matrix, (held.truth, predicted), 1)
     pairs = []
-    numbers = clf.held_out_cases()
+    numbers = held_out_exemplars(clf.model_)
     if numbers is not None:
-        first = np.searchsorted(clf.cases_.classes, np.arange(n))
+        first = np.searchsorted(clf.exemplars_.classes, np.arange(n))
         wrong = np.flatnonzero(predicted != held.truth)
         pairs = [
             Confusion(
@@ -135,13 +136,13 @@ def _plane(snapshot: Snapshot, label: str) -> Plane:
     """
     clf = check_class(snapshot, label)
     e = snapshot.labels.index(label)
-    trained = clf.ensemble_.trained[e]
-    codes = trained.codes[clf.cases_.rows[clf.cases_.classes == e]].astype(float)
+    expert, exemplars = clf.model_.experts[e], clf.exemplars_
+    codes = expert.codes[exemplars.rows[exemplars.classes == e]].astype(float)
     origin = codes.mean(axis=0)
-    decoded = clf.ensemble_.imagine(e, codes).reshape(len(codes), -1).astype(float)
+    decoded = clf.model_.imagine(e, codes).reshape(len(codes), -1).astype(float)
     scores, spreads, _ = np.linalg.svd(decoded - decoded.mean(axis=0), full_matrices=False)
     rank = int(np.sum(spreads > MIN_SPREAD * max(spreads[0], MIN_SPREAD)))
-    units = np.eye(codes.shape[1])[_entries(codes.shape[1], trained.n_bends)]
+    units = np.eye(codes.shape[1])[_entries(codes.shape[1], expert.n_warps)]
     axes = _orthonormal(np.vstack([scores[:, :rank].T @ (codes - origin), units]))
     points = (codes - origin) @ axes.T
     low, high = points.min(axis=0), points.max(axis=0)

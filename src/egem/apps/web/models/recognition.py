@@ -83,7 +83,11 @@ def classify(snapshot: Snapshot, stroke: Stroke, done: bool) -> Verdict:
 def _finished(clf: EGEMClassifier, path: PenPath) -> Verdict:
     case = path.case()
     explanation = clf.explain(
-        [case], N_RANKED, N_NEIGHBOURS, inversion=clf.glance([case]), paths=False
+        [case],
+        N_RANKED,
+        N_NEIGHBOURS,
+        inversion=clf.invert([case], low_latency=True),
+        paths=False,
     )
     ranking = [
         _ranked(
@@ -98,7 +102,7 @@ def _finished(clf: EGEMClassifier, path: PenPath) -> Verdict:
     ]
     x, y = np.round(path.to_page(case), 5).tolist()
     best = np.argmax(clf.classes_ == explanation.labels[0, 0])
-    first = np.searchsorted(clf.cases_.classes, best)
+    first = np.searchsorted(clf.exemplars_.classes, best)
     novelty, n_held_out = float(explanation.novelty[0]), len(clf.held_out_.truth)
     level = max(UNKNOWN_LEVEL, BELOW_RANK / (n_held_out + 1))
     return Verdict(
@@ -122,7 +126,7 @@ def _unfinished(snapshot: Snapshot, clf: EGEMClassifier, path: PenPath) -> Verdi
     for e in np.argsort(found.energies, kind="stable")[:N_RANKED].tolist():
         row, length = int(found.row[e]), float(found.lengths[e])
         code = found.inversion.codes[row, e]
-        imagined = clf.ensemble_.imagine(e, code[None])[0]
+        imagined = clf.model_.imagine(e, code[None])[0]
         ranking.append(
             _ranked(
                 clf.classes_[e],
@@ -171,7 +175,13 @@ def search_lengths(snapshot: Snapshot, clf: EGEMClassifier, path: PenPath) -> Le
     among = np.zeros((len(rows), len(usual)), bool)
     searched = rough[best, experts].argsort(kind="stable")[:MAX_SEARCHED]
     among[row[searched], searched] = True
-    inversion = clf.glance([cases[i] for i in rows], among, MAX_STEPS, spaces=False)
+    inversion = clf.invert(
+        [cases[i] for i in rows],
+        low_latency=True,
+        among=among,
+        max_steps=MAX_STEPS,
+        views=False,
+    )
     squares = inversion.scores[row, experts] * lengths[best] ** 2
     energies = beta * np.log(np.maximum(squares, MIN_SQUARE)) + penalty[best, experts]
     return LengthSearch(lengths[best], row, inversion, energies)
@@ -181,13 +191,13 @@ def _codebook_squares(
     clf: EGEMClassifier, cases: list[Case], lengths: Float[np.ndarray, " m"]
 ) -> Float[np.ndarray, "m n_classes"]:
     """Return the least mean square, on the page, between cases and each expert's codebook."""
-    books = clf.ensemble_.arena.books
-    n_experts, n_codes = books.prices.shape
+    codebook = clf.model_.bank.codebook
+    n_experts, n_codes = codebook.penalties.shape
     squares = np.zeros((len(cases), n_experts))
     batch = clf.preparation_.apply(cases)
     for i, (case, length) in enumerate(zip(cases, lengths, strict=True)):
         values = batch.values[i, : case.shape[1]].ravel()
-        decoded = books.values[:, : len(values)]
+        decoded = codebook.values[:, : len(values)]
         sums = np.einsum("bp,bp->b", decoded, decoded) - 2.0 * (decoded @ values) + values @ values
         nearest = sums.reshape(n_experts, n_codes).min(axis=1) / len(values)
         squares[i] = np.maximum(nearest, MIN_SQUARE) * length**2

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from egem.apps.web.errors import ApiError
 from egem.apps.web.models.strokes import FRAME, PenPath, are_drawings, fit_to_square
-from egem.calibration.temperature import choose_metric
+from egem.calibration.metric_choice import choose_metric
 from egem.classifier import EGEMClassifier
 from egem.data.validation import Case
 
@@ -86,7 +86,7 @@ class Snapshot:
         if self.classifier is None:
             return None
         same_grid = self.classifier.preparation_.n_timepoints == FRAME.n_timepoints
-        drawn = same_grid and are_drawings(self.classifier.cases_.cases)
+        drawn = same_grid and are_drawings(self.classifier.exemplars_.cases)
         return "strokes" if drawn else "series"
 
     @cached_property
@@ -98,10 +98,13 @@ class Snapshot:
     @cached_property
     def inverse_temperature(self) -> float:
         """Inverse temperature of the scores of the recurrent view alone, by cross-validation."""
-        clf = self.classifier
-        assert clf is not None
-        batch = clf.preparation_.apply(list(clf.cases_.cases))
-        return choose_metric(batch, clf.cases_.classes, clf.ensemble_.metric).sharpness
+        assert self.classifier is not None
+        model = self.classifier.model_
+        batch = model.preparation.apply(list(model.exemplars.cases))
+        settings = model.settings
+        return choose_metric(
+            batch, model.exemplars.classes, settings.metric, settings.shrinkage
+        ).inverse_temperature
 
     @cached_property
     def labels(self) -> list[str]:
@@ -123,7 +126,7 @@ class Snapshot:
     def cases(self, label: str) -> list[Case]:
         """Return the training cases of a class that the classifier stores."""
         assert self.classifier is not None
-        return self.classifier.cases_.of(self.labels.index(label))
+        return self.classifier.exemplars_.of_class(self.labels.index(label))
 
 
 def check_label(label: str) -> None:

@@ -17,6 +17,7 @@ from egem.apps.web.models.snapshot import (
 from egem.apps.web.models.strokes import FRAME, PenPath
 from egem.apps.web.requests import Stroke
 from egem.classifier import EGEMClassifier
+from egem.settings import Training
 
 N_UPDATES = 3000  # of an expert; the classifier's own choice for few cases
 MAX_CASES = 256  # of a class that is drawn
@@ -138,7 +139,11 @@ def remove(snapshot: Snapshot, label: str) -> Snapshot:
 def new_classifier() -> EGEMClassifier:
     """Return an unfitted classifier of drawings."""
     return EGEMClassifier(
-        scaling=FRAME, augment="pen", align="start", n_updates=N_UPDATES, random_state=0
+        scaling=FRAME,
+        augment="pen",
+        align="start",
+        training=Training(n_updates=N_UPDATES),
+        random_state=0,
     )
 
 

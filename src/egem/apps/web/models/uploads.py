@@ -25,7 +25,7 @@ MAX_VALUES = 4_000_000
 MAX_CHANNELS = 100
 MAX_PREVIEWS, PREVIEW_POINTS = 24, 200
 MAX_STEPS, MAX_TIMEPOINTS = 512, 100_000  # of an uploaded model
-MAX_CELLS, MAX_SEARCH_STEPS = 256, 100
+MAX_PARAMETERS, MAX_SEARCH_STEPS = 500_000, 100
 
 
 @contextmanager
@@ -110,21 +110,27 @@ def read_model(file: Path, name: str) -> Snapshot:
     Raises
     ------
     ApiError
-        If it is not a complete model of egem, or too large to be served.
+        If it is not a complete model of egem, has no recurrent experts, or is too large.
     """
     try:
         clf = EGEMClassifier.load(file)
     except ModelFileError as error:
         problem = str(error).replace(f"{file}: ", "").partition(";")[0]
         raise ApiError(422, sentence(problem), "Use a file that egem has saved.") from error
-    grid, search = clf.preparation_, clf.ensemble_.search
+    model, grid = clf.model_, clf.preparation_
+    if not model.experts:
+        raise ApiError(
+            422,
+            "The model has no recurrent experts, so the page cannot show what it decodes.",
+            "Fit it with 'recurrent' among its views.",
+        )
     sizes = {
         "classes": (len(clf.classes_), MAX_CLASSES),
         "steps": (grid.n_steps, MAX_STEPS),
         "time points": (grid.n_timepoints, MAX_TIMEPOINTS),
         "channels": (grid.n_channels, MAX_CHANNELS),
-        "cells": (max(t.expert.w_rec.shape[-2] for t in clf.ensemble_.trained), MAX_CELLS),
-        "search steps": (search.n_iterations, MAX_SEARCH_STEPS),
+        "parameters of an expert": (max(e.n_parameters for e in model.experts), MAX_PARAMETERS),
+        "search steps": (model.search.max_steps, MAX_SEARCH_STEPS),
     }
     for quantity, (n, limit) in sizes.items():
         if not 0 < n <= limit:
