@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/core  ## learn ten digits from four examples each; pictures in egem-demo/
+demo: $(VENV)/demo  ## learn ten digits from four examples each; pictures in egem-demo/
 	$(BIN)/egem demo --out egem-demo
 
-serve: $(VENV)/web  ## the page to teach by drawing, in your browser
+serve: $(VENV)/web  ## the page to train classes by drawing, in your browser
 	$(BIN)/egem serve
 
 test: $(VENV)/dev  ## the test suite, without the long checks
@@ -79,6 +79,10 @@ $(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
+$(VENV)/demo: $(VENV)/core
+	$(BIN)/python -m pip install --quiet -e '.[demo]'
+	@touch $@
+
 $(VENV)/web: $(VENV)/core
 	$(BIN)/python -m pip install --quiet -e '.[web]'
 	@touch $@
@@ -93,4 +97,4 @@ $(VENV)/bench: $(VENV)/dev
 
 $(VENV)/dev: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
-	@touch $@ $(VENV)/core $(VENV)/web
+	@touch $@ $(VENV)/core $(VENV)/demo $(VENV)/web

@@ -19,13 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 MUST_HOLD = ("egem/py.typed", "egem/apps/cli/__init__.py", "egem/apps/web/static/index.html")
 USE = """
 import numpy as np, egem
-from egem import EGEMClassifier, LSTMDecoder, Training
+from egem import EGEMClassifier, Training
 from egem.runtime import native
 assert "site-packages" in egem.__file__, egem.__file__
 X = np.sin(np.linspace(0, 6, 16) * np.random.default_rng(0).uniform(1, 3, (9, 1, 1)))
 y = np.repeat(["a", "b", "c"], 3)
-settings = {"decoder": LSTMDecoder(4), "training": Training(n_updates=20)}
-model = EGEMClassifier(**settings, random_state=0).fit(X, y)
+model = EGEMClassifier(training=Training(n_updates=20), random_state=0).fit(X, y)
 model.save("m"); egem.write_long("x.csv", X, y)
 assert (EGEMClassifier.load("m").losses(X) == model.losses(X)).all()
 print("egem", egem.__version__, "decodes with", native.KERNEL.name if native.KERNEL else "scan")

