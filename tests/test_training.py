@@ -1,4 +1,4 @@
-"""Training: right gradients, the published settings, and independence of the other classes."""
+"""Training: right gradients, and independence of the other classes."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from egem import EGEMClassifier, LSTMDecoder, TrainingDiverged
+from egem import LSTMDecoder, TrainingDiverged
 from egem.core.config import TrainingConfig
 from egem.core.training import loss as training_loss
 from egem.data.preparation import Batch
@@ -16,18 +16,11 @@ from egem.ensemble import training
 from egem.ensemble.codes import MAX_ONE_HOT, MIN_SPREAD, ONE_HOT_PRECISION, case_codes
 from egem.ensemble.recipe import Recipe
 from egem.ensemble.training import train
-from helpers import make_waves
 
 STEPS, CHANNELS = 12, 2
 DECODER = LSTMDecoder(4)
 QUICK = Recipe(DECODER, TrainingConfig(n_updates=30), "series")
 PLAIN = Recipe(DECODER, TrainingConfig(n_updates=300), "none", mixup=False)
-
-
-def published(n_updates, rate=0.01, noise=(0.0, 0.0)):
-    """The paper's training, on fewer cells."""
-    config = TrainingConfig(n_updates, 1, rate, False, None, *noise, clip_codes=True)
-    return Recipe(LSTMDecoder(4, "published"), config, "none", False, "one-hot")
 
 
 def with_config(recipe, **changes):
@@ -189,84 +182,6 @@ def test_codes_of_deformed_cases_end_in_coordinates_of_the_deformation(together)
         shown = {tuple(row) for row in expert.codebook.round(5).tolist()}
         assert {tuple(row) for row in expert.codes.round(5).tolist()} <= shown
         assert len(shown) > 2 * batch.n_cases
-
-
-def test_the_published_settings_have_the_papers_constants():
-    X, y = make_waves(2, seed=3)
-    clf = EGEMClassifier.paper("characters", noise=(0.1, 0.0002), random_state=0)
-    assert clf.decoder == LSTMDecoder(10, "published") and clf.training.n_updates == 40_000
-    settings = clf.set_params(training__n_updates=1, align="start").fit(X, y).model_.settings
-    assert settings.recipe == Recipe(
-        decoder=LSTMDecoder(10, "published"),
-        config=TrainingConfig(
-            n_updates=1,
-            batch_size=1,
-            learning_rate=0.01,
-            cosine=False,
-            clip=None,
-            code_noise=0.1,
-            value_noise=0.0002,
-            clip_codes=True,
-        ),
-        augmentation="none",
-        mixup=False,
-        codes="one-hot",
-        code_size=settings.recipe.code_size,
-    )
-
-
-def test_published_codes_are_one_hot_however_many():
-    (expert,) = train_on([make_batch(9, 0)], ["a"], published(0))
-    rows = expert.codes[np.argsort(expert.codes.argmax(axis=1))]
-    np.testing.assert_array_equal(rows, np.eye(9))
-    assert expert.n_warps == 0 and np.abs(expert.params.w_rec).max() <= 0.5
-
-
-def test_published_training_is_plain_adam():
-    """With a single case every step takes the same pair, so the steps can be retraced."""
-    batch, n_updates, rate = make_batch(1, 0), 20, 0.01
-
-    def trained(n):
-        return train_on([batch], ["a"], published(n, rate))[0]
-
-    start, end = trained(0), trained(n_updates)
-    flat, unflat = ravel_pytree(jax.tree.map(jnp.asarray, start.params))
-    gradient = jax.jit(
-        jax.grad(
-            lambda p: training_loss(
-                DECODER, unflat(p), jnp.asarray(start.codes), batch.values, batch.mask
-            )
-        )
-    )
-    p, m, v = np.asarray(flat, np.float64), np.zeros(len(flat)), np.zeros(len(flat))
-    for t in range(1, n_updates + 1):
-        g = np.asarray(gradient(jnp.asarray(p, jnp.float32)), np.float64)
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-        p -= rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    assert np.abs(p - flat).max() > 0.1
-    np.testing.assert_allclose(ravel_pytree(end.params)[0], p, atol=1e-4)
-
-
-def test_published_training_keeps_the_weights_of_the_lowest_loss():
-    """At this rate the loss jumps; the loss kept never gets worse with more updates."""
-    batches = [make_batch(3, seed) for seed in range(4)]
-
-    def losses(n_updates: int) -> list[float]:
-        recipe = published(n_updates, 0.3)
-        return [expert.loss for expert in train_on(batches, list("abcd"), recipe)]
-
-    kept = np.array([losses(n) for n in (100, 300, 700)])
-    assert (np.diff(kept, axis=0) <= 0).all()
-    assert (kept[-1] < kept[0]).any()
-
-
-@pytest.mark.parametrize("noise", [(0.2, 0.0), (0.0, 0.2)])
-def test_each_noise_changes_the_training(noise):
-    batch = make_batch(1, 0)
-    quiet, noisy = (
-        train_on([batch], ["a"], published(20, noise=sds))[0] for sds in ((0.0, 0.0), noise)
-    )
-    assert np.isfinite(noisy.loss) and abs(noisy.loss - quiet.loss) > 1e-6
 
 
 # With this rate a single step lands near the largest float32 whose square is finite.
