@@ -41,7 +41,6 @@ import numpy as np
 from egem.core import lstm as decoder
 from egem.runtime import native
 
-OUT = Path(__file__).parents[1] / "docs" / "benchmarks"
 SHAPES = {  # experts, codes each, code entries, cells, channels, steps
     "characters, published size": (20, 400, 4, 10, 3, 205),
     "16 letters and 4 experts": (4, 16, 17, 16, 3, 52),
@@ -115,14 +114,9 @@ def example(shape: tuple[int, ...]) -> tuple[jax.Array, ...]:
 
     bias = draw(4 * n_cells)
     bias[:, n_cells : 2 * n_cells] += 1
-    drawn = (
-        draw(n_codes, code_size),
-        draw(code_size, 4 * n_cells),
-        draw(n_cells, 4 * n_cells),
-        bias,
-        draw(n_cells, n_channels),
-    )
-    return tuple(map(jnp.asarray, drawn))
+    codes, w_code = draw(n_codes, code_size), draw(code_size, 4 * n_cells)
+    rec, out = draw(n_cells, 4 * n_cells), draw(n_cells, n_channels)
+    return tuple(map(jnp.asarray, (codes, w_code, rec, bias, out)))
 
 
 def programs(scan: Callable | None, n_steps: int, n_channels: int) -> dict[str, Callable]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import wraps
 from operator import attrgetter
-from typing import Any, Concatenate, Literal, ParamSpec, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
@@ -32,13 +32,12 @@ from egem.runtime.compile_cache import enable_compile_cache
 from egem.runtime.timings import Phases
 from egem.settings import Search, Training
 
-P = ParamSpec("P")
 Labels = Shaped[np.ndarray, " n_cases"]
 PerClass = Float[np.ndarray, "n_cases n_classes"]
 Sequences = Float32[np.ndarray, "n n_channels n_timepoints"]
 
 
-def _operation(function: Callable[Concatenate[Model, P], Model]) -> Callable[..., Any]:
+def _operation(function: Callable[..., Model]) -> Callable[..., Any]:
     """Make a method of a function of the model; it changes the estimator and returns it."""
     whole = inspect.signature(function)
     own = [p for name, p in whole.parameters.items() if name != "runtime"]
@@ -319,8 +318,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def _runtime(self) -> Runtime:
-        folder = self.training and self.training.checkpoint
-        return Runtime(self.n_jobs, self.verbose, folder and Folder(folder))
+        folder = self.training.checkpoint if self.training else None
+        return Runtime(self.n_jobs, self.verbose, Folder(folder) if folder else None)
 
     def _inverted(self, X: ArrayLike, need: Need, decided=True, codes=False) -> Inversion:
         model, cases = self._model, self._cases(X)

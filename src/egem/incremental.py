@@ -162,8 +162,9 @@ def merge(model: Model, other: Model, runtime: Runtime = HERE) -> Model:
     labels = other.classes.tolist()
     cases = [other.exemplars.of_class(e) for e in range(len(labels))]
     alike = model.decoder == other.decoder and mine[2:] == its[2:]
-    moved = [_rescaled(t, other.decoder, its, mine) for t in other.experts] if alike else [None]
-    anew = bool(model.experts) and (None in moved or not moved)
+    found = [_rescaled(t, other.decoder, its, mine) for t in other.experts if alike]
+    moved = [t for t in found if t is not None]
+    anew = bool(model.experts) and len(moved) < len(labels)
     if anew:
         moved = _train(model, cases, labels, runtime)
     classes, experts, exemplars = model.classes, list(model.experts), model.exemplars

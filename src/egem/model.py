@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
+from numpy.typing import ArrayLike
 
 from egem.calibration.alignment import fit_aligned
 from egem.calibration.fit import Calibrated, CalibrationData, calibrate, recalibrate
@@ -127,7 +128,7 @@ class Model(Ensemble):
 def fit_model(
     parameters: Mapping[str, Any],
     cases: list[Case],
-    y: Shaped[np.ndarray, " n_cases"],
+    y: ArrayLike,
     runtime: Runtime = HERE,
     phases: Phases | None = None,
 ) -> Model:
@@ -143,9 +144,9 @@ def fit_model(
     phases = phases or Phases("fit")
     p = parameters
     with phases("prepare"):
-        y = as_labels(y, len(cases))
+        labels = as_labels(y, len(cases))
         check_spread(cases, stacklevel=4)
-        classes, index = np.unique(y, return_inverse=True)
+        classes, index = np.unique(labels, return_inverse=True)
         augmentation = augmentation_of(p["augment"], cases)
         preparation = _preparation(p, cases, index, augmentation == "image")
         aligned = preparation.align(cases)

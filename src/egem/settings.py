@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from jaxtyping import Int
@@ -27,7 +27,7 @@ from egem.core.metric import METRICS
 from egem.data.augment import Kind, guess_kind
 from egem.data.preparation import Batch, Preparation
 from egem.data.validation import Case
-from egem.ensemble.recipe import Recipe
+from egem.ensemble.recipe import Codes, Recipe
 from egem.ensemble.views import COLUMNS, FEATURES, LINEAR, RECURRENT, Representation
 from egem.runtime.batching import evenly
 
@@ -286,7 +286,8 @@ def settle(
         value_noise=float(training.value_noise),
         clip_codes=codes == "one-hot",
     )
-    recipe = Recipe(decoder, config, augmentation, bool(training.mixup), codes, code_size)
+    mixup = bool(training.mixup)
+    recipe = Recipe(decoder, config, augmentation, mixup, cast(Codes, codes), code_size)
     views, shrinkage = views_of(p["views"], augmentation), p["shrinkage"]
     method, keep = search.method, int(p["keep_cases"])
     return Settings(views, p["metric"], shrinkage, recipe, method, search.config(), keep)

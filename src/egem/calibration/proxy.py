@@ -100,7 +100,7 @@ def _nearest(comparison: _Comparison, advance: Advance) -> Float[np.ndarray, "n 
         size = bucket(2 * cases.n_cases, MIN_PAIRS)
         rng = np.random.default_rng(comparison.first + j)
         pairs = make_pool(cases, settings.augmentation, size, settings.steps_used, rng)
-        losses[:, j] = nearest_losses(metric, bound, pairs.values.reshape(size, -1))
+        losses[:, j] = nearest_losses(metric, bound, np.reshape(pairs.values, (size, -1)))
     return losses
 
 

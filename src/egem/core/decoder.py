@@ -26,14 +26,14 @@ class Decoder(ABC):
         """Draw the parameters of one expert."""
 
     @abstractmethod
-    def decode(self, params: Any, z, n_steps: int):
+    def decode(self, params: Any, z, n_steps: int) -> AnyArray:
         """Decode one code, (k,) -> (t, c)."""
 
-    def decode_batch(self, params: Any, codes, n_steps: int):
+    def decode_batch(self, params: Any, codes, n_steps: int) -> Any:
         """Decode many codes, (n, k) -> (n, t, c)."""
         return jax.vmap(lambda z: self.decode(params, z, n_steps))(codes)
 
-    def linearise(self, params: Any, codes, n_steps: int):
+    def linearise(self, params: Any, codes, n_steps: int) -> Any:
         """Return sequences (n, t, c) and their derivatives along the code (n, k, t, c)."""
 
         def one(z):
@@ -42,7 +42,7 @@ class Decoder(ABC):
 
         return jax.vmap(one)(codes)
 
-    def normal_equations(self, params: Any, codes, targets, mask, basis):
+    def normal_equations(self, params: Any, codes, targets, mask, basis) -> Any:
         """Return the products that a Gauss-Newton step needs.
 
         Targets and mask are (n, t, c), the basis is (p, q). Rows are the residual ``y(z) - x`` and
@@ -77,6 +77,6 @@ class LinearDecoder(Decoder):
         shape = self.n_steps, n_channels
         return LinearParams(jnp.zeros((code_size, *shape)), jnp.zeros(shape))
 
-    def decode(self, params: LinearParams, z, n_steps: int):
+    def decode(self, params: LinearParams, z, n_steps: int) -> AnyArray:
         """Decode one code, (k,) -> (t, c)."""
         return params.mean + jnp.tensordot(z, params.directions, 1)

@@ -72,14 +72,14 @@ class LSTMDecoder(Decoder):
         return params._replace(
             w_code=3.0 * params.w_code,
             w_rec=2.0 * params.w_rec,
-            b_rec=params.b_rec.at[h : 2 * h].add(1.0),
+            b_rec=jnp.asarray(params.b_rec).at[h : 2 * h].add(1.0),
         )
 
-    def decode(self, params: LSTMParams, z, n_steps: int):
+    def decode(self, params: LSTMParams, z, n_steps: int) -> AnyArray:
         """Decode one code, (k,) -> (t, c)."""
         return self.decode_batch(params, z[None], n_steps)[0]
 
-    def decode_batch(self, params: LSTMParams, codes, n_steps: int):
+    def decode_batch(self, params: LSTMParams, codes, n_steps: int) -> AnyArray:
         """Decode many codes, (n, k) -> (n, t, c)."""
         first, rest = first_gates(params, codes)
         return scan(first, *rest, n_steps) + jnp.asarray(params.b_out)

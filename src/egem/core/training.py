@@ -32,9 +32,9 @@ class Task(NamedTuple):
 
     key: AnyArray  # (2,)
     codes: AnyArray  # (n, k - w), of the cases: one-hot, or the first values of learned ones
-    learned: AnyArray  # (), whether codes are trained with the weights
+    learned: Any  # (), whether codes are trained with the weights
     pairs: Pairs
-    n_pairs: AnyArray  # (), the pairs beyond are padding
+    n_pairs: Any  # (), the pairs beyond are padding
 
 
 class State(NamedTuple):
@@ -48,8 +48,8 @@ class State(NamedTuple):
 class Schedule(NamedTuple):
     """The learning rate of update i, ``peak (1 + cos(angle i)) / 2``."""
 
-    peak: AnyArray
-    angle: AnyArray
+    peak: Any
+    angle: Any
 
     @classmethod
     def of(cls, config: TrainingConfig) -> "Schedule":
@@ -93,8 +93,9 @@ def update(decoder: Decoder, state: State, task: Task, i, rate, config: Training
     gradient = jax.grad(batch_loss)((state.params, state.codes))
     gradient = gradient[0], jnp.where(task.learned, gradient[1], 0.0)
     steps, optimiser = _adam(config).update(gradient, state.optimiser)
-    moved = jax.tree.map(lambda w, s: w - rate * s, (state.params, state.codes), steps)
-    return State(*moved, optimiser)
+    trained = state.params, state.codes
+    params, codes = jax.tree.map(lambda w, s: w - rate * s, trained, steps)
+    return State(params, codes, optimiser)
 
 
 def pair_codes(codes, pairs: Pairs):

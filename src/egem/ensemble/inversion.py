@@ -243,9 +243,10 @@ def _invert_chunk(work: _Work, chunk: Chunk, advance: Advance, n_jobs: int | Non
 
 def _light(ensemble: Ensemble) -> Ensemble:
     """Leave behind what a worker does not need: exemplars, settings and held-out scores."""
-    own = {field.name: getattr(ensemble, field.name) for field in fields(Ensemble)}
+    own: dict[str, Any] = {field.name: getattr(ensemble, field.name) for field in fields(Ensemble)}
     held_out = HeldOut.none(len(ensemble.classes))
-    return Ensemble(**own | {"calibration": ensemble.calibration._replace(held_out=held_out)})
+    own["calibration"] = ensemble.calibration._replace(held_out=held_out)
+    return Ensemble(**own)
 
 
 class Decisions(NamedTuple):

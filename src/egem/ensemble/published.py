@@ -1,8 +1,9 @@
 """The paper's search: Adam-like iterations on codes that are kept on the simplex (section 2)."""
 
 import zlib
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ def published_adam(
     step along the gradient at that normalised code. At the end the code is decoded as it is, and
     that loss decides; the code returned is clipped and normalised.
     """
-    one = jax.vmap(
+    one: Callable[..., Any] = jax.vmap(
         lambda params, codes, targets: losses(decoder, params, codes, targets, metric),
         (0, 0, axes_of(targets)),
     )

@@ -176,7 +176,7 @@ class Inversion:
         if len(parts) == 1:
             return parts[0]
         views = [part.views for part in parts if part.views]
-        winners = [part._winners for part in parts]
+        winners = [part._winners for part in parts if part._winners is not None]
         return Inversion(
             parts[0].classes,
             np.concatenate([part.losses for part in parts]),
@@ -188,7 +188,7 @@ class Inversion:
             ViewLosses.joined(views) if views else None,
             summed([part.stats for part in parts]),
             parts[0].calibration,
-            _winners=None if winners[0] is None else np.concatenate(winners),
+            _winners=np.concatenate(winners) if winners else None,
         )
 
     @property

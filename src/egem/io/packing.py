@@ -119,7 +119,8 @@ def unpack(arrays: Arrays, header: dict[str, Any], decoder: Decoder | None) -> M
     )
     settings = Settings(
         tuple(its["views"]),
-        *(its[k] for k in ("metric", "shrinkage")),
+        its["metric"],
+        its["shrinkage"],
         recipe,
         its["method"],
         search,

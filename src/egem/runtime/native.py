@@ -209,7 +209,8 @@ class NativeLSTMDecoder(LSTMDecoder):
         if not supports(codes, *params):
             return super().decode_batch(params, codes, n_steps)
         first, rest = first_gates(params, codes)
-        return unroll(first, *rest, n_steps) + jnp.asarray(params.b_out)
+        y: Array = unroll(first, *rest, n_steps)
+        return y + params.b_out
 
     def linearise(self, params: LSTMParams, codes, n_steps: int):
         """Return sequences (n, t, c) and their derivatives along the code (n, k, t, c)."""
