@@ -25,7 +25,7 @@ from scipy.optimize import nnls
 
 from egem import EGEMClassifier, Training
 from egem.calibration.folds import MAX_PAIRS, MIN_HELD
-from egem.runtime.progress import overheard
+from egem.runtime.progress import progress_listener
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FIELDS = ("part", "workers", "classes", "cases", "updates", "fit", "train", "predict")
@@ -108,7 +108,7 @@ def run(part: str, workers: int, classes: int, cases: int, updates: int) -> dict
             return np.array([time.perf_counter(), used(), sum(workers)])
 
         start = spent()
-        with overheard(listen):
+        with progress_listener(listen):
             training = Training(n_updates=updates)
             clf = EGEMClassifier(training=training, random_state=0, n_jobs=n_jobs).fit(X, y)
         fitted = spent()

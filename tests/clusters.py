@@ -103,6 +103,7 @@ def _fit_on_ray(given, answer, kept, victim):
     import ray
     from joblib import parallel_config
     from ray.util.joblib import register_ray
+    from sklearn.base import clone
 
     from egem import EGEMClassifier
     from egem.errors import ClusterLost
@@ -121,7 +122,11 @@ def _fit_on_ray(given, answer, kept, victim):
 
     try:
         with parallel_config(backend="ray"), after_first_checkpoint(kept, kill):
-            clf = EGEMClassifier(**parameters, checkpoint=str(kept)).fit(X, y)
+            clf = (
+                clone(EGEMClassifier(**parameters))
+                .set_params(training__checkpoint=str(kept))
+                .fit(X, y)
+            )
             found["losses"] = clf.losses(X).tolist()
     except ClusterLost as error:
         found["error"] = type(error).__name__

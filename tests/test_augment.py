@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egem import load_dataset
-from egem.data.augment import GAIN, bent_copies, deform, guess_kind, make_pool, n_coordinates
+from egem.data.augment import (
+    GAIN,
+    deform,
+    deformed_copies,
+    guess_augmentation,
+    make_pairs,
+    n_coordinates,
+)
 from egem.data.preparation import Batch
 
 KINDS = ("none", "series", "pen", "image")
@@ -97,7 +104,7 @@ def test_a_deformed_value_is_observed_only_where_its_sources_were():
 @pytest.mark.parametrize("kind", KINDS)
 def test_pairs_begin_with_the_cases_and_mix_two(kind):
     batch = make_batch()
-    pairs = make_pool(batch, kind, 64, 10, np.random.default_rng(0))
+    pairs = make_pairs(batch, kind, 64, 10, np.random.default_rng(0))
     np.testing.assert_allclose(pairs.values[:4], batch.values, atol=1e-5)
     np.testing.assert_array_equal(pairs.mix[:4], 1)
     assert (pairs.warp[:4] == 0).all() and pairs.warp.shape == (64, n_coordinates(kind, 2))
@@ -113,14 +120,14 @@ def test_pairs_begin_with_the_cases_and_mix_two(kind):
 
 
 def test_mixup_can_be_left_out():
-    pairs = make_pool(make_batch(), "none", 64, 10, np.random.default_rng(0), blend=False)
+    pairs = make_pairs(make_batch(), "none", 64, 10, np.random.default_rng(0), blend=False)
     assert (pairs.mix == 1).all() and (pairs.first == pairs.second).all()
 
 
 def test_every_pair_has_an_observed_value():
     batch = make_batch(n=2)
     batch.mask[0, :5], batch.mask[1, 5:] = False, False  # nothing is seen in both
-    pairs = make_pool(batch, "series", 64, 10, np.random.default_rng(0))
+    pairs = make_pairs(batch, "series", 64, 10, np.random.default_rng(0))
     assert pairs.mask.any(axis=(1, 2)).all()
     assert (pairs.first == pairs.second)[pairs.mix < 1].all()  # mixed with itself only
 
@@ -128,14 +135,14 @@ def test_every_pair_has_an_observed_value():
 def test_the_augmentation_is_guessed_from_shape_and_smoothness():
     rng = np.random.default_rng(0)
     digits = load_dataset("digits")[0][:40].astype(float)
-    assert guess_kind(list(digits)) == "image"
+    assert guess_augmentation(list(digits)) == "image"
     shuffled = digits[:, rng.permutation(8)]
-    assert guess_kind(list(shuffled)) == "series"
-    assert guess_kind([rng.normal(size=(2, 30))]) == "pen"
-    assert guess_kind([rng.normal(size=(1, 30))]) == "series"
-    assert guess_kind([rng.normal(size=(12, 30)) for _ in range(5)]) == "series"
-    assert guess_kind([x[:, : 4 + i % 5] for i, x in enumerate(digits)]) == "series"
-    assert guess_kind([np.full((9, 9), np.nan), np.zeros((9, 9))]) == "series"
+    assert guess_augmentation(list(shuffled)) == "series"
+    assert guess_augmentation([rng.normal(size=(2, 30))]) == "pen"
+    assert guess_augmentation([rng.normal(size=(1, 30))]) == "series"
+    assert guess_augmentation([rng.normal(size=(12, 30)) for _ in range(5)]) == "series"
+    assert guess_augmentation([x[:, : 4 + i % 5] for i, x in enumerate(digits)]) == "series"
+    assert guess_augmentation([np.full((9, 9), np.nan), np.zeros((9, 9))]) == "series"
 
 
 @pytest.mark.parametrize(("kind", "n"), [("none", 0), ("series", 4), ("pen", 12), ("image", 6)])
@@ -150,7 +157,7 @@ def test_deformed_copies_have_the_units_and_length_of_their_case(kind, seed):
     cases = [rng.normal(size=(2, n)).cumsum(axis=1) for n in (9, 17)]
     cases[1][0, 4] = np.nan
     nothing, one = np.zeros(2), np.ones(2)
-    copies = bent_copies(cases, kind, 3, nothing, one, np.random.default_rng(seed))
+    copies = deformed_copies(cases, kind, 3, nothing, one, np.random.default_rng(seed))
     assert [x.shape for x in copies] == [(2, 9)] * 3 + [(2, 17)] * 3
     assert all(np.isfinite(x).any() for x in copies)
     assert any(np.isnan(x).any() for x in copies[3:])
@@ -158,6 +165,6 @@ def test_deformed_copies_have_the_units_and_length_of_their_case(kind, seed):
     # In other units the copies are the same: the standardised case is deformed.
     mean, scale = np.array([500.0, -3.0]), np.array([10.0, 0.1])
     moved = [x * scale[:, None] + mean[:, None] for x in cases]
-    again = bent_copies(moved, kind, 3, mean, scale, np.random.default_rng(seed))
+    again = deformed_copies(moved, kind, 3, mean, scale, np.random.default_rng(seed))
     for x, y in zip(copies, again, strict=True):
         np.testing.assert_allclose((y - mean[:, None]) / scale[:, None], x, atol=1e-3)

@@ -3,25 +3,35 @@
 import numpy as np
 import pytest
 
-from egem import EGEMClassifier
+from egem import EGEMClassifier, LSTMDecoder, Training
 from egem.io.checkpoint import Folder
 from helpers import make_waves
 
 LABELS = tuple(f"c{i:02d}" for i in range(9))
-SMALL = {"metric": "whitened", "align": "start", "augment": "none", "n_cells": 8}
-SMALL |= {"n_updates": 20, "random_state": 0}
+SMALL = {
+    "views": ("recurrent",),
+    "decoder": LSTMDecoder(8),
+    "align": "start",
+    "augment": "none",
+    "random_state": 0,
+}
+
+
+def small(n_updates=20, checkpoint=None, **changed):
+    training = Training(n_updates=n_updates, checkpoint=checkpoint)
+    return EGEMClassifier(**SMALL | changed, training=training)
 
 
 def test_a_repeated_fit_reuses_complete_checkpoints_only(tmp_path):
     X, y = make_waves(3, labels=LABELS)
-    expected = EGEMClassifier(**SMALL).fit(X, y).losses(X)
-    EGEMClassifier(**SMALL, checkpoint=str(tmp_path)).fit(X, y)
+    expected = small().fit(X, y).losses(X)
+    small(checkpoint=str(tmp_path)).fit(X, y)
     files = sorted(tmp_path.glob("*.safetensors"))
     assert len(files) == 3  # two batches of four experts and one of one
     files[0].unlink()
     files[1].write_bytes(files[1].read_bytes()[:-40])
     written = files[2].stat().st_mtime_ns
-    again = EGEMClassifier(**SMALL, checkpoint=str(tmp_path)).fit(X, y)
+    again = small(checkpoint=str(tmp_path)).fit(X, y)
     np.testing.assert_array_equal(again.losses(X), expected)
     assert sorted(tmp_path.glob("*.safetensors")) == files
     assert files[2].stat().st_mtime_ns == written
@@ -31,7 +41,7 @@ def test_other_cases_labels_or_parameters_find_no_checkpoint(tmp_path):
     X, y = make_waves(3, labels=LABELS[:4])
 
     def n_files(X, y, **changed):
-        EGEMClassifier(**SMALL | changed, checkpoint=str(tmp_path)).fit(X, y)
+        small(checkpoint=str(tmp_path), **changed).fit(X, y)
         return len(list(tmp_path.iterdir()))
 
     assert n_files(X, y) == 1
@@ -46,5 +56,5 @@ def test_a_checkpoint_that_is_not_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="checkpoint folder"):
         Folder(tmp_path / "file")
-    with pytest.raises(ValueError, match="checkpoint must be"):
-        EGEMClassifier(checkpoint=3).fit(np.zeros((2, 5)), [0, 1])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="checkpoint"):
+        small(checkpoint=3).fit(np.zeros((2, 5)), [0, 1])

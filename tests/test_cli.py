@@ -103,7 +103,7 @@ def test_info_tells_of_model_and_of_installation(files):
         (("fit", "digitz", "-o", "m.st"), 1, "digitz"),
         (("fit", "digits", "-o", "no/such/folder/m.st"), 1, "cannot be written"),
         (("fit", "digits", "-o", "m.st", "--views", "nice"), 1, "views must hold"),
-        (("fit", "digits", "-o", "m.st", "--metric", "nice"), 1, "'metric' parameter"),
+        (("fit", "digits", "-o", "m.st", "--metric", "nice"), 1, "metric must be one of"),
     ],
 )
 def test_trouble_has_an_exit_code_and_one_message(tmp_path, monkeypatch, arguments, code, words):

@@ -8,17 +8,24 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from joblib import parallel_config
+from sklearn.base import clone
 
 from clusters import after_first_checkpoint, checkpoints, dask_processes, fit_on_ray
-from egem import EGEMClassifier
+from egem import EGEMClassifier, LSTMDecoder, Training
 from egem.errors import ClusterLost, WorkerDied
 from egem.runtime.dispatch import dispatch, dispatch_to
 from egem.runtime.executors import active_executor, dask_cluster
 from helpers import make_waves
 
 LABELS = tuple(f"c{i:02d}" for i in range(24))
-SMALL = {"metric": "whitened", "align": "start", "augment": "none", "n_cells": 8}
-SMALL |= {"n_updates": 200, "random_state": 0}
+SMALL = {
+    "views": ("recurrent",),
+    "decoder": LSTMDecoder(8),
+    "training": Training(n_updates=200),
+    "align": "start",
+    "augment": "none",
+    "random_state": 0,
+}
 BACKENDS = [pytest.param("loky", marks=pytest.mark.slow)]
 BACKENDS += [pytest.param("dask", marks=pytest.mark.slow)]
 
@@ -149,7 +156,7 @@ def test_a_shared_value_reaches_every_task_and_exceptions_are_raised(backend, tm
 @pytest.mark.slow
 def test_losses_are_the_same_on_loky_though_a_worker_is_killed(nine, tmp_path):
     X, y, expected = nine
-    clf = EGEMClassifier(**SMALL, checkpoint=str(tmp_path))
+    clf = clone(EGEMClassifier(**SMALL)).set_params(training__checkpoint=str(tmp_path))
     killed = []
 
     def kill():
@@ -174,13 +181,15 @@ def test_losses_are_the_same_on_loky_though_a_worker_is_killed(nine, tmp_path):
 def test_losses_are_the_same_on_dask_though_a_worker_is_killed(many, tmp_path):
     pytest.importorskip("distributed")
     X, y, expected = many
-    longer = SMALL | {"n_updates": 2000}
+    longer = SMALL | {"training": Training(n_updates=2000)}
     with (
         dask_processes(tmp_path, n_workers=3) as (client, _),
         parallel_config(backend="dask", client=client),
     ):
         pids = client.run(os.getpid)
-        clf = EGEMClassifier(**longer, checkpoint=str(tmp_path / "kept"))
+        clf = clone(EGEMClassifier(**longer)).set_params(
+            training__checkpoint=str(tmp_path / "kept")
+        )
         with after_first_checkpoint(
             tmp_path / "kept", lambda: os.kill(min(pids.values()), signal.SIGKILL)
         ):
@@ -197,7 +206,7 @@ def test_losses_are_the_same_on_dask_though_a_worker_is_killed(many, tmp_path):
 def test_a_killed_dask_scheduler_is_reported_and_checkpoints_remain(many, tmp_path):
     pytest.importorskip("distributed")
     X, y, _ = many
-    longer = SMALL | {"n_updates": 4000}
+    longer = SMALL | {"training": Training(n_updates=4000)}
     folder = tmp_path / "kept"
     with (
         dask_processes(tmp_path, n_workers=3) as (client, scheduler),
@@ -205,10 +214,10 @@ def test_a_killed_dask_scheduler_is_reported_and_checkpoints_remain(many, tmp_pa
         after_first_checkpoint(folder, scheduler.kill),
         pytest.raises(ClusterLost, match="scheduler of the Dask cluster"),
     ):
-        EGEMClassifier(**longer, checkpoint=str(folder)).fit(X, y)
+        clone(EGEMClassifier(**longer)).set_params(training__checkpoint=str(folder)).fit(X, y)
     found = checkpoints(folder)
     assert 1 <= len(found) < 6
-    EGEMClassifier(**longer, checkpoint=str(folder)).fit(X, y)
+    clone(EGEMClassifier(**longer)).set_params(training__checkpoint=str(folder)).fit(X, y)
     assert found.items() <= checkpoints(folder).items()
 
 
@@ -242,6 +251,6 @@ def test_losses_are_the_same_on_ray_though_a_worker_is_killed(many, tmp_path):
 def test_a_killed_ray_head_is_reported_and_checkpoints_remain(many, tmp_path, victim):
     pytest.importorskip("ray")
     X, y, _ = many
-    found = fit_on_ray(X, y, SMALL | {"n_updates": 8000}, tmp_path, victim)
+    found = fit_on_ray(X, y, SMALL | {"training": Training(n_updates=8000)}, tmp_path, victim)
     assert found["error"] == "ClusterLost"
     assert 1 <= len(checkpoints(tmp_path / "kept")) < 6

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from egem.ensemble.features import KERNELS, N_THRESHOLDS, fit_convolutions, shares_above
+from egem.ensemble.features import KERNELS, N_THRESHOLDS, fit_convolutions, proportions_above
 from egem.runtime import native
 
 
@@ -27,7 +27,7 @@ def test_shares_are_those_of_a_plain_loop(fitted, monkeypatch, jax):
     bank = fitted.banks[0]
     if jax:
         monkeypatch.setattr(native, "KERNEL", None)
-    found = shares_above(values, lengths, bank)
+    found = proportions_above(values, lengths, bank)
     rng = np.random.default_rng(2)
     for _ in range(200):
         i, d, k, b = (int(rng.integers(n)) for n in found.shape)

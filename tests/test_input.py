@@ -107,7 +107,7 @@ def test_a_single_case_of_several_channels_is_not_read_as_many_of_one(wave_model
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (["low"] * 5, "X holds 6 cases but y holds 5 labels; give one a case"),
+        (["low"] * 5, "X holds 6 cases but y holds 5 labels; give one per case"),
         (["low"] * 3 + [1] * 3, "y mixes text and number labels; make them all text or all"),
         (np.array(["low"] * 3 + [1] * 3, object), "y mixes text and number labels"),
         (np.linspace(0, 1, 6), "continuous"),

@@ -69,7 +69,7 @@ def compare_products(shape, basis_size=12):
     scan, kernel, experts, codes, targets = example(*shape)
     mask = jax.random.bernoulli(jax.random.PRNGKey(1), 0.7, targets.shape)
     basis = jax.random.normal(jax.random.PRNGKey(2), (shape[4] * shape[5], basis_size))
-    assert native.serves_normal(codes[0], basis, *jax.tree.map(lambda a: a[0], experts))
+    assert native.supports_normal_products(codes[0], basis, *jax.tree.map(lambda a: a[0], experts))
     found = jax.vmap(kernel.normal_equations, (0, 0, 0, 0, None))(
         experts, codes, targets, mask, basis
     )
@@ -95,20 +95,22 @@ def test_products_are_those_of_the_rows(shape, basis_size):
 
 def outputs(shape):
     """Return all that the native code computes for a shape."""
-    experts, codes, probe = example(*shape)
-    n_steps, targets = shape[-1], probe.reshape(*codes.shape[:2], -1)
-    basis = jnp.ones((targets.shape[-1], 8))
+    _, kernel, experts, codes, probe = example(*shape)
+    n_steps, basis = shape[-1], jnp.ones((probe[0, 0].size, 8))
 
-    def total(experts, codes):
-        return jnp.sum(probe * jax.vmap(lambda e, z: decode(e, z, n_steps))(experts, codes))
+    def total(params, codes):
+        y = jax.vmap(lambda p, z: kernel.decode_batch(p, z, n_steps))(params, codes)
+        return jnp.sum(probe * y)
 
-    mapped = jax.vmap(normal_products, (0, 0, 0, 0, None))
+    def products(params, codes, targets):
+        return kernel.normal_equations(params, codes, targets, targets > 0, basis)
+
     return jax.tree.leaves(
         [
-            jax.vmap(lambda e, z: decode(e, z, n_steps))(experts, codes),
+            total(experts, codes),
             jax.grad(total, (0, 1))(experts, codes),
-            jax.vmap(lambda e, z: decode_with_jacobian(e, z, n_steps))(experts, codes),
-            mapped(experts, codes, targets, targets > 0, basis),
+            jax.vmap(lambda p, z: kernel.linearise(p, z, n_steps))(experts, codes),
+            jax.vmap(products)(experts, codes, probe),
         ]
     )
 
@@ -158,13 +160,13 @@ def test_scan_is_asked_for_by_name():
 
 
 def test_double_precision_is_left_to_the_scan(float64):
-    assert not native.serves(jnp.zeros((9, 3), jnp.float64))
+    assert not native.supports(jnp.zeros((9, 3), jnp.float64))
 
 
 @needs_kernel
 def test_few_codes_are_left_to_the_scan():
-    few, enough = (jnp.zeros((n, 3)) for n in (native.FEWEST_CODES - 1, native.FEWEST_CODES))
-    assert not native.serves(few) and native.serves(enough)
+    few, enough = (jnp.zeros((n, 3)) for n in (native.MIN_CODES - 1, native.MIN_CODES))
+    assert not native.supports(few) and native.supports(enough)
 
 
 @needs_kernel
@@ -178,10 +180,10 @@ def test_features_agree_with_jax(shape):
         row[:, end:] = 0
     cases = [row[:, :end].astype(float) for row, end in zip(values, lengths, strict=True)]
     bank = features.fit_convolutions(cases, "time", False, rng).banks[0]
-    found = features.shares_above(values, lengths, bank)
+    found = features.proportions_above(values, lengths, bank)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "KERNEL", None)
-        expected = features.shares_above(values, lengths, bank)
+        expected = features.proportions_above(values, lengths, bank)
     # A response that lies on its threshold but for rounding may count on either side.
     apart = np.abs(found - expected) * lengths[:, None, None, None]
     assert apart.max() < 1.5 and (apart > 0.5).mean() < 1e-3

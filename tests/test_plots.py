@@ -160,9 +160,9 @@ def test_an_explanation_page_marks_wrong_predictions_and_shows_them_first(digit_
 def test_an_evaluation_page_has_figures_of_known_cases_only(digit_model, digits, wave_model, waves):
     X, y = digits[2], digits[3].copy()
     y[:12] = 77
-    page = evaluation_page(evaluate(digit_model, X, y), "digits")
+    page = evaluation_page(evaluate(digit_model.model_, X, y), "digits")
     assert page.count("<img") == 2 and ">77<" not in page
-    unknown = evaluate(wave_model, waves[2], ["x"] * len(waves[2]))
+    unknown = evaluate(wave_model.model_, waves[2], ["x"] * len(waves[2]))
     page = evaluation_page(unknown, "waves")
     assert "unknown cases rejected" in page and "<img" not in page
 

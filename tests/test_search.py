@@ -32,7 +32,7 @@ from egem.ensemble.codebook import screen
 from egem.ensemble.result import ViewLosses, class_index, pooled
 from egem.ensemble.search import CLASS, LOWEST, Need, search_path
 from egem.ensemble.shared_start import Linearised, first_step, linearise
-from egem.runtime.batching import in_tiles
+from egem.runtime.batching import grouped_batches
 
 
 @pytest.fixture(scope="module", params=["mse", "whitened"])
@@ -219,7 +219,7 @@ def test_where_other_views_have_decided_no_expert_is_searched(searched):
 def test_tiles_hold_every_pair_with_others_of_its_expert(n, few_cases):
     of = np.sort(np.random.default_rng(n).integers(0, 3, n))
     pairs = np.random.default_rng(n).permutation(100)[:n]
-    tiles = in_tiles(pairs, of, few_cases)
+    tiles = grouped_batches(pairs, of, few_cases)
     assert set(np.concatenate([tile.ravel() for tile in tiles])) == set(pairs)
     expert = dict(zip(pairs, of, strict=True))
     for tile in tiles:

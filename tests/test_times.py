@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from egem import EGEMClassifier, on_grid, read_data, time_step
+from egem import EGEMClassifier, Training, on_grid, read_data, time_step
 from helpers import QUICK
 
 NAN = float("nan")
@@ -397,5 +397,5 @@ def test_irregularly_sampled_events_are_classified(tmp_path):
     events(10, seed=1).to_parquet(tmp_path / "new.parquet", index=False)
     X, y = read_data(tmp_path / "train.csv", step=0.5, start=0)
     X_new, y_new = read_data(tmp_path / "new.parquet", step=0.5, start=0)
-    clf = EGEMClassifier(**QUICK | {"n_updates": 300}, align="start").fit(X, y)
+    clf = EGEMClassifier(**QUICK | {"training": Training(n_updates=300)}, align="start").fit(X, y)
     assert clf.score(X_new, y_new) > 0.85

@@ -16,20 +16,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from egem import incremental, settings
 from egem.core.decoder import Decoder
-from egem.data.augment import Kind
+from egem.data.augment import Augmentation
 from egem.data.preparation import Preparation
 from egem.data.validation import Case, as_cases, cases_of, check_share
 from egem.ensemble.completion import Completion, complete
 from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, invert_now, winners
 from egem.ensemble.result import Inversion, class_index
-from egem.ensemble.search import ALL, CLASS, EVERY, LOSSES, LOWEST, Need
+from egem.ensemble.search import ALL, CLASS, LOSSES, LOWEST, NOVELTY, Need
 from egem.ensemble.views import Representation
 from egem.explain import Explanation, explain
 from egem.io import model_file
 from egem.io.checkpoint import Folder
 from egem.model import Model, Runtime, fit_model
 from egem.runtime.compile_cache import enable_compile_cache
-from egem.runtime.timings import Phases
+from egem.runtime.timings import Timings
 from egem.settings import Search, Training
 
 Labels = Shaped[np.ndarray, " n_cases"]
@@ -125,7 +125,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         metric: str = "whitened",
         shrinkage: float | None = None,
         decoder: Decoder | None = None,
-        augment: Literal["auto"] | Kind = "auto",
+        augment: Literal["auto"] | Augmentation = "auto",
         codes: Literal["auto", "one-hot", "learned"] | int = "auto",
         training: Training | None = None,
         search: Search | None = None,
@@ -165,7 +165,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         Raises TrainingDiverged where an expert reaches no finite loss.
         """
         enable_compile_cache()
-        parameters, phases = self.get_params(deep=False), Phases("fit")
+        parameters, phases = self.get_params(deep=False), Timings("fit")
         settings.check_parameters(parameters)
         model = fit_model(parameters, as_cases(X), y, self._runtime, phases)
         cases_of(self, X)  # which learns its width, now that nothing can fail
@@ -179,8 +179,9 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         whose :meth:`novelty` is at most that. None rejects nothing.
         """
         if reject is None:
-            return self.classes_[np.concatenate(self._in_chunks(X, CLASS, winners))]
+            return self._model.classes[np.concatenate(self._in_chunks(X, CLASS, winners))]
         check_share("reject", reject)
+        check_is_fitted(self)
         if unknown is None:
             unknown = "unknown" if self.classes_.dtype.kind in "UO" else -1
         if unknown in self.classes_.tolist():
@@ -201,11 +202,11 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         full with under ``1 / alpha - 1`` held-out cases, and may be empty.
         """
         check_share("alpha", alpha)
-        return self._inverted(X, EVERY).prediction_set(alpha)
+        return self._inverted(X, ALL).prediction_set(alpha)
 
     def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
         """Return the p-value of each case being of a known class; 1 where none is held out."""
-        return self._inverted(X, LOWEST).novelty()
+        return self._inverted(X, NOVELTY).novelty()
 
     def losses(self, X: ArrayLike) -> PerClass:
         """Return the experts' losses in the recurrent view, per observed value, without prior."""
@@ -266,7 +267,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         the ``paths`` of the searches.
         """
         model, cases = self._model, self._cases(X)
-        inversion = inversion or self._inverted(X, EVERY, codes=True)
+        inversion = inversion or self._inverted(X, ALL, codes=True)
         return explain(model, cases, inversion, n_experts, n_near, paths)
 
     def sample(self, label: Any, n: int = 1, random_state: int | None = None) -> Sequences:
@@ -331,7 +332,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     def _by_expert(self, X: ArrayLike, label: Any) -> tuple[list[Case], Inversion, int | None]:
         e = None if label is None else class_index(self._model.classes, label)
-        return self._cases(X), self._inverted(X, EVERY, codes=True), e
+        return self._cases(X), self._inverted(X, ALL, codes=True), e
 
     def _cases(self, X: ArrayLike) -> list[Case]:
         enable_compile_cache()

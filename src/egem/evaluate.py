@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from egem.core.classify import log_probabilities
 from egem.data.validation import as_cases, as_labels
 from egem.ensemble.inversion import invert
-from egem.ensemble.search import EVERY
+from egem.ensemble.search import ALL
 from egem.model import HERE, Model, Runtime
 
 ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -91,7 +91,7 @@ def evaluate(model: Model, X: ArrayLike, y: ArrayLike, runtime: Runtime = HERE) 
     inversion = invert(
         model,
         as_cases(X),
-        EVERY,
+        ALL,
         n_jobs=runtime.n_jobs,
         verbose=runtime.verbose,
         decided=True,

@@ -21,7 +21,7 @@ from egem.data.validation import Case, as_cases, as_labels, check_channels, chec
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.inversion import check_visible, invert
 from egem.ensemble.result import Calibration, HeldOut, class_index
-from egem.ensemble.search import EVERY
+from egem.ensemble.search import ALL
 from egem.model import HERE, Model, Runtime, reassembled, train_experts
 
 INVERSE_TEMPERATURES = tuple(np.geomspace(0.1, 1000.0, 161))
@@ -199,7 +199,7 @@ def calibrate(model: Model, X: ArrayLike, y: ArrayLike, runtime: Runtime = HERE)
             f"y holds {y[foreign][0].item()!r}, which is not a class of this model; leave those "
             "cases out, or add the class first."
         )
-    found = invert(model, cases, EVERY, runtime.n_jobs, runtime.verbose, decided=True, codes=False)
+    found = invert(model, cases, ALL, runtime.n_jobs, runtime.verbose, decided=True, codes=False)
     truth = np.searchsorted(model.classes, y)
     held_out = HeldOut(found.log_scores, found.nonconformity, truth)
     beta = model.inverse_temperature

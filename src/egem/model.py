@@ -22,7 +22,7 @@ from egem.ensemble.search import Need
 from egem.ensemble.training import CheckpointStore, train
 from egem.ensemble.views import RECURRENT, View
 from egem.runtime.progress import Progress
-from egem.runtime.timings import Phases
+from egem.runtime.timings import Timings
 from egem.settings import Settings, augmentation_of, seed_of, settle
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def fit_model(
     cases: list[Case],
     y: ArrayLike,
     runtime: Runtime = HERE,
-    phases: Phases | None = None,
+    phases: Timings | None = None,
 ) -> Model:
     """Fit a model to training cases.
 
@@ -141,7 +141,7 @@ def fit_model(
     TrainingDiverged
         Where a class's expert reaches no finite loss.
     """
-    phases = phases or Phases("fit")
+    phases = phases or Timings("fit")
     p = parameters
     with phases("prepare"):
         labels = as_labels(y, len(cases))

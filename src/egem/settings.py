@@ -24,7 +24,7 @@ from egem.core.config import SearchConfig, TrainingConfig
 from egem.core.decoder import Decoder
 from egem.core.lstm import LSTMDecoder
 from egem.core.metric import METRICS
-from egem.data.augment import Kind, guess_kind
+from egem.data.augment import Augmentation, guess_augmentation
 from egem.data.preparation import Batch, Preparation
 from egem.data.validation import Case
 from egem.ensemble.recipe import Codes, Recipe
@@ -263,7 +263,7 @@ def published(dataset: str, noise: tuple[float, float], n_cells: int | None, n_u
 
 
 def settle(
-    p: Mapping[str, Any], augmentation: Kind, batch: Batch, classes: Int[np.ndarray, " n"]
+    p: Mapping[str, Any], augmentation: Augmentation, batch: Batch, classes: Int[np.ndarray, " n"]
 ) -> Settings:
     """Fill in what the arguments ``p`` leave open, from the training cases."""
     training, search = p["training"] or Training(), p["search"] or Search()
@@ -293,7 +293,7 @@ def settle(
     return Settings(views, p["metric"], shrinkage, recipe, method, search.config(), keep)
 
 
-def views_of(views: Any, augmentation: Kind) -> tuple:
+def views_of(views: Any, augmentation: Augmentation) -> tuple:
     """Return the views that are asked for, in one order: results do not depend on the user's.
 
     Raises
@@ -317,9 +317,9 @@ def views_of(views: Any, augmentation: Kind) -> tuple:
     return tuple(sorted(views, key=lambda v: order[v] if isinstance(v, str) else len(order)))
 
 
-def augmentation_of(augment: str, cases: list[Case]) -> Kind:
+def augmentation_of(augment: str, cases: list[Case]) -> Augmentation:
     """Return how cases are deformed."""
-    return guess_kind(cases) if augment == "auto" else augment  # type: ignore[return-value]
+    return guess_augmentation(cases) if augment == "auto" else augment  # type: ignore[return-value]
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:

@@ -22,8 +22,8 @@ from egem.calibration.scatter import COPIES_FREEDOM, Copies
 from egem.calibration.temperature import best_temperature, fold_correction
 from egem.calibration.weights import losses_in_view, proxy_losses, weigh_views
 from egem.core.metric import Metric
-from egem.data.augment import Kind, bent_copies
-from egem.data.preparation import Batch, Preparation, Whole, canonical_order
+from egem.data.augment import Augmentation, deformed_copies
+from egem.data.preparation import Batch, Coverage, Preparation, canonical_order
 from egem.data.validation import Case
 from egem.ensemble.linear import LocalExperts, fit_classes
 from egem.ensemble.linear_losses import LinearMetric, averaged
@@ -37,7 +37,7 @@ from egem.ensemble.views import (
     represent,
 )
 from egem.runtime.batching import evenly
-from egem.runtime.parallel import plain_products
+from egem.runtime.parallel import single_threaded_blas
 
 COPIES, MAX_COPIES = 256, 8  # deformed copies of all training cases together, of one of them
 MAX_CASES_TO_COPY = 20.0  # times the degrees of freedom that copies count as
@@ -52,7 +52,7 @@ class CalibrationData(NamedTuple):
     cases: list[Case]  # in the user's units
     batch: Batch  # the same on the recurrent experts' grid
     classes: Int[np.ndarray, " n"]  # their classes, from 0, none without a case
-    augmentation: Kind  # how cases are deformed
+    augmentation: Augmentation  # how cases are deformed
     preparation: Preparation  # scaling and grid
     seed: int  # seed of the features and of the deformed copies
     n_jobs: int | None  # threads
@@ -63,7 +63,7 @@ class CalibrationData(NamedTuple):
         cases: list[Case],
         batch: Batch,
         classes: Int[np.ndarray, " n"],
-        augmentation: Kind,
+        augmentation: Augmentation,
         preparation: Preparation,
         seed: int,
         n_jobs: int | None,
@@ -121,7 +121,7 @@ class Calibrated(NamedTuple):
         if proxy is None or not proxy.views.recurrent_weight or data.n_classes < 2:
             return self.held_out
         some = evenly(len(proxy.cases), max(MAX_PAIRS // data.n_classes, MIN_CASES))
-        with plain_products():
+        with single_threaded_blas():
             own = invert(data.batch[proxy.cases[some]]).log_scores
         estimated = np.asarray(proxy.log_losses)
         of_others = np.arange(data.n_classes) != proxy.truth[some, None]
@@ -169,7 +169,7 @@ def calibrate(
     weighted = weigh_views(
         represented, found, data.batch, data.classes, recurrent, copies, data.n_jobs
     )
-    coverage = Whole.of(data.batch.mask)
+    coverage = Coverage.of(data.batch.mask)
     fitted = Views(weighted.views, weighted.recurrent_weight, coverage)
     return _calibrated(
         chosen, fitted, data, list(represented.values()), weighted.log_losses, weighted.proxy
@@ -248,7 +248,7 @@ def _copies(data: CalibrationData, rng: np.random.Generator) -> _CopiedCases:
         return _CopiedCases(np.zeros(0, int), [], None)
     n_copies = int(np.clip(COPIES // n, 1, MAX_COPIES))
     grid = data.preparation
-    copies = bent_copies(data.cases, data.augmentation, n_copies, grid.mean, grid.scale, rng)
+    copies = deformed_copies(data.cases, data.augmentation, n_copies, grid.mean, grid.scale, rng)
     return _CopiedCases(np.repeat(np.arange(n), n_copies), copies, grid.apply(copies))
 
 

@@ -15,12 +15,12 @@ from jaxtyping import Bool, Float, Int
 from egem.calibration.folds import selection
 from egem.calibration.scatter import class_scatter
 from egem.core.metric import Metric, inner, squared, whitened
-from egem.data.augment import Kind, make_pool
+from egem.data.augment import Augmentation, make_pairs
 from egem.data.preparation import Batch
 from egem.ensemble.cases import BoundCases
 from egem.runtime.batching import bucket
 from egem.runtime.dispatch import dispatch
-from egem.runtime.parallel import plain_products
+from egem.runtime.parallel import single_threaded_blas
 from egem.runtime.progress import Advance
 
 LOWER_HALF = np.linspace(0.01, 0.5, 50)  # quantiles: experts of large losses do not matter
@@ -33,7 +33,7 @@ CLASSES_AT_ONCE = 32  # of a task
 class ProxySettings(NamedTuple):
     """What experts are trained on, and their metric."""
 
-    augmentation: Kind  # deformation, see :mod:`egem.data.augment`
+    augmentation: Augmentation  # deformation, see :mod:`egem.data.augment`
     steps_used: int  # steps of the grid that carry data
     shrinkage: float  # of the residual metric
 
@@ -79,7 +79,7 @@ def nearest_pairs(
             )
             for j in starts
         ]
-    with plain_products():
+    with single_threaded_blas():
         found = dispatch(_nearest, comparisons, n_jobs, lambda _: None, lambda *_: None, _names)
     parts = [
         np.concatenate(found[i : i + per_fold], axis=1) for i in range(0, len(found), per_fold)
@@ -99,7 +99,7 @@ def _nearest(comparison: _Comparison, advance: Advance) -> Float[np.ndarray, "n 
     for j, cases in enumerate(comparison.batches):
         size = bucket(2 * cases.n_cases, MIN_PAIRS)
         rng = np.random.default_rng(comparison.first + j)
-        pairs = make_pool(cases, settings.augmentation, size, settings.steps_used, rng)
+        pairs = make_pairs(cases, settings.augmentation, size, settings.steps_used, rng)
         losses[:, j] = nearest_losses(metric, bound, np.reshape(pairs.values, (size, -1)))
     return losses
 

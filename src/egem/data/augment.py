@@ -24,14 +24,14 @@ from egem.core.training import Pairs
 from egem.data.preparation import Batch
 from egem.data.validation import Case
 
-Kind = Literal["none", "series", "pen", "image"]
+Augmentation = Literal["none", "series", "pen", "image"]
 
 WARP = 0.05  # sd of a time warp, as a share of the length
 GAIN = 0.08  # sd of a gain or of an entry of a channel map
 PICTURE = np.array([0.10, 0.15, 0.15, 0.10, 0.05, 0.05])  # sd: zoom, shears, zoom; shifts
 
 
-def guess_kind(cases: list[Case]) -> Kind:
+def guess_augmentation(cases: list[Case]) -> Augmentation:
     """Choose the augmentation by the shape and the smoothness of the cases.
 
     Images have 8 or more channels and steps, one length, and channels that correlate with their
@@ -52,13 +52,16 @@ def guess_kind(cases: list[Case]) -> Kind:
     return "pen" if n_channels in (2, 3) else "series"
 
 
-def n_coordinates(kind: Kind, n_channels: int) -> int:
+def n_coordinates(augmentation: Augmentation, n_channels: int) -> int:
     """Return the number of coordinates of a deformation."""
-    return {"none": 0, "series": 4, "pen": 3 + n_channels**2, "image": 6}[kind]
+    return {"none": 0, "series": 4, "pen": 3 + n_channels**2, "image": 6}[augmentation]
 
 
 def deform(
-    batch: Batch, by: Float[np.ndarray, "n_cases n_coordinates"], kind: Kind, steps_used: int
+    batch: Batch,
+    by: Float[np.ndarray, "n_cases n_coordinates"],
+    augmentation: Augmentation,
+    steps_used: int,
 ) -> Batch:
     """Deform each case by its own coordinates; all zeros are the identity.
 
@@ -68,7 +71,7 @@ def deform(
         Cases on the experts' grid.
     by : array (n_cases, n_coordinates)
         Coordinates with a standard normal prior.
-    kind : {"none", "series", "pen", "image"}
+    augmentation : {"none", "series", "pen", "image"}
         The augmentation.
     steps_used : int
         Steps that carry data; the padding of the grid stays masked.
@@ -78,11 +81,11 @@ def deform(
     Batch
         A deformed value is observed if all values it was interpolated from are.
     """
-    if kind == "none" or not batch.n_cases:
+    if augmentation == "none" or not batch.n_cases:
         return batch
     values, mask = batch.values.astype(np.float64), batch.mask
     n_channels = values.shape[2]
-    if kind == "image":
+    if augmentation == "image":
         rows, columns = _picture_map(by * PICTURE, steps_used, n_channels)
         values, mask = _sample(values, mask, rows, columns)
     else:
@@ -91,7 +94,7 @@ def deform(
         values, mask = _sample(
             values, mask, np.broadcast_to(rows[..., None], columns.shape), columns
         )
-        if kind == "series":
+        if augmentation == "series":
             values = values * (1.0 + GAIN * by[:, 3])[:, None, None]
         else:
             maps = np.eye(n_channels) + GAIN * by[:, 3:].reshape(-1, n_channels, n_channels)
@@ -103,9 +106,9 @@ def deform(
     return Batch(out, seen)
 
 
-def bent_copies(
+def deformed_copies(
     cases: list[Case],
-    kind: Kind,
+    augmentation: Augmentation,
     n_copies: int,
     mean: Float[np.ndarray, " n_channels"],
     scale: Float[np.ndarray, " n_channels"],
@@ -117,7 +120,7 @@ def bent_copies(
     ----------
     cases : list of array (n_channels, length_i)
         Sequences in the user's units; NaN is a missing value.
-    kind : {"none", "series", "pen", "image"}
+    augmentation : {"none", "series", "pen", "image"}
         The augmentation.
     n_copies : int
         Copies of each case.
@@ -136,9 +139,9 @@ def bent_copies(
         steps = ((case - mean[:, None]) / scale[:, None]).T
         steps = np.repeat(steps[None], n_copies, axis=0)
         batch = Batch(np.nan_to_num(steps).astype(np.float32), ~np.isnan(steps))
-        by = rng.normal(size=(n_copies, n_coordinates(kind, len(case))))
-        bent = deform(batch, by, kind, case.shape[1])
-        for values, mask in zip(bent.values, bent.mask, strict=True):
+        by = rng.normal(size=(n_copies, n_coordinates(augmentation, len(case))))
+        warped = deform(batch, by, augmentation, case.shape[1])
+        for values, mask in zip(warped.values, warped.mask, strict=True):
             copy = values.T * scale[:, None] + mean[:, None]
             copies.append(np.where(mask.T, copy, np.nan) if mask.any() else np.array(case))
     return copies
@@ -189,13 +192,13 @@ def _sample(
     return total, seen
 
 
-def make_pool(
+def make_pairs(
     batch: Batch,
-    kind: Kind,
+    augmentation: Augmentation,
     size: int,
     steps_used: int,
     rng: np.random.Generator,
-    blend: bool = True,
+    mixup: bool = True,
 ) -> Pairs:
     """Make ``size`` training pairs from the cases of one class, by mixup and deformation.
 
@@ -203,7 +206,7 @@ def make_pool(
     ----------
     batch : Batch
         The cases of the class.
-    kind : {"none", "series", "pen", "image"}
+    augmentation : {"none", "series", "pen", "image"}
         The augmentation.
     size : int
         Number of pairs, at least the number of cases.
@@ -211,7 +214,7 @@ def make_pool(
         Steps that carry data.
     rng : numpy.random.Generator
         Random number generator.
-    blend : bool, default True
+    mixup : bool, default True
         Mixup: whether half of the pairs are mixtures of two cases.
 
     Returns
@@ -221,12 +224,12 @@ def make_pool(
     """
     n = batch.n_cases
     first, second = rng.integers(n, size=size), rng.integers(n, size=size)
-    mixed = (rng.random(size) < 0.5) & blend
+    mixed = (rng.random(size) < 0.5) & mixup
     share = np.where(mixed, rng.random(size), 1.0)
-    bend = rng.normal(size=(size, n_coordinates(kind, batch.values.shape[2])))
-    first[:n], share[:n], bend[:n] = np.arange(n), 1.0, 0.0
+    warp = rng.normal(size=(size, n_coordinates(augmentation, batch.values.shape[2])))
+    first[:n], share[:n], warp[:n] = np.arange(n), 1.0, 0.0
     second = np.where(share == 1.0, first, second)
-    blended = Batch(
+    mixture = Batch(
         (
             share[:, None, None] * batch.values[first]
             + (1 - share)[:, None, None] * batch.values[second]
@@ -234,16 +237,16 @@ def make_pool(
         batch.mask[first] & batch.mask[second],
     )
     # A mixture of two cases with gaps may have no observed value: use the first case instead.
-    blind = ~blended.mask.any(axis=(1, 2))
+    blind = ~mixture.mask.any(axis=(1, 2))
     second[blind], share[blind] = first[blind], 1.0
-    blended.values[blind], blended.mask[blind] = (
+    mixture.values[blind], mixture.mask[blind] = (
         batch.values[first[blind]],
         batch.mask[first[blind]],
     )
-    bent = deform(blended, bend, kind, steps_used)
-    blind = ~bent.mask.any(axis=(1, 2))
-    bend[blind] = 0.0
-    bent.values[blind], bent.mask[blind] = blended.values[blind], blended.mask[blind]
+    warped = deform(mixture, warp, augmentation, steps_used)
+    blind = ~warped.mask.any(axis=(1, 2))
+    warp[blind] = 0.0
+    warped.values[blind], warped.mask[blind] = mixture.values[blind], mixture.mask[blind]
     return Pairs(
-        first, second, share.astype(np.float32), bend.astype(np.float32), bent.values, bent.mask
+        first, second, share.astype(np.float32), warp.astype(np.float32), warped.values, warped.mask
     )

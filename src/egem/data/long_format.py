@@ -12,7 +12,7 @@ from jaxtyping import Int
 from egem.data.grid import Rows, choose_step, evenly_spaced, lay, merge_simultaneous, sort_rows
 from egem.data.sequences import Labels, Named, Sequences, precision, stack
 from egem.data.tables import ENDINGS, Table, read_table, write_table
-from egem.runtime.limits import most_bytes
+from egem.runtime.limits import byte_limit
 
 
 def sequences_of(
@@ -99,7 +99,7 @@ def time_step(path: str | Path) -> float:
         raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"{path}: only long files, .csv and .parquet, hold times.")
-    rows, *_ = _rows(read_table(path, most_bytes(None)), None)
+    rows, *_ = _rows(read_table(path, byte_limit(None)), None)
     with _errors_naming(path):
         return choose_step(rows)
 

@@ -45,7 +45,7 @@ def canonical_order(batch: Batch) -> np.ndarray:
     return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
 
 
-class Whole(NamedTuple):
+class Coverage(NamedTuple):
     """Coverage of the training cases, beyond which a case has gaps or is a prefix.
 
     Attributes
@@ -63,8 +63,8 @@ class Whole(NamedTuple):
     def of(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> "Whole":
         """Measure it on the masks of the training cases."""
         shortest = int(np.min(_ends(mask)))
-        missing = Whole(shortest, 0.0).lacking(mask)
-        return Whole(shortest, float(np.quantile(missing, 0.9)))
+        missing = Coverage(shortest, 0.0).lacking(mask)
+        return Coverage(shortest, float(np.quantile(missing, 0.9)))
 
     def lacking(self, mask: Bool[np.ndarray, "n n_steps n_channels"]) -> Float[np.ndarray, " n"]:
         """Return the missing share of each case in excess of the training cases'."""

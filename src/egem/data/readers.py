@@ -11,7 +11,7 @@ import numpy as np
 from egem.data.long_format import sequences_of
 from egem.data.sequences import Labels, Named, Sequences, precision, stack
 from egem.data.tables import ENDINGS, needs, read_table
-from egem.runtime.limits import check_size, most_bytes
+from egem.runtime.limits import byte_limit, check_size
 
 
 def read_data(
@@ -123,7 +123,7 @@ def read_named(
             f"{path}: {ending} files are read without times; leave out step and start, or give a "
             "long .csv or .parquet."
         )
-    limit = most_bytes(max_bytes)
+    limit = byte_limit(max_bytes)
     try:
         check_size("it holds", path.stat().st_size, limit)
         if ending in ENDINGS:
@@ -169,7 +169,7 @@ def read_ts(path: Path) -> tuple[Sequences, Labels | None]:
 def load_arrays(path: Path, *required: str, max_bytes: int | None = None) -> dict[str, np.ndarray]:
     """Load the arrays of an `.npz` file, some of them required, without unpickling."""
     try:
-        _check_unpacked(path, most_bytes(max_bytes))
+        _check_unpacked(path, byte_limit(max_bytes))
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it is one bare array")

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from egem.errors import TooLarge
-from egem.runtime.files import whole_file
+from egem.runtime.files import atomic_write
 from egem.runtime.limits import check_size
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
 
     match path.suffix.lower():
         case ".csv":
-            with whole_file(path) as file:
+            with atomic_write(path) as file:
                 pd.DataFrame(columns).to_csv(file, index=False)
         case ".parquet":
             with parquet_writer(path) as write:
@@ -207,7 +207,7 @@ def parquet_writer(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     except ImportError as error:
         raise ImportError(needs(path, "pyarrow")) from error
     writer: pq.ParquetWriter | None = None
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
 
         def write(columns: dict[str, Any]) -> None:
             nonlocal writer

@@ -13,7 +13,7 @@ from egem.core.metric import Metric
 from egem.ensemble.codebook import Codebook, decoded
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.training import EXPERTS_PER_BATCH
-from egem.runtime.batching import stack, tiled
+from egem.runtime.batching import batched_indices, stack
 from egem.runtime.native import accelerated
 
 
@@ -55,7 +55,7 @@ class Bank(NamedTuple):
             experts = stack([t.expert for t in of])
             starts = np.stack([t.codebook[np.arange(n_codes) % len(t.codebook)] for t in of])
             group = Group(np.array(members), experts, starts)
-            for at in tiled(len(members), EXPERTS_PER_BATCH):
+            for at in batched_indices(len(members), EXPERTS_PER_BATCH):
                 params = jax.tree.map(lambda a, at=at: a[at], experts.params)
                 values = decoded(decoder, params, starts[at], n_steps)
                 parts |= dict(zip(group.numbers[at].tolist(), values, strict=True))

@@ -16,7 +16,7 @@ from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.linear import LocalExperts
 from egem.ensemble.result import Calibration
 from egem.ensemble.views import Views
-from egem.runtime.batching import tiled
+from egem.runtime.batching import batched_indices
 from egem.runtime.memo import Cached
 from egem.runtime.native import accelerated
 
@@ -76,7 +76,7 @@ class Ensemble(Cached):
         params, codes = self._of_expert(e, codes)
         n_steps = self.preparation.n_steps
         steps = np.zeros((len(codes), n_steps, self.preparation.n_channels), np.float32)
-        for at in tiled(len(codes), CASES_PER_BATCH):
+        for at in batched_indices(len(codes), CASES_PER_BATCH):
             steps[at] = _decode(params, codes[at], accelerated(self.decoder), n_steps)
         return steps
 

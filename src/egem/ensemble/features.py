@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int
 
 from egem.data.validation import Case, of_one_shape
 from egem.runtime import native
-from egem.runtime.batching import tiled
+from egem.runtime.batching import batched_indices
 from egem.runtime.linalg import svd
 from egem.runtime.memo import Cached
 from egem.runtime.parallel import run
@@ -193,12 +193,12 @@ def _describe(layout: Layout, banks: tuple[Bank, ...], cases: list[Case], n_jobs
     def work(at: Int[np.ndarray, " m"], advance) -> Float32[np.ndarray, "m f"]:
         tile = layout.apply([cases[i] for i in at])
         shares = [
-            shares_above(*view, bank) for view, bank in zip(_views(*tile), banks, strict=True)
+            proportions_above(*view, bank) for view, bank in zip(_views(*tile), banks, strict=True)
         ]
         advance(1.0)
         return np.concatenate([share.reshape(len(at), -1) for share in shares], axis=1)
 
-    tiles = tiled(len(cases), size)
+    tiles = batched_indices(len(cases), size)
     for i in range(0, len(tiles), 64):  # features of all cases at once may not fit into memory
         done = run(work, tiles[i : i + 64], n_jobs, lambda _: None)
         yield np.concatenate(done)
@@ -217,7 +217,7 @@ def _responses(
     return jnp.einsum("kj,kc,jnct->nkt", jnp.asarray(KERNELS), channels, taps)
 
 
-def shares_above(
+def proportions_above(
     values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"], bank: Bank
 ) -> Float32[np.ndarray, "n d k b"]:
     """Share of time at which each kernel's response exceeds each of its thresholds.
@@ -227,7 +227,7 @@ def shares_above(
     """
     if native.KERNEL is None:
         return np.asarray(_shares_above(values, lengths, bank))
-    return native.shares_above(
+    return native.proportions_above(
         values, lengths, bank.dilations, _PLACES, bank.channels, bank.thresholds
     )
 

@@ -20,9 +20,9 @@ from egem.ensemble.search import ALL, LOSSES, Need, search_codes
 from egem.ensemble.views import Representation
 from egem.runtime.dispatch import dispatch_to
 from egem.runtime.executors import active_executor
-from egem.runtime.parallel import plain_products, run
+from egem.runtime.parallel import run, single_threaded_blas
 from egem.runtime.progress import Advance, Progress
-from egem.runtime.timings import Phases
+from egem.runtime.timings import Timings
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +134,9 @@ def invert_now(
             f"{shape[1]} classes; give one entry for each pair of them."
         )
     pairs = None if among is None else np.broadcast_to(np.asarray(among, bool), shape)
-    phases = Phases(f"invert {len(cases)} cases")
+    phases = Timings(f"invert {len(cases)} cases")
     preparation = ensemble.preparation
-    with plain_products():
+    with single_threaded_blas():
         with phases("prepare"):
             aligned = preparation.align(cases)
             batch = preparation.apply(aligned, first=first)

@@ -18,7 +18,7 @@ from egem.data.preparation import Batch
 from egem.ensemble.bank import Bank, Found, Group
 from egem.ensemble.cases import BoundCases, axes_of
 from egem.ensemble.training import label_key
-from egem.runtime.batching import in_tiles
+from egem.runtime.batching import grouped_batches
 from egem.runtime.parallel import run
 from egem.runtime.progress import Advance
 
@@ -97,7 +97,7 @@ def search_published(
     tasks = []
     for group in bank.groups:
         pairs = np.arange(len(group.numbers) * batch.n_cases)
-        tasks += [(group, tile) for tile in in_tiles(pairs, pairs // batch.n_cases)]
+        tasks += [(group, tile) for tile in grouped_batches(pairs, pairs // batch.n_cases)]
 
     def work(task: tuple[Group, np.ndarray], advanced: Advance) -> None:
         group, tile = task

@@ -12,7 +12,6 @@ reports how often a search of all experts finds another class.
 from itertools import pairwise
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
@@ -43,16 +42,13 @@ class Need(NamedTuple):
     within: float
     loss: bool = True  # whether the loss of the last expert that is left matters
     label: bool = True  # whether the class matters that is predicted
-    # Whether the search for that class is resumed. Losses of a search from the start depend on no
-    # other case or class, to the last bit.
-    resume: bool = True
 
 
 CLASS = Need(0.0, loss=False)  # which expert has the lowest score
 LOWEST = Need(0.0)  # and that score
-EVERY = Need(np.inf)  # all scores, of which the predicted class has the lowest
-ALL = Need(np.inf, resume=False)  # the same, reproducible
-LOSSES = Need(np.inf, label=False)  # all scores, without a prediction
+NOVELTY = Need(0.0, label=False)  # the lowest score
+ALL = Need(np.inf)  # all scores, and the predicted class
+LOSSES = Need(np.inf, label=False)  # all scores
 
 
 def search_codes(
@@ -64,102 +60,78 @@ def search_codes(
     views: ViewLosses | None = None,
     among: Bool[np.ndarray, "n e"] | None = None,
 ) -> Found:
-    """Search for the codes of cases by all experts, or by those ``among`` (n, e).
-
-    Where a class is predicted, the search for it comes first and is the same whatever else is
-    needed.
-    """
+    """Search for the codes of cases by all experts, or by those ``among`` (n, e)."""
     cases = BoundCases.of(batch, bank.metric)
-    first = _Run(bank, cases, n_jobs, advance, views, among)
-    if among is not None or not need.label:
-        first.search(need, among is not None, 1.0, need)
-        return first.out
-    share = 1.0 if need == CLASS else 0.5
-    first.search(CLASS, True, share, need if need.resume else CLASS)
-    winners = first.winners()
-    if need != CLASS:
-        rest = first if need.resume else _Run(bank, cases, n_jobs, advance, views, among)
-        rest.search(need, False, share, need)
-        return rest.out._replace(winners=winners)
-    return first.out._replace(winners=winners)
+    shared = bank, cases, n_jobs, advance, views, among
+    if among is not None or not need.label or need == CLASS:
+        out = _search(*shared, need, 1.0)
+        return out._replace(winners=_winners(out, views)) if need == CLASS else out
+    # The search for the predicted class is the same whatever else is needed.
+    winners = _winners(_search(*shared, CLASS, 0.5), views)
+    return _search(*shared, need, 0.5)._replace(winners=winners)
 
 
-class _Run:
-    """A search and its results so far."""
+def _winners(out: Found, views: ViewLosses | None) -> Int[np.ndarray, " n"]:
+    """Return the expert of the lowest score of each case."""
+    losses = np.where(out.losses < UNKNOWN, out.losses, np.float32(np.inf))
+    scores = pooled(losses + out.priors, views)
+    return np.where(np.isfinite(losses), scores, np.float32(np.inf)).argmin(axis=1)
 
-    def __init__(self, bank, cases, n_jobs, advance, views, among):
-        self.bank, self.cases, self.n_jobs, self.advance = bank, cases, n_jobs, advance
-        self.views, self.among = views, among
-        self.out, self.places = _screened(bank, cases, among, n_jobs)
-        self.at_best = (self.out.losses + self.out.priors) * np.float32(np.exp(-MAX_FALL))
-        self.steps = np.full(self.out.losses.shape, -1)  # before the first evaluation
-        self.short = cases.n_observed < MIN_VALUES * self.out.codes.shape[2]
-        self.searches: list[Searches] = []
 
-    def winners(self) -> Int[np.ndarray, " n"]:
-        """Return the expert of the lowest score of each case."""
-        out = self.out
-        losses = np.where(out.losses < UNKNOWN, out.losses, np.float32(np.inf))
-        scores = pooled(losses + out.priors, self.views)
-        return np.where(np.isfinite(losses), scores, np.float32(np.inf)).argmin(axis=1)
-
-    def search(self, need: Need, thin: bool, share: float, last: Need) -> None:
-        """Search as far as needed; ``last`` is the need of the last call, which includes others."""
-        out, bank, among = self.out, self.bank, self.among
-        contending = np.ones(out.losses.shape, bool) if among is None else among.copy()
-        # The first evaluation of a code counts as a step.
-        reproducible = need in (ALL, LOSSES)
-        checkpoints = (0, *PAUSES) if reproducible else CHECKPOINTS
-        if among is not None:
-            checkpoints = PAUSES  # calls are what few pairs cost, and few starts are shared
-        rounds = list(pairwise((-1, *checkpoints, bank.search.max_steps)))
-        share *= len(out.losses) / len(rounds)
-        for done, (begun, end) in enumerate(rounds):
-            end = min(end, bank.search.max_steps)
-            contending &= self._may_matter(need)
-            searching = contending & ~out.converged
-            if not need.loss:
-                searching &= contending.sum(axis=1, keepdims=True) > 1
-            if not searching.any():
-                self.advance(share * (len(rounds) - done))
-                return
-            if not self.searches:
-                wanted = searching if need == last else self._may_matter(last)
-                self.searches = [start(g, wanted, out.codes, self.places) for g in bank.groups]
-            searching &= self.steps <= begun
-            if begun < 0 and among is None:
-                for each in self.searches:
-                    take_first_steps(each, searching, self.cases, bank, self.n_jobs, thin)
-                    searching[each.case, each.expert] &= each.state.n_steps < 0
-            thin_cases = THIN_CASES if thin else 0
-            continue_searches(
-                *(self.searches, searching, self.cases, bank, end - begun),
-                *(self.n_jobs, self.advance, share, thin_cases),
-            )
-            for each in self.searches:
-                self._take_over(each)
-
-    def _may_matter(self, need: Need) -> Bool[np.ndarray, "n e"]:
-        """Find the experts whose scores, at best, are not too far above the lowest of a case."""
-        if np.isinf(need.within):
-            return np.ones(self.at_best.shape, bool)
-        scores = pooled(self.out.losses + self.out.priors, self.views)
-        highest = scores.min(axis=1, keepdims=True) * np.exp(need.within)
-        return (pooled(self.at_best, self.views) <= highest) | self.short[:, None]
-
-    def _take_over(self, each: Searches) -> None:
-        """Copy the results of searches that have begun."""
-        out, begun = self.out, each.state.n_steps >= 0
-        at = each.case[begun], each.expert[begun]
-        now = jax.tree.map(lambda a: a[begun], each.state)
-        scores = now.at.score
-        hoped = np.maximum(
-            scores - TRUST * now.predicted_reduction, scores * np.float32(np.exp(-MAX_FALL))
+def _search(
+    bank: Bank,
+    cases: BoundCases,
+    n_jobs: int | None,
+    advance: Advance,
+    views: ViewLosses | None,
+    among: Bool[np.ndarray, "n e"] | None,
+    need: Need,
+    share: float,
+) -> Found:
+    """Search as far as is needed; ``share`` is that of the progress."""
+    out, places = _screened(bank, cases, among, n_jobs)
+    n_cases = len(out.losses)
+    contending = np.ones(out.losses.shape, bool) if among is None else among.copy()
+    thin = not need.loss or among is not None
+    max_fall = np.float32(np.exp(-MAX_FALL))
+    at_best = (out.losses + out.priors) * max_fall
+    short = cases.n_observed < MIN_VALUES * out.codes.shape[2]
+    searches: list[Searches] = []
+    # The first evaluation of a code counts as a step: searches start at -1.
+    checkpoints = (0, *PAUSES) if np.isinf(need.within) else CHECKPOINTS
+    if among is not None:
+        checkpoints = PAUSES  # calls are what few pairs cost, and few starts are shared
+    rounds = list(pairwise((-1, *checkpoints, bank.search.max_steps)))
+    share *= n_cases / len(rounds)
+    for done, (begun, end) in enumerate(rounds):
+        end = min(end, bank.search.max_steps)
+        if not np.isinf(need.within):
+            contending &= _may_matter(at_best, out, views, need.within) | short[:, None]
+        searching = contending & ~out.converged
+        if not need.loss:
+            searching &= contending.sum(axis=1, keepdims=True) > 1
+        if not searching.any():
+            advance(share * (len(rounds) - done))
+            break
+        if not searches:
+            searches = [start(group, searching, out.codes, places) for group in bank.groups]
+        if begun < 0 and among is None:
+            for each in searches:
+                take_first_steps(each, cases, bank, n_jobs, thin)
+                searching[each.case, each.expert] &= each.state.n_steps < 0
+        thin_cases = THIN_CASES if thin else 0
+        continue_searches(
+            searches, searching, cases, bank, end - begun, n_jobs, advance, share, thin_cases
         )
-        self.at_best[at], self.steps[at] = hoped * np.exp(-SLACK), now.n_steps
-        out.codes[(*at, slice(now.code.shape[1]))] = now.code
-        out.losses[at], out.priors[at] = now.at.loss, now.at.prior
-        out.n_steps[at], out.converged[at] = now.n_steps, now.converged
+        for each in searches:
+            at, now = (each.case, each.expert), each.state
+            scores = now.at.score
+            hoped = np.maximum(scores - TRUST * now.predicted_reduction, scores * max_fall)
+            at_best[at] = hoped * np.exp(-SLACK)
+            out.codes[(*at, slice(now.code.shape[1]))] = now.code
+            out.losses[at], out.priors[at] = now.at.loss, now.at.prior
+            out.n_steps[at], out.converged[at] = now.n_steps, now.converged
+    return out
 
 
 def search_path(
@@ -194,3 +166,11 @@ def _screened(
         codes = group.starts[members, first.place[:, group.numbers]]
         out.codes[:, group.numbers, : codes.shape[2]] = codes
     return out._replace(losses=first.losses, priors=first.priors), first.place
+
+
+def _may_matter(
+    at_best: Float32[np.ndarray, "n e"], out: Found, views: ViewLosses | None, within: float
+) -> Bool[np.ndarray, "n e"]:
+    """Find the experts whose scores, at best, are not too far above the lowest of a case."""
+    lowest = pooled(out.losses + out.priors, views).min(axis=1, keepdims=True)
+    return pooled(at_best, views) <= lowest * np.exp(within)

@@ -15,7 +15,7 @@ from egem.core.metric import Metric
 from egem.ensemble.bank import Bank, Group
 from egem.ensemble.cases import BoundCases, axes_of
 from egem.ensemble.shared_start import MAX_VALUES, Linearised, first_step, linearise
-from egem.runtime.batching import in_tiles
+from egem.runtime.batching import grouped_batches
 from egem.runtime.parallel import run
 from egem.runtime.progress import Advance
 
@@ -53,19 +53,12 @@ def start(
 
 
 def take_first_steps(
-    each: Searches,
-    searching: Bool[np.ndarray, "n e"],
-    cases: BoundCases,
-    bank: Bank,
-    n_jobs: int | None,
-    only_if_shared: bool,
+    each: Searches, cases: BoundCases, bank: Bank, n_jobs: int | None, only_if_shared: bool
 ) -> None:
     """Take the first step of pairs whose cases miss nothing, each code decoded once."""
     group, n_codes = each.group, each.group.starts.shape[1]
     complete = np.asarray(cases.mask.all(axis=(1, 2)))
-    pairs = np.flatnonzero(complete[each.case] & searching[each.case, each.expert])
-    if not len(pairs):
-        return
+    pairs = np.flatnonzero(complete[each.case])
     start_of = each.member * n_codes + each.place
     pairs = pairs[np.argsort(start_of[pairs], kind="stable")]
     starts, of_pair = np.unique(start_of[pairs], return_inverse=True)
@@ -104,9 +97,9 @@ def take_first_steps(
             )
             each.put(pairs[tile], states)
 
-        run(decode, in_tiles(some, member[some]), n_jobs, lambda _: None)
+        run(decode, grouped_batches(some, member[some]), n_jobs, lambda _: None)
         low, high = np.searchsorted(of_pair, (some[0], some[-1] + 1))
-        tiles = in_tiles(np.arange(low, high), of_pair[low:high], shape=FIRST_STEPS)
+        tiles = grouped_batches(np.arange(low, high), of_pair[low:high], shape=FIRST_STEPS)
         run(begin, tiles, n_jobs, lambda _: None, in_turns=True)
 
 
@@ -126,7 +119,9 @@ def continue_searches(
     if max_steps > 0:
         for each in searches:
             pairs = np.flatnonzero(searching[each.case, each.expert])
-            tasks += [(each, tile) for tile in in_tiles(pairs, each.member[pairs], thin_cases)]
+            tasks += [
+                (each, tile) for tile in grouped_batches(pairs, each.member[pairs], thin_cases)
+            ]
     advance(share if not tasks else 0.0)
 
     def work(task: tuple[Searches, np.ndarray], advanced: Advance) -> None:

@@ -19,12 +19,12 @@ from egem.core import training
 from egem.core.config import TrainingConfig
 from egem.core.decoder import Decoder
 from egem.core.training import Pairs, Schedule, State, Task
-from egem.data.augment import make_pool
+from egem.data.augment import make_pairs
 from egem.data.preparation import Batch, canonical_order
 from egem.ensemble.codes import TrainedExpert, case_codes, case_size, with_prior
 from egem.ensemble.recipe import Recipe
 from egem.errors import TrainingDiverged
-from egem.runtime.batching import bucket, stack, tiled
+from egem.runtime.batching import batched_indices, bucket, stack
 from egem.runtime.dispatch import dispatch
 from egem.runtime.native import accelerated
 from egem.runtime.progress import Advance
@@ -127,7 +127,7 @@ def _cut(n: int) -> list[np.ndarray]:
     That makes two programs to compile, and no copies to train.
     """
     full = n - n % EXPERTS_PER_BATCH
-    return tiled(full, EXPERTS_PER_BATCH) + [np.array([i]) for i in range(full, n)]
+    return batched_indices(full, EXPERTS_PER_BATCH) + [np.array([i]) for i in range(full, n)]
 
 
 def _run(
@@ -169,7 +169,7 @@ def _task(batch: Batch, label, task: TrainingTask) -> Task:
     codes, learned = case_codes(batch, recipe)
     size = _n_pairs(batch.n_cases, recipe)
     rng = np.random.default_rng([*label_key(task.seed, label), task.attempt])
-    pairs = make_pool(batch, recipe.augmentation, size, task.steps_used, rng, recipe.mixup)
+    pairs = make_pairs(batch, recipe.augmentation, size, task.steps_used, rng, recipe.mixup)
     codes = np.pad(codes, ((0, bucket(len(codes), 4) - len(codes)), (0, 0)))
     key = np.asarray(jax.random.PRNGKey(int(rng.integers(2**31))))
     rows = bucket(size, 4)

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from scipy.special import expit
 
 from egem.core.metric import Scatter
-from egem.data.preparation import Batch, Whole
+from egem.data.preparation import Batch, Coverage
 from egem.data.validation import Case
 from egem.ensemble.features import Along, Convolutions, fit_convolutions
 from egem.ensemble.linear import LocalExperts
@@ -118,7 +118,7 @@ class Views:
 
     linear: tuple[View, ...]  # the views with linear experts
     recurrent_weight: float  # weight of the recurrent view; 0 without one
-    coverage: Whole  # how much of the training cases is observed
+    coverage: Coverage  # how much of the training cases is observed
 
     @property
     def total_weight(self) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.training import TrainingTask
 from egem.io.packing import pack_expert, unpack_expert
-from egem.runtime.files import checksum, whole_file
+from egem.runtime.files import atomic_write, checksum
 
 FORMAT = 1
 _KEY = "egem-experts"
@@ -61,7 +61,7 @@ class Folder:
         facts = [t and {"loss": t.loss, "n_warps": t.n_warps} for t in experts]
         header = {"experts": facts, "labels": [str(c) for c in task.labels]}
         metadata = {_KEY: json.dumps(header), "checksum": checksum(arrays, header)}
-        with whole_file(self._path / _name(task)) as file:
+        with atomic_write(self._path / _name(task)) as file:
             file.write(save(arrays, metadata=metadata))
 
 

@@ -20,8 +20,8 @@ from egem.errors import ModelFileError, TooLarge
 from egem.io.packing import Arrays, pack, pack_parameters, unpack, unpack_parameters
 from egem.io.schema import check_fitted, check_model
 from egem.model import Model
-from egem.runtime.files import checksum, whole_file
-from egem.runtime.limits import check_size, most_bytes
+from egem.runtime.files import atomic_write, checksum
+from egem.runtime.limits import byte_limit, check_size
 from egem.settings import check_parameters
 
 FORMAT = 1
@@ -60,7 +60,7 @@ def save(
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        with whole_file(target) as file:
+        with atomic_write(target) as file:
             file.write(content)
     except OSError as error:
         raise type(error)(
@@ -97,7 +97,7 @@ def load(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such model file; check its name and folder.")
-    limit, size = most_bytes(max_bytes), path.stat().st_size
+    limit, size = byte_limit(max_bytes), path.stat().st_size
     try:
         check_size("it holds", size, limit)
         arrays, header = _read(path)

@@ -20,7 +20,7 @@ from egem.ensemble.result import Calibration, HeldOut
 from egem.errors import ModelFileError
 from egem.io.view_arrays import Arrays, pack_views, unpack_views
 from egem.model import Model
-from egem.settings import Search, Settings, Training
+from egem.settings import CONSTRAINTS, Search, Settings, Training
 
 _CODES = ("codes", "code_mean", "code_precision", "codebook")
 _METRIC = ("name", "floor", "noise", "shrinkage")
@@ -74,6 +74,8 @@ def pack_parameters(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
 def unpack_parameters(header: dict[str, Any], model: Model) -> dict[str, Any]:
     """Put an estimator's parameters together."""
     p = dict(header)
+    if set(p) != set(CONSTRAINTS):
+        raise ValueError(f"its parameters are {', '.join(sorted(p))}")
     if p["scaling"] == _FITTED:
         p["scaling"] = model.preparation
     if p["decoder"] is not None:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from egem.core.metric import METRICS, Metric
-from egem.data.augment import Kind
+from egem.data.augment import Augmentation
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Preparation
 from egem.ensemble.codes import TrainedExpert
@@ -26,7 +26,7 @@ from egem.settings import Settings, views_of
 
 LARGEST = 2**31 - 1  # of what is counted: time points, steps, seeds
 MAX_STEPS = 100_000
-AUGMENTATIONS: tuple[str, ...] = get_args(Kind)
+AUGMENTATIONS: tuple[str, ...] = get_args(Augmentation)
 
 
 def check_model(model: Model, max_bytes: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from egem.core.metric import Scatter
-from egem.data.preparation import Whole
+from egem.data.preparation import Coverage
 from egem.ensemble.features import Bank, Convolutions, Layout
 from egem.ensemble.linear import LinearExpert, LocalExperts
 from egem.ensemble.linear_losses import LinearMetric
@@ -87,7 +87,7 @@ def unpack_views(
                 for c, n in enumerate(its["n_experts"])
             )
         )
-    coverage = Whole(**header["coverage"])
+    coverage = Coverage(**header["coverage"])
     views = Views(tuple(views), float(header["recurrent_weight"]), coverage)
     return views, tuple(linear_experts)
 

@@ -76,6 +76,3 @@ def grouped_batches(
 def stack(trees: Sequence):
     """Stack pytrees of equal shapes along a new leading axis."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
-
-
-tiled, in_tiles = batched_indices, grouped_batches  # former names

@@ -52,6 +52,3 @@ def _machine_id() -> str:
     except OSError:
         pass
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
-
-
-keep_compiled = enable_compile_cache  # former name

@@ -90,6 +90,3 @@ def checksum(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> str:
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()
-
-
-whole_file, write_whole = atomic_write, atomic_write_text  # former names

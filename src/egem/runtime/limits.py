@@ -36,6 +36,3 @@ def check_size(what: str, size: int, limit: int) -> None:
             f"{what} {size:,} bytes, over the limit of {limit:,}; if you trust the file, raise "
             "max_bytes, or EGEM_MAX_BYTES in the environment"
         )
-
-
-most_bytes = byte_limit  # former name

@@ -235,8 +235,3 @@ def accelerated(decoder: Decoder) -> Decoder:
     if KERNEL is None or type(decoder) is not LSTMDecoder:
         return decoder
     return NativeLSTMDecoder(decoder.n_cells, decoder.start)
-
-
-# Former names.
-roll, push, normal, shares_above = unroll, unroll_with_jacobian, normal_products, proportions_above
-serves, serves_normal, FEWEST_CODES = supports, supports_normal_products, MIN_CODES

@@ -93,6 +93,3 @@ def single_threaded_blas() -> AbstractContextManager:
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController()  # slow: inspects every loaded library
-
-
-plain_products = single_threaded_blas  # former name

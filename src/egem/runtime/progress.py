@@ -66,6 +66,3 @@ class Progress(AbstractContextManager):
             self._listener(self._title, self._done / self._total)
         if self._bar:
             self._bar.advance(self._task, amount)
-
-
-overheard = progress_listener  # former name

@@ -48,6 +48,3 @@ def summed(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     for part in parts:
         total.update(part)  # pyright: ignore[reportCallIssue, reportArgumentType] - floats as well
     return dict(total)
-
-
-Phases = Timings  # former name

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from egem.data.augment import guess_kind
+from egem.data.augment import guess_augmentation
 from egem.data.validation import Case
 from egem.viz.style import FAINT, INK, PALETTE, bare
 
@@ -20,7 +20,7 @@ Drawing = Literal["image", "pen", "lines"]
 
 def drawing_of(augmentation: str, cases: Sequence[Case]) -> Drawing:
     """Choose how to draw cases (n_channels, n_timepoints), given the model's augmentation."""
-    kind = guess_kind(list(cases)) if augmentation == "none" else augmentation
+    kind = guess_augmentation(list(cases)) if augmentation == "none" else augmentation
     if kind == "image":
         return "image"
     return "pen" if kind == "pen" and len(cases[0]) == 2 else "lines"

@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from egem.runtime.files import whole_file
+from egem.runtime.files import atomic_write
 
 INK = "#1a1a1a"
 QUIET = "#5f5f5f"
@@ -79,7 +79,7 @@ def wrapped(words: str, width: float, size: float) -> str:
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure to a file, whose ending gives the format (png, svg, pdf)."""
     path = Path(path)
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         figure.savefig(file, dpi=DPI, format=path.suffix[1:])
 
 

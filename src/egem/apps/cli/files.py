@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from egem.apps.cli.terminal import interactive
-from egem.runtime.files import write_whole
+from egem.runtime.files import atomic_write_text
 
 
 def read(data: str, step: float | None = None):
@@ -54,4 +54,4 @@ def write(text: str, out: Path | None) -> None:
     if out is None:
         print(text)
     else:
-        write_whole(out, text + "\n")
+        atomic_write_text(out, text + "\n")

@@ -9,7 +9,7 @@ from egem.apps.cli.classes import typed
 from egem.apps.cli.files import check_writable, open_model, read, read_named
 from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import note, print_json
-from egem.runtime.files import write_whole
+from egem.runtime.files import atomic_write_text
 
 Page = typer.Option("--out", "-o", help="Page to write (.html).")
 
@@ -36,7 +36,7 @@ def explain(
     invalid = [i for i in cases or () if i >= len(X)]
     if invalid:
         raise ValueError(f"--case {invalid[0]}: {data} holds cases 0 to {len(X) - 1}.")
-    write_whole(out, explanation_page(clf, X, y, cases or None, most, data))
+    atomic_write_text(out, explanation_page(clf, X, y, cases or None, most, data))
     if not quiet:
         print(out)
 
@@ -97,7 +97,7 @@ def evaluate(
         check_writable(out)
     evaluation = evaluate_model(clf.model_, X, y, Runtime(clf.n_jobs, clf.verbose))
     if out is not None:
-        write_whole(out, evaluation_page(evaluation, data))
+        atomic_write_text(out, evaluation_page(evaluation, data))
     if as_json:
         print_json(evaluation.as_dict())
     elif not quiet:

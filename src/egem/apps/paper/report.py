@@ -11,7 +11,7 @@ from egem.apps.paper.claims import claims, class_names, example_file
 from egem.apps.paper.protocol import CONDITIONS, FULL, N_SETTINGS, PER_CLASS, RECIPE, noise_text
 from egem.apps.paper.runs import RESULTS
 from egem.apps.paper.tables import OUR_ROWS, PUBLISHED_ROWS, Results
-from egem.runtime.files import whole_file, write_whole
+from egem.runtime.files import atomic_write, atomic_write_text
 from egem.viz.heatmap import loss_heatmap
 from egem.viz.html import Block, Picture, Table, as_html, as_markdown
 
@@ -43,11 +43,11 @@ def write_report(out: str | Path) -> tuple[Path, Path]:
     figures.mkdir(exist_ok=True)
     for block in blocks:
         if isinstance(block, Picture):
-            with whole_file(figures / block.file) as file:
+            with atomic_write(figures / block.file) as file:
                 file.write(block.data)
     page, text = out / "report.html", out / "report.md"
-    write_whole(page, as_html(blocks))
-    write_whole(text, as_markdown(blocks))
+    atomic_write_text(page, as_html(blocks))
+    atomic_write_text(text, as_markdown(blocks))
     return page, text
 
 

@@ -23,7 +23,7 @@ from egem.apps.paper.report import write_report
 from egem.apps.paper.runs import Run, Store, chosen
 from egem.data.datasets import load_dataset
 from egem.errors import DatasetUnavailable
-from egem.runtime.compile_cache import keep_compiled
+from egem.runtime.compile_cache import enable_compile_cache
 from egem.runtime.progress import Progress
 
 REPEATS = 5
@@ -172,7 +172,7 @@ def reproduce(
     if not runs:
         names = ", ".join(sorted({run.row for run in everything}))
         raise ValueError(f"only={list(only)} matches no run; rows are {names}.")
-    keep_compiled()
+    enable_compile_cache()
     store = Store(Path(out))
     todo = [run for run in runs if not store.has(run)]
     skipped: dict[str, str] = {}

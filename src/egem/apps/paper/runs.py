@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from egem.apps.paper.protocol import Task
-from egem.runtime.files import whole_file
+from egem.runtime.files import atomic_write
 
 Figures = dict[str, Any]
 Arrays = dict[str, np.ndarray]
@@ -132,9 +132,9 @@ class Store:
         }
         path = self.folder / run.file
         if arrays:
-            with whole_file(path.with_suffix(".npz")) as file:
+            with atomic_write(path.with_suffix(".npz")) as file:
                 np.savez_compressed(file, allow_pickle=False, **arrays)
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(json.dumps(record).encode())
         self._records[run.id] = record
 
@@ -146,7 +146,7 @@ class Store:
             return
         table = pd.DataFrame(sorted(records, key=lambda r: r["run"]))
         table = table[[*COLUMNS, *sorted(set(table.columns) - set(COLUMNS))]]
-        with whole_file(self.out / RESULTS) as file:
+        with atomic_write(self.out / RESULTS) as file:
             file.write(table.to_csv(index=False).encode())
 
 

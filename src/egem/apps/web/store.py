@@ -17,7 +17,7 @@ from typing import NamedTuple
 from egem.apps.web.errors import ApiError
 from egem.apps.web.models.snapshot import Snapshot, read_snapshot, write_details
 from egem.apps.web.responses import Dataset
-from egem.runtime.files import whole_file
+from egem.runtime.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class WorkspaceFolder:
                 leftover.unlink()
             if snapshot.classifier is not None:
                 snapshot.classifier.save(self._file(number, "safetensors"))
-            with whole_file(self._file(number, "json")) as file:
+            with atomic_write(self._file(number, "json")) as file:
                 file.write(write_details(snapshot))
             return self._write_index(History(number, (*history.numbers, number)))
 
@@ -138,7 +138,7 @@ class WorkspaceFolder:
             self._create()
             old = [f for f in self.path.glob("data-*") if f.name != DATA]
             shutil.copyfile(file, self.path / f"data-{summary.dataset_id}{file.suffix}")
-            with whole_file(self.path / DATA) as out:
+            with atomic_write(self.path / DATA) as out:
                 out.write(summary.model_dump_json().encode())
             for each in old:
                 each.unlink()
@@ -174,7 +174,7 @@ class WorkspaceFolder:
                 break
             kept.insert(0, number)
         index = {"format": 1, "version": history.version, "snapshots": kept}
-        with whole_file(self.path / INDEX) as file:
+        with atomic_write(self.path / INDEX) as file:
             file.write(json.dumps(index).encode())
         for file in self.path.glob("*.*"):
             if file.stem.isdigit() and int(file.stem) not in kept:

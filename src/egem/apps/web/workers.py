@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from egem.runtime.parallel import plain_products
-from egem.runtime.progress import Listener, overheard
+from egem.runtime.parallel import single_threaded_blas
+from egem.runtime.progress import Listener, progress_listener
 
 Result = TypeVar("Result")
 
@@ -29,7 +29,7 @@ class Workers:
 
     def __init__(self) -> None:
         cores = os.cpu_count() or 1
-        self._products = plain_products()
+        self._products = single_threaded_blas()
         self._closing = threading.Event()
         self._quick = ThreadPoolExecutor(min(cores, 4), "egem-quick")
         self._slow = ThreadPoolExecutor(max(1, min(cores // 2, 4)), "egem-slow")
@@ -50,7 +50,7 @@ class Workers:
                 on_progress(title, share)
 
         def run() -> Result:
-            with overheard(listen):
+            with progress_listener(listen):
                 return task(*args)
 
         return await asyncio.get_running_loop().run_in_executor(self._slow, run)
@@ -71,7 +71,7 @@ class Clock:
         self._started: float | None = None
 
     def update(self, title: str, share: float) -> None:
-        """Receive progress from :func:`egem.runtime.progress.overheard`."""
+        """Receive progress from :func:`egem.runtime.progress.progress_listener`."""
         if self._started is None:
             self._started = time.monotonic()
         if title.startswith("training"):

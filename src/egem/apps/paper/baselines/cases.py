@@ -7,7 +7,7 @@ from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
 from egem.data.validation import as_cases
-from egem.runtime.batching import tiled
+from egem.runtime.batching import batched_indices
 
 CASES_PER_CALL = 100
 
@@ -22,5 +22,5 @@ def time_first(X: ArrayLike) -> Float32[np.ndarray, "n t c"]:
 
 def in_calls(f: Callable, values: np.ndarray) -> np.ndarray:
     """Apply a compiled function to cases, so many at a time."""
-    parts = [np.asarray(f(values[at])) for at in tiled(len(values), CASES_PER_CALL)]
+    parts = [np.asarray(f(values[at])) for at in batched_indices(len(values), CASES_PER_CALL)]
     return np.concatenate(parts)[: len(values)]
