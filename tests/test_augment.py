@@ -120,7 +120,7 @@ def test_pairs_begin_with_the_cases_and_mix_two(kind):
 
 
 def test_mixup_can_be_left_out():
-    pairs = make_pairs(make_batch(), "none", 64, 10, np.random.default_rng(0), blend=False)
+    pairs = make_pairs(make_batch(), "none", 64, 10, np.random.default_rng(0), mixup=False)
     assert (pairs.mix == 1).all() and (pairs.first == pairs.second).all()
 
 
