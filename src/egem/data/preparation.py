@@ -60,7 +60,7 @@ class Coverage(NamedTuple):
     missing: float
 
     @staticmethod
-    def of(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> "Whole":
+    def of(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> "Coverage":
         """Measure it on the masks of the training cases."""
         shortest = int(np.min(_ends(mask)))
         missing = Coverage(shortest, 0.0).lacking(mask)

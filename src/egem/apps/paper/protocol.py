@@ -108,9 +108,8 @@ class Task:
 # Schedules were chosen on validation digits and letters of splits 50 to 52. One pair a step, as
 # published, makes experts that fit unseen digits better than four pairs do (random, base: +5 points
 # at the same training error); k-means centres are smooth and want the published, lower rate (+2
-# points where noise is on sequences alone). On letters pairs make no difference, and more in a step
-# take less time: 2,500 steps of four pairs end at a training error of 0.02, 5,000 of eight at
-# 0.002.
+# points where noise is on sequences alone). On letters pairs make no difference, and many in a step
+# take less time: 2,500 steps of four end at a training error of 0.02, 5,000 of eight at 0.002.
 MNIST = Task(
     name="mnist",
     dataset="mnist",
