@@ -1,8 +1,8 @@
 """Classes that come and go: every operation makes a new model of a model.
 
 Experts are independent, so only the one concerned is trained. Scaling, metric, views and inverse
-temperature stay as they are, unless ``refit_metric`` is True, and so do the losses of the other
-experts; held-out cases are scored anew, on the training cases that stay in the model.
+temperature stay as they are, unless ``refit_metric`` is True, and so do the other experts' losses;
+held-out cases are scored anew, on the training cases that stay in the model.
 """
 
 from dataclasses import replace
@@ -66,7 +66,7 @@ def update_class(
 ) -> Model:
     """Add cases to a class, and train its expert anew on old and new ones.
 
-    Parameters and errors are those of :func:`add_class`; it is an error as well where not all of
+    Parameters and errors are those of :func:`add_class`; it is an error, too, where not all of
     the class's training cases were kept in the model.
     """
     cases = _new_cases(model, X)
@@ -82,10 +82,9 @@ def remove_cases(
     refit_metric: bool = False,
     runtime: Runtime = HERE,
 ) -> Model:
-    """Remove cases of a class by their numbers, and train its expert anew on the others.
+    """Remove the cases ``which`` of a class, in the order given, and train its expert anew.
 
-    ``which`` counts the cases of the class in the order in which they were given. It is an error
-    where there is no such case, none would be left, or not all were kept in the model.
+    It is an error where there is no such case, or none would be left or not all were kept.
     """
     at, old = _all_cases(model, label)
     numbers = np.atleast_1d(np.asarray(which))
@@ -178,10 +177,7 @@ def merge(model: Model, other: Model, runtime: Runtime = HERE) -> Model:
 
 
 def refit_metric(model: Model, runtime: Runtime = HERE) -> Model:
-    """Fit metric, views and inverse temperature anew to the training cases kept in the model.
-
-    Worth it after classes have come or gone; scaling and experts stay.
-    """
+    """Fit metric, views and inverse temperature anew to the cases kept; experts stay."""
     return reassembled(model, model.classes, model.experts, model.exemplars, runtime, refit=True)
 
 

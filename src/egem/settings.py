@@ -28,10 +28,9 @@ from egem.data.augment import Augmentation, guess_augmentation
 from egem.data.preparation import Batch, Preparation
 from egem.data.validation import Case
 from egem.ensemble.recipe import Codes, Recipe
-from egem.ensemble.views import COLUMNS, FEATURES, LINEAR, RECURRENT, Representation
+from egem.ensemble.views import RECURRENT, resolve_views
 from egem.runtime.batching import evenly
 
-VIEWS = (RECURRENT, LINEAR, FEATURES, COLUMNS)
 PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, updates (section 3)
 
 
@@ -185,7 +184,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     """
     validate_parameter_constraints(CONSTRAINTS, dict(parameters), "EGEMClassifier")
     metric, search = parameters["metric"], parameters["search"]
-    views_of(parameters["views"], "none")
+    resolve_views(parameters["views"], "none")
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(map(repr, METRICS))}, not {metric!r}.")
     for details in (parameters["training"], search):
@@ -197,33 +196,15 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that incremental operations need to repeat a fit.
+    """Everything that incremental operations need to repeat a fit."""
 
-    Attributes
-    ----------
-    views : tuple
-        Names of views, and representations of the user's own.
-    metric : str
-        Of the recurrent view.
-    shrinkage : float or None
-        Of that metric, where it was set.
-    recipe : Recipe
-        How recurrent experts are trained.
-    method : str
-        ``"levenberg-marquardt"`` or ``"adam"``.
-    search : SearchConfig
-        Settings of the search.
-    keep_cases : int
-        Training cases of a class that stay in the model.
-    """
-
-    views: tuple
-    metric: str
-    shrinkage: float | None
-    recipe: Recipe
-    method: str
-    search: SearchConfig
-    keep_cases: int
+    views: tuple  # names of views, and representations of the user's own
+    metric: str  # of the recurrent view
+    shrinkage: float | None  # of that metric, where it was set
+    recipe: Recipe  # how recurrent experts are trained
+    method: str  # ``"levenberg-marquardt"`` or ``"adam"``
+    search: SearchConfig  # settings of the search
+    keep_cases: int  # training cases of a class that stay in the model
 
 
 def published(dataset: str, noise: tuple[float, float], n_cells: int | None, n_updates: int | None):
@@ -288,33 +269,9 @@ def settle(
     )
     mixup = bool(training.mixup)
     recipe = Recipe(decoder, config, augmentation, mixup, cast(Codes, codes), code_size)
-    views, shrinkage = views_of(p["views"], augmentation), p["shrinkage"]
+    views, shrinkage = resolve_views(p["views"], augmentation), p["shrinkage"]
     method, keep = search.method, int(p["keep_cases"])
     return Settings(views, p["metric"], shrinkage, recipe, method, search.config(), keep)
-
-
-def views_of(views: Any, augmentation: Augmentation) -> tuple:
-    """Return the views that are asked for, in one order: results do not depend on the user's.
-
-    Raises
-    ------
-    ValueError
-        Where one is unknown, given twice, or there is none.
-    """
-    if isinstance(views, str):
-        return VIEWS if augmentation == "image" else VIEWS[:-1]
-    for view in views:
-        own = isinstance(view, Representation) and not isinstance(view, type)
-        if not (view in VIEWS if isinstance(view, str) else own):
-            raise ValueError(
-                f"views must hold {', '.join(map(repr, VIEWS))} or objects with fit and transform; "
-                f"it holds {view!r}."
-            )
-    names = [view for view in views if isinstance(view, str)]
-    if not views or len(set(names)) < len(names):
-        raise ValueError(f"views must name one view at least, and none twice; it is {views!r}.")
-    order = {name: i for i, name in enumerate(VIEWS)}
-    return tuple(sorted(views, key=lambda v: order[v] if isinstance(v, str) else len(order)))
 
 
 def augmentation_of(augment: str, cases: list[Case]) -> Augmentation:

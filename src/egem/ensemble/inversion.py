@@ -250,21 +250,11 @@ def _light(ensemble: Ensemble) -> Ensemble:
 
 
 class Decisions(NamedTuple):
-    """The class of each case, and no more.
+    """The predicted class of each case, and no more."""
 
-    Attributes
-    ----------
-    winners : array of int (n_cases,)
-        Positions of the predicted classes.
-    probabilities : array (n_cases,)
-        Of those classes.
-    losses : array (n_cases,)
-        Of their experts.
-    """
-
-    winners: Int[np.ndarray, " n_cases"]
-    probabilities: Float[np.ndarray, " n_cases"]
-    losses: Float32[np.ndarray, " n_cases"]
+    winners: Int[np.ndarray, " n_cases"]  # positions of the classes
+    probabilities: Float[np.ndarray, " n_cases"]  # of those classes
+    losses: Float32[np.ndarray, " n_cases"]  # of their experts
 
     @classmethod
     def of(cls, inversion: Inversion) -> "Decisions":

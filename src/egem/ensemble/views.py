@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -27,6 +27,7 @@ from egem.ensemble.result import ViewLosses
 from egem.runtime.memo import Cached, Last
 
 RECURRENT, LINEAR, FEATURES, COLUMNS, OWN = "recurrent", "linear", "features", "columns", "own"
+VIEWS = (RECURRENT, LINEAR, FEATURES, COLUMNS)
 CONVOLUTIONS: dict[str, Along] = {FEATURES: "time", COLUMNS: "channels"}
 
 # The out-of-distribution gate. A case whose loss in the linear view is this many standard
@@ -145,6 +146,30 @@ class Views:
                 gated += (1.0 - trust) * view.weight * losses
         total = self.total_weight
         return ViewLosses(counted / total, self.recurrent_weight / total, gated / total)
+
+
+def resolve_views(views: Any, augmentation: str) -> tuple:
+    """Return the views that are asked for, in one order: results do not depend on the user's.
+
+    Raises
+    ------
+    ValueError
+        Where one is unknown, given twice, or there is none.
+    """
+    if isinstance(views, str):
+        return VIEWS if augmentation == "image" else VIEWS[:-1]
+    for view in views:
+        own = isinstance(view, Representation) and not isinstance(view, type)
+        if not (view in VIEWS if isinstance(view, str) else own):
+            raise ValueError(
+                f"views must hold {', '.join(map(repr, VIEWS))} or objects with fit and transform; "
+                f"it holds {view!r}."
+            )
+    names = [view for view in views if isinstance(view, str)]
+    if not views or len(set(names)) < len(names):
+        raise ValueError(f"views must name one view at least, and none twice; it is {views!r}.")
+    order = {name: i for i, name in enumerate(VIEWS)}
+    return tuple(sorted(views, key=lambda v: order[v] if isinstance(v, str) else len(order)))
 
 
 def as_batch(vectors: Float[np.ndarray, "n p"]) -> Batch:

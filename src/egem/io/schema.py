@@ -19,10 +19,10 @@ from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.features import KERNELS, N_THRESHOLDS, Convolutions
 from egem.ensemble.linear import MAX_DIRECTIONS, LocalExperts
 from egem.ensemble.result import HeldOut
-from egem.ensemble.views import CONVOLUTIONS, LINEAR, View
+from egem.ensemble.views import CONVOLUTIONS, LINEAR, View, resolve_views
 from egem.model import Model
 from egem.runtime.limits import check_size
-from egem.settings import Settings, views_of
+from egem.settings import Settings
 
 LARGEST = 2**31 - 1  # of what is counted: time points, steps, seeds
 MAX_STEPS = 100_000
@@ -112,7 +112,7 @@ def _check_settings(settings: Settings) -> None:
     _number("prior_weight", search.prior_weight, 0.0)
     if not search.bounds[0] < search.bounds[1]:
         raise ValueError(f"codes are bounded by {search.bounds}")
-    views_of(settings.views, "none")
+    resolve_views(settings.views, "none")
 
 
 def _check_held_out(held: HeldOut, n_classes: int) -> None:
