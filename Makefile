@@ -3,15 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-slow invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
+.PHONY: help demo serve test test-slow sanitize invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/core  ## learn ten digits from four examples each; pictures in egem-demo/
+demo: $(VENV)/demo  ## learn ten digits from four examples each; pictures in egem-demo/
 	$(BIN)/egem demo --out egem-demo
 
-serve: $(VENV)/web  ## the page to teach by drawing, in your browser
+serve: $(VENV)/web  ## the page to train classes by drawing, in your browser
 	$(BIN)/egem serve
 
 test: $(VENV)/dev  ## the test suite, without the long checks
@@ -19,6 +19,9 @@ test: $(VENV)/dev  ## the test suite, without the long checks
 
 test-slow: $(VENV)/dev  ## the long checks
 	XLA_FLAGS= $(BIN)/pytest -m slow
+
+sanitize: $(VENV)/dev  ## the native code's tests under GCC's address and undefined-behaviour sanitizers
+	$(BIN)/python benchmarks/sanitize.py
 
 invariances: $(VENV)/dev  ## what must change nothing, 1,000 examples of each
 	$(BIN)/pytest tests/test_invariances.py --hypothesis-profile=thorough --hypothesis-show-statistics
@@ -34,9 +37,10 @@ torture: $(VENV)/dev  ## kill 300 processes that save and 30 that fit
 release-check: $(VENV)/dev  ## wheel and sdist, built and installed in clean environments; licences
 	$(BIN)/python benchmarks/release.py
 
-lint: $(VENV)/dev  ## style and types
+lint: $(VENV)/dev  ## style, layers and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pyright
 
 format: $(VENV)/dev  ## put the style right
@@ -75,6 +79,10 @@ $(VENV)/core: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
+$(VENV)/demo: $(VENV)/core
+	$(BIN)/python -m pip install --quiet -e '.[demo]'
+	@touch $@
+
 $(VENV)/web: $(VENV)/core
 	$(BIN)/python -m pip install --quiet -e '.[web]'
 	@touch $@
@@ -89,4 +97,4 @@ $(VENV)/bench: $(VENV)/dev
 
 $(VENV)/dev: $(VENV)/python-ready pyproject.toml $(KERNEL)
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
-	@touch $@ $(VENV)/core $(VENV)/web
+	@touch $@ $(VENV)/core $(VENV)/demo $(VENV)/web

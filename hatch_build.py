@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "src/egem/runtime/kernel"
@@ -26,31 +27,31 @@ if platform.machine().lower() in ("x86_64", "amd64"):
     WIDTHS["avx512"] = 16, ["-mavx2", "-mfma", *wide]
 
 
-def compile_kernel() -> None:
-    """Write :data:`LIBRARY`; raises OSError or CalledProcessError where that is not possible."""
+def compile_kernel(library: Path = LIBRARY, *flags: str) -> None:
+    """Write the library, with further flags; raises OSError or CalledProcessError on failure."""
     import jaxlib
 
     headers = Path(jaxlib.__file__).parent / "include"
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or "clang++"
-    with tempfile.TemporaryDirectory() as folder:
-        objects = []
 
-        def run(*arguments: str) -> None:
-            subprocess.run([compiler, *arguments], check=True, capture_output=True)
+    def run(arguments: list[str]) -> None:
+        subprocess.run([compiler, *arguments], check=True, capture_output=True)
 
-        def add(source: str, name: str, *flags: str) -> None:
-            objects.append(f"{folder}/{name}.o")
-            run(*FLAGS, *flags, "-c", str(SOURCE / source), "-o", objects[-1])
-
-        for name, (lanes, flags) in WIDTHS.items():
-            for source in ("lstm", "push", "normal", "features"):
-                define = [f"-DEGEM_ISA={name}", f"-DEGEM_LANES={lanes}"]
-                add(f"{source}.cc", f"{source}-{name}", *flags, *define)
-        add("ffi.cc", "ffi", "-isystem", str(headers))
-        made = f"{folder}/{LIBRARY.name}"
-        run("-shared", *objects, "-o", made)
-        shutil.copy(made, f"{LIBRARY}.new")  # a running process may have the old one open
-        os.replace(f"{LIBRARY}.new", LIBRARY)
+    # Plain objects come first: the linker takes the first copy of a template that several objects
+    # hold, and every CPU must be able to run it.
+    jobs = {"ffi": ["-isystem", str(headers), str(SOURCE / "ffi.cc")]}
+    for isa, (lanes, of_isa) in WIDTHS.items():
+        for source in ("lstm", "push", "normal", "features"):
+            define = [f"-DEGEM_ISA={isa}", f"-DEGEM_LANES={lanes}"]
+            jobs[f"{source}-{isa}"] = [*of_isa, *define, str(SOURCE / f"{source}.cc")]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = [f"{folder}/{name}.o" for name in jobs]
+        commands = zip(jobs.values(), objects, strict=True)
+        list(pool.map(lambda job: run([*FLAGS, *flags, *job[0], "-c", "-o", job[1]]), commands))
+        made = f"{folder}/{library.name}"
+        run(["-shared", *flags, *objects, "-o", made])
+        shutil.copy(made, f"{library}.new")  # a running process may have the old one open
+        os.replace(f"{library}.new", library)
 
 
 try:

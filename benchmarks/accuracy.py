@@ -21,7 +21,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
@@ -29,14 +29,16 @@ from sklearn.neighbors import KNeighborsClassifier
 from accuracy_report import ABLATION, AGREEMENT, write_report
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.apps.paper.baselines.forward_lstm import ForwardLSTMClassifier
-from egem.apps.paper.other_rows import scaled_ridge, shrunk_discriminant
+from egem.apps.paper.peers import scaled_ridge, shrunk_discriminant
+from egem.calibration.metric_choice import RIDGE
 from egem.calibration.proxy import nearest_losses
-from egem.calibration.temperature import RIDGE, scatter_of
+from egem.calibration.scatter import class_scatter
 from egem.data.selection import dtw_distances
 from egem.data.validation import as_cases
-from egem.ensemble.linear import Candidate, hull, log_losses
-from egem.ensemble.metric import bind
-from egem.ensemble.result import decisive
+from egem.ensemble.cases import BoundCases
+from egem.ensemble.linear import fit_classes
+from egem.ensemble.linear_losses import LinearMetric, log_losses
+from egem.ensemble.result import pooled
 from table import append, done
 
 OUT = Path("docs/benchmarks")
@@ -102,7 +104,7 @@ Results = Iterator[tuple[str, float, float, float]]  # method, accuracy, seconds
 
 
 def egem(cases: Split, seed: int) -> Results:
-    """The default classifier, and what its parts would say alone."""
+    """The default classifier, and decisions by its parts alone."""
     start = time.perf_counter()
     clf = EGEMClassifier(random_state=seed).fit(cases.X, cases.y)
     fitted = time.perf_counter()
@@ -115,36 +117,35 @@ def egem(cases: Split, seed: int) -> Results:
     yield "EGEM", accuracy(found.scores), fitted - start, took
     own = found.losses + found.priors
     yield "EGEM, experts alone", accuracy(own), np.nan, np.nan
-    if found.evidence is not None:
-        hulls = decisive(own, found.evidence._replace(share=0.0))
-        yield "EGEM, hulls alone", accuracy(hulls), np.nan, np.nan
-    for name, scores in _in_the_experts_metric(clf, cases):
+    if found.views is not None:
+        linear = pooled(own, found.views._replace(recurrent_weight=0.0))
+        yield "EGEM, hulls alone", accuracy(linear), np.nan, np.nan
+    for name, scores in _same_metric(clf, cases):
         yield name, accuracy(scores), np.nan, np.nan
     winner = clf.classes_[found.scores.argmin(axis=1)]
     same = float(np.mean(clf.predict(cases.X_test) == winner))
     yield AGREEMENT, same, np.nan, np.nan
 
 
-def _in_the_experts_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[str, np.ndarray]]:
-    """What the experts have to beat: affine hulls and neighbours, same metric, same grid."""
+def _same_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[str, np.ndarray]]:
+    """Baselines of the recurrent view: linear experts and neighbours, same grid, same metric."""
     train, test = (clf.preparation_.apply(as_cases(X)) for X in (cases.X, cases.X_test))
-    metric = clf.ensemble_.metric
-    measure, scatter = [Candidate(metric.shrinkage, RIDGE, 1.0)], scatter_of(metric)
-    hulls = [(hull(train[cases.y == c]),) for c in clf.classes_]
-    yield "hulls in the experts' metric", log_losses(scatter, hulls, test, measure)[0]
+    metric, index = clf.metric_, np.searchsorted(clf.classes_, cases.y)
+    assert metric is not None
+    linear = [LinearMetric(metric.shrinkage, RIDGE, 1.0)]
+    scatter, experts = class_scatter(train, index), fit_classes(train, index, local=False)
+    yield "hulls in the experts' metric", log_losses(scatter, experts, test, linear)[0]
     values = train.values.reshape(train.n_cases, -1)
     nearest = []
     for of in np.array_split(np.arange(test.n_cases), -(-test.n_cases // 1000)):
-        weights = bind(metric, test.mask[of])
-        each = [
-            nearest_losses(metric, weights, test[of], values[cases.y == c]) for c in clf.classes_
-        ]
+        bound = BoundCases.of(test[of], metric)
+        each = [nearest_losses(metric, bound, values[index == c]) for c in np.unique(index)]
         nearest.append(np.stack(each, axis=1))
     yield "1NN in the experts' metric", np.concatenate(nearest)
 
 
 def variant(name: str, members: int = 1, **parameters) -> Callable[[Split, int], Results]:
-    """Return a method: the classifier with other settings, or several whose losses are averaged."""
+    """Return a method: the classifier with other settings, or several with averaged log scores."""
 
     def fit_and_score(cases: Split, seed: int) -> Results:
         start = time.perf_counter()
@@ -254,20 +255,21 @@ METHODS: dict[str, Callable[[Split, int], Results]] = {
 }
 
 
-ABLATIONS = {
+ALONE: dict[str, Any] = {"views": ("recurrent",)}
+ABLATIONS = {  # by the names of rows that exist
     f"{ABLATION}{name}": variant(f"{ABLATION}{name}", **settings)
     for name, settings in {
         "auto": {},
         "auto, nothing bent": {"augment": "none"},
         "auto, 3 members a class": {"members": 3},
-        "features": {"metric": "features"},
-        "whitened": {"metric": "whitened"},
-        "whitened, nothing bent (no elasticity)": {"metric": "whitened", "augment": "none"},
-        "whitened, one-hot codes": {"metric": "whitened", "codes": "one-hot"},
-        "whitened, learned codes": {"metric": "whitened", "codes": "learned"},
-        "whitened, 3 members a class": {"metric": "whitened", "members": 3},
-        "mse": {"metric": "mse"},
-        "mse, nothing bent": {"metric": "mse", "augment": "none"},
+        "features": {"views": ("features",)},
+        "whitened": ALONE,
+        "whitened, nothing bent (no elasticity)": ALONE | {"augment": "none"},
+        "whitened, one-hot codes": ALONE | {"codes": "one-hot"},
+        "whitened, learned codes": ALONE | {"codes": "learned"},
+        "whitened, 3 members a class": ALONE | {"members": 3},
+        "mse": ALONE | {"metric": "mse"},
+        "mse, nothing bent": ALONE | {"metric": "mse", "augment": "none"},
     }.items()
 }
 ABLATED = ("characters", "mnist", "JapaneseVowels", "GunPoint")

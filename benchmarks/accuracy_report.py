@@ -13,14 +13,22 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 OTHERS = ("#1f77b4", "#ff9f1c", "#2ca02c", "#7a5195", "#8c6d46", "#17a2b8", "#555555")
-AGREEMENT = "EGEM, predict as invert"  # share of cases; predict leaves hopeless experts early
-PARTS = (
-    "EGEM, experts alone",
-    "EGEM, hulls alone",
-    "hulls in the experts' metric",
-    "1NN in the experts' metric",
-)
+AGREEMENT = "EGEM, predict as invert"  # share of cases; predict stops experts that cannot win
 ABLATION = "ablation: "
+LABELS = {  # methods of the table, as the page calls them
+    "EGEM, experts alone": "EGEM, recurrent view alone",
+    "EGEM, hulls alone": "EGEM, linear views alone",
+    "hulls in the experts' metric": "linear experts, same metric",
+    "1NN in the experts' metric": "1NN, same metric",
+}
+PARTS = tuple(LABELS.values())
+VARIANTS = {  # of the ablation
+    "nothing bent (no elasticity)": "no augmentation",
+    "nothing bent": "no augmentation",
+    "whitened": "recurrent",
+    "mse": "recurrent, mse",
+    "members a class": "models averaged",
+}
 MOST_PAIRS = 0.75  # of set and number of cases, that a method must have to be ranked
 
 
@@ -28,7 +36,7 @@ def write_report(table: Path, out: Path) -> None:
     """Write `accuracy.md` and its pictures from the rows at hand."""
     if not table.exists():
         return
-    rows = pd.read_csv(table)
+    rows = pd.read_csv(table).replace({"method": LABELS})
     agreement = rows.query("method == @AGREEMENT")
     rows = rows.query("method != @AGREEMENT")
     ablations = rows.loc[rows.method.str.startswith(ABLATION)]
@@ -37,9 +45,10 @@ def write_report(table: Path, out: Path) -> None:
         "# Accuracy beside other classifiers",
         "",
         "`python benchmarks/accuracy.py` makes or continues `accuracy.csv` and writes this page "
-        "from it; its head says what is trained and tested on. Defaults everywhere. *Experts "
-        "alone* and *hulls alone* are what the two halves of the same fitted classifier would "
-        "decide; *hulls* and *1NN in the experts' metric* are what the experts have to beat.",
+        "from it; its head says what is trained and tested on. Defaults everywhere. *Recurrent "
+        "view alone* and *linear views alone* are decisions of the same fitted classifier by a "
+        "part of its views. *Linear experts* and *1NN, same metric* are baselines of the recurrent "
+        "view: they use its representation and metric.",
         "",
     ]
     if len(agreement):
@@ -51,7 +60,7 @@ def write_report(table: Path, out: Path) -> None:
         ]
     peers = [m for m in rows.method.unique() if m not in PARTS]
     for k, of_k in rows.groupby("k"):
-        title = f"{k} training case{'s' * (k != 1)} a class" if k else "All training cases"
+        title = f"{k} training case{'s' * (k != 1)} per class" if k else "All training cases"
         lines += [f"## {title}", ""]
         lines += [*_accuracies(of_k), ""]
         if "MiniRocket" in peers:
@@ -67,7 +76,7 @@ def write_report(table: Path, out: Path) -> None:
             "",
             "![Mean rank of each method over sets and numbers of cases](accuracy-ranks.png)",
             "",
-            "![Accuracy against cases a class](accuracy-against-k.png)",
+            "![Accuracy against cases per class](accuracy-against-k.png)",
             "",
         ]
     (out / "accuracy.md").write_text("\n".join(lines))
@@ -91,7 +100,7 @@ def _accuracies(rows: pd.DataFrame) -> list[str]:
 
 
 def _doublings(rows: pd.DataFrame) -> list[str]:
-    """What each doubling of the cases brings, on the splits that both were run on."""
+    """Gain of each doubling of the cases, on the splits that both were run on."""
     wide = rows.pivot_table(index=["set", "seed"], columns="k", values="accuracy")
     pairs = list(pairwise(sorted(wide.columns)))
     if not pairs:
@@ -125,19 +134,24 @@ def _ablation(rows: pd.DataFrame) -> list[str]:
     lines = [
         "## Parts left out or exchanged",
         "",
-        f"`python benchmarks/accuracy.py --ablation`, means over {seeds} splits. Bends of time and "
-        "values are the elastic part of the metric: free, penalised parameters of the inversion. "
-        "3 members a class: three classifiers, mean of the log scores.",
+        f"`python benchmarks/accuracy.py --ablation`, means over {seeds} splits. Without "
+        "augmentation, codes have no deformation coordinates. 3 models averaged: mean of the log "
+        "scores of three classifiers.",
         "",
         f"| | {' | '.join(f'{name}, {k}' for name, k in table.columns)} | mean |",
         f"|---|{'---|' * (len(table.columns) + 1)}",
     ]
     for method, each in table.iterrows():
         cells = [f"{value:.3f}" if value == value else "" for value in each]
-        lines.append(
-            f"| {str(method).removeprefix(ABLATION)} | {' | '.join(cells)} | {each.mean():.3f} |"
-        )
+        lines.append(f"| {_variant(str(method))} | {' | '.join(cells)} | {each.mean():.3f} |")
     return [*lines, ""]
+
+
+def _variant(method: str) -> str:
+    name = method.removeprefix(ABLATION)
+    for old, new in VARIANTS.items():
+        name = name.replace(old, new)
+    return name
 
 
 def _cell(mean: float, sd: float, best: float) -> str:
@@ -208,7 +222,7 @@ def _against_k(rows: pd.DataFrame, path: Path) -> None:
         ax.set_axis_off()
     handles, labels = axes.flat[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=8)
-    fig.supxlabel("training cases a class", fontsize=9)
+    fig.supxlabel("training cases per class", fontsize=9)
     fig.supylabel("accuracy", fontsize=9)
     fig.savefig(path, dpi=150)
     plt.close(fig)

@@ -36,18 +36,18 @@ if atheris and __name__ == "__main__" and "--plain" not in sys.argv and "--worke
         import egem.data.long_format
         import egem.data.readers
         import egem.io.model_file
+        import egem.io.packing
         import egem.io.schema
 import numpy as np  # noqa: E402
 
 import egem  # noqa: E402
 from egem import EGEMClassifier, ModelFileError, read_data  # noqa: E402
+from models import N_TIMEPOINTS, write_models  # noqa: E402
 from mutants import STRUCTURED, mutant  # noqa: E402
 
 FRESH = 0.5  # share of mutants that are made of a sound file, not of another mutant
 MOST_SECONDS, MOST_BYTES = 5.0, 2**30
 LONGEST_KEPT = 2**20  # bytes of a mutant that is mutated further
-ROOT = Path(__file__).resolve().parents[1]
-FIXTURES = ROOT / "tests" / "fixtures"
 BAD_EVENTS = {
     *("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.Popen"),
     *("pickle.find_class", "socket.connect", "os.remove", "os.rename", "os.mkdir"),
@@ -58,10 +58,10 @@ class Finding(AssertionError):
     """A file did what none may do."""
 
 
-def seeds(kind: str) -> list[tuple[str, bytes]]:
+def seeds(kind: str, models: list[Path]) -> list[tuple[str, bytes]]:
     """Return sound files, ending and content, to begin with."""
     if kind == "models":
-        return [("safetensors", p.read_bytes()) for p in sorted(FIXTURES.glob("*.safetensors"))]
+        return [("safetensors", path.read_bytes()) for path in models]
     rng = np.random.default_rng(0)
     X = [rng.normal(size=(2, n)).round(3) for n in (5, 6, 7)]
     made: list[tuple[str, bytes]] = []
@@ -91,14 +91,14 @@ def seeds(kind: str) -> list[tuple[str, bytes]]:
 
 
 class Examiner:
-    """Reads files and tells what became of them; raises :class:`Finding`."""
+    """Reads files and counts the outcomes; raises :class:`Finding`."""
 
-    def __init__(self, folder: str, classify: bool = True):
+    def __init__(self, folder: str, models: list[Path], classify: bool = True):
         self.folder, self.classify = folder, classify
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self.slowest, self.seen = 0.0, ""
-        self.shapes = {_shapes(EGEMClassifier.load(p)) for p in FIXTURES.glob("*.safetensors")}
+        self.shapes = {_shapes(EGEMClassifier.load(path)) for path in models}
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, args: tuple) -> None:
@@ -144,17 +144,15 @@ class Examiner:
             if not isinstance(error, fine) or str(path) not in text or len(text) > 20_000:
                 raise Finding(f"{type(error).__name__}: {text:.500}") from error
             return text.replace(str(path), "")
-        if (
-            self.classify
-            and _shapes(model) in self.shapes
-            and model.ensemble_.search.n_iterations <= 50
-        ):
+        few_steps = model.model_.search.max_steps <= 50
+        if self.classify and _shapes(model) in self.shapes and few_steps:
             self._classify(model)
         return "accepted"
 
     def _classify(self, model: EGEMClassifier) -> None:
-        """Let an accepted model work: what it says means nothing, but it must come back."""
-        X = np.stack([np.linspace(4, 6, 16), 100 * np.cos(np.linspace(0, 6, 16))])[None]
+        """Classify by an accepted model: its answer means nothing, but it must return."""
+        t = np.linspace(0, 6, N_TIMEPOINTS)
+        X = np.stack([4 + t / 3, 100 * np.cos(t)])[None]
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
@@ -165,16 +163,21 @@ class Examiner:
 
 
 def _shapes(model: EGEMClassifier) -> Any:
-    """What programs are compiled for: others would take seconds, and are none of the file's."""
-    ensemble = model.ensemble_
-    trained = [tuple(np.shape(a) for a in (*t.expert, t.book)) for t in ensemble.trained]
-    return tuple(trained), ensemble.metric.basis.shape, ensemble.preparation[2:]
+    """Return what programs depend on: compiling others takes seconds, whatever the file holds."""
+    its = model.model_
+    experts = [tuple(np.shape(a) for a in (*t.params, t.codebook)) for t in its.experts]
+    return (
+        tuple(experts),
+        None if its.metric is None else its.metric.basis.shape,
+        its.preparation[2:],
+    )
 
 
-def plain(kind: str, runs: int, seed: int, seconds: float, examine: Examiner) -> int:
+def plain(
+    sound: list[tuple[str, bytes]], runs: int, seed: int, seconds: float, examine: Examiner
+) -> int:
     """Mutate, read, and keep mutants whose refusal is new; returns how many were read."""
     rng = random.Random(seed)
-    sound = seeds(kind)
     corpus, known, begun = list(sound), {"accepted"}, time.monotonic()
     for run in range(runs):
         if time.monotonic() - begun > seconds:
@@ -199,11 +202,12 @@ def keep(ending: str, data: bytes) -> None:
     Path(f"finding.{ending}").write_bytes(data)
 
 
-def guided(kind: str, runs: int, seed: int, examine: Examiner, told: Path) -> None:
+def guided(
+    sound: list[tuple[str, bytes]], runs: int, seed: int, examine: Examiner, facts: Path
+) -> None:
     """The same with libFuzzer, which keeps mutants that reach new code; does not return."""
     corpus = Path(examine.folder, "corpus")
     corpus.mkdir()
-    sound = seeds(kind)
     for i, (ending, data) in enumerate(sound):
         (corpus / str(i)).write_bytes(ending.encode() + b"\n" + data)
     done = 0
@@ -230,7 +234,7 @@ def guided(kind: str, runs: int, seed: int, examine: Examiner, told: Path) -> No
             raise
         done += 1
         if done % 100 == 0 or done >= runs:
-            told.write_text(json.dumps(report(examine, done)))
+            facts.write_text(json.dumps(report(examine, done)))
 
     options = [f"-runs={runs + len(sound) + 2}", f"-seed={seed}", "-max_len=400000"]
     options += [
@@ -244,13 +248,13 @@ def guided(kind: str, runs: int, seed: int, examine: Examiner, told: Path) -> No
 
 
 def report(examine: Examiner, done: int) -> dict[str, Any]:
-    """What came of the files so far."""
+    """Return the outcomes so far."""
     facts = {"slowest_s": round(examine.slowest, 2), "peak_MiB": round(examine.peak / 1024)}
     return {"files": done} | dict(examine.outcomes) | facts
 
 
 def main() -> None:
-    """Let a process of its own read the files, and tell what it found."""
+    """Read the files in a process of its own, and print what it found."""
     parser = argparse.ArgumentParser(description="Read files that are wrong.")
     parser.add_argument("kind", choices=("models", "data"))
     parser.add_argument("--runs", type=int, default=1000)
@@ -258,25 +262,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plain", action="store_true", help="not guided by coverage")
     parser.add_argument("--load-only", action="store_true", help="classify nothing")
-    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)  # folder of the run
     options = parser.parse_args()
     if options.worker:
         with tempfile.TemporaryDirectory() as folder:
-            examine = Examiner(folder, not options.load_only)
+            models = sorted(options.worker.glob("models/*"))
+            sound, facts = seeds(options.kind, models), options.worker / "facts.json"
+            examine = Examiner(folder, models, not options.load_only)
             if atheris and not options.plain:
-                guided(options.kind, options.runs, options.seed, examine, options.worker)
-            done = plain(options.kind, options.runs, options.seed, options.seconds, examine)
-            options.worker.write_text(json.dumps(report(examine, done)))
+                guided(sound, options.runs, options.seed, examine, facts)
+            done = plain(sound, options.runs, options.seed, options.seconds, examine)
+            facts.write_text(json.dumps(report(examine, done)))
         return
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        told = Path(folder, "told.json")
+        write_models(Path(folder, "models"))
+        found = Path(folder, "facts.json")
         begun = time.monotonic()
-        command = [sys.executable, *sys.argv, "--worker", str(told)]
+        command = [sys.executable, *sys.argv, "--worker", folder]
         code = subprocess.run(
             command, env=os.environ | {"TMPDIR": folder, "EGEM_COMPILED": "off"}
         ).returncode
-        facts = json.loads(told.read_text()) if told.exists() else {}
+        facts = json.loads(found.read_text()) if found.exists() else {}
     facts |= {
         "seconds": round(time.monotonic() - begun),
         "guided": bool(atheris) and not options.plain,

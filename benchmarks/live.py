@@ -2,11 +2,11 @@
 
     python benchmarks/live.py [--letters 40] [--seed 1]
 
-Starts `egem serve` as a process of its own, lets it learn twenty letters (EGEM_DATA_DIR), and sends
-letters it was not taught over a WebSocket, each at five stages of its growth and at last as done.
-Tells the time from sending a stroke to having its answer (median and 95th percentile), and how
-often the true letter ranks first and among the first three. Also tells how long a lesson of four
-drawings takes, until a drawing of that kind is recognised.
+Starts `egem serve` as a separate process, trains twenty letters (EGEM_DATA_DIR), and sends test
+letters over a WebSocket, each at five stages of its growth and finally as finished. Reports the
+response time (median and 95th percentile), and how often the true letter ranks first and among the
+first three. Also reports how long training on four drawings takes, until a further drawing is
+recognised.
 """
 
 import argparse
@@ -58,14 +58,14 @@ def measure(address: str, n_letters: int, seed: int, server: int) -> None:
     """Draw on a server and tell what came of it."""
     with httpx.Client(base_url=address, timeout=60.0) as client:
         client.get("/api/state")
-        lessons = [lesson(client, name) for name in ("zigzag", "spiral", "zigzag", "spiral")]
-        shown = ", ".join(f"{seconds:.1f}" for seconds in lessons)
-        print(f"a lesson of four drawings, until recognised: {shown} s")
+        times = [train(client, name) for name in ("zigzag", "spiral", "zigzag", "spiral")]
+        shown = ", ".join(f"{seconds:.1f}" for seconds in times)
+        print(f"training on four drawings, until recognised: {shown} s")
         settle(client)
         began = time.perf_counter()
         client.post("/api/start", json={"with": "letters"}).raise_for_status()
         settle(client)
-        print(f"twenty letters are learned in {time.perf_counter() - began:.1f} s")
+        print(f"twenty letters are trained in {time.perf_counter() - began:.1f} s")
         cookie = {"Cookie": f"egem={client.cookies['egem']}"}
         line = f"{address.replace('http', 'ws')}api/live"
         with connect(line, additional_headers=cookie) as socket:
@@ -76,7 +76,7 @@ def measure(address: str, n_letters: int, seed: int, server: int) -> None:
 
 
 def cpu_seconds(process: int) -> float:
-    """Processor time that a process has taken; NaN where that is not told."""
+    """Processor time that a process has taken; NaN where it is not available."""
     file = Path(f"/proc/{process}/stat")
     if not file.exists():
         return float("nan")
@@ -84,17 +84,17 @@ def cpu_seconds(process: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def lesson(client: httpx.Client, name: str) -> float:
-    """Teach four drawings of a symbol anew; returns the seconds until a fifth is recognised."""
+def train(client: httpx.Client, name: str) -> float:
+    """Train a symbol on four drawings; returns the seconds until a fifth is recognised."""
     labels = [known["label"] for known in client.get("/api/state").json()["classes"]]
     if name in labels:
         client.delete(f"/api/classes/{name}").raise_for_status()
     drawings = [stroke_of(movement) for movement in symbols(name, 5)]
     began = time.perf_counter()
     body = {"label": name, "strokes": drawings[:4]}
-    client.post("/api/teach", json=body).raise_for_status()
+    client.post("/api/train", json=body).raise_for_status()
     settle(client)
-    found = client.post("/api/recognise", json={"stroke": drawings[4]}).json()
+    found = client.post("/api/classify", json={"stroke": drawings[4]}).json()
     assert found["ranking"][0]["label"] == name
     return time.perf_counter() - began
 

@@ -99,16 +99,16 @@ def onto(movement: Movement, box: "FloatRect", size: float = 0.6) -> list[tuple[
     return [(left + side * float(x), top + side * float(y)) for x, y in movement.T]
 
 
-def teach(page, label: str, movements: list[Movement]) -> None:
-    """Draw examples on the teaching view, name them, and wait until they are known."""
+def train(page, label: str, movements: list[Movement]) -> None:
+    """Draw examples on the training view, name them, and wait until the class exists."""
     for movement in movements:
-        draw(page, "#teach-pad", movement)
-    page.fill("#lesson-name", label)
-    page.click("#lesson-teach")
+        draw(page, "#train-pad", movement)
+    page.fill("#class-name", label)
+    page.click("#train-go")
     page.wait_for_selector(f'#classes > li[data-label="{label}"]', state="attached")
 
 
 def verdict(page) -> str:
     """The name of the verdict on the drawing that was just completed."""
-    page.wait_for_selector("#verdict:not(.open) .name")
+    page.wait_for_selector("#verdict:not(.pending) .name")
     return page.text_content("#verdict .name")

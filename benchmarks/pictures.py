@@ -2,7 +2,7 @@
 
     python benchmarks/pictures.py page
 
-Serves the page, teaches it two symbols in a headless Chromium, has it recognise both while they
+Serves the page, trains two symbols in a headless Chromium, has it recognise both while they
 are drawn, and writes what was seen to `docs/pictures/page.gif`. It needs `pip install -e '.[dev]'`
 and Debian's `chromium`.
 """
@@ -75,17 +75,17 @@ class Film:
 
 
 def page_film(film: Film) -> None:
-    """Teach two symbols and recognise them."""
+    """Train two symbols and recognise them."""
     page = film.page
     page.click("#guide-skip")
-    page.click('nav a[href="#teach"]')
+    page.click('nav a[href="#train"]')
     for label in ("zigzag", "spiral"):
         for i, movement in enumerate(symbols(label, 4, n_points=N_POINTS)):
-            draw(film, "#teach-pad", movement, step=6 if i else 3)
-        page.fill("#lesson-name", label)
+            draw(film, "#train-pad", movement, step=6 if i else 3)
+        page.fill("#class-name", label)
         film.take(600)
-        page.click("#lesson-teach")
-        while page.is_visible("#work"):
+        page.click("#train-go")
+        while page.is_visible("#task"):
             film.take()
             page.wait_for_timeout(200)
         page.wait_for_selector(f'#classes > li[data-label="{label}"] .picture >> nth=3')
@@ -94,7 +94,7 @@ def page_film(film: Film) -> None:
     film.take(REST)
     for label in ("spiral", "zigzag"):
         draw(film, "#recognise-pad", symbols(label, 6, n_points=N_POINTS)[5], step=1)
-        page.wait_for_selector("#verdict:not(.open) .name")
+        page.wait_for_selector("#verdict:not(.pending) .name")
         page.wait_for_timeout(400)
         film.take(2 * REST)
 

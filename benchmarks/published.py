@@ -1,4 +1,4 @@
-"""The published setting to the letter: 50 iterations of the search against none.
+"""The published setting, exactly: 50 iterations of the search against none.
 
     python benchmarks/published.py [--dataset characters] [--seed 10] [--noise 0 0]
 
@@ -35,8 +35,8 @@ def main() -> None:
     truth = np.searchsorted(clf.classes_, y_test)
     print(f"{'iterations':>10} {'accuracy':>9} {'own MSE':>8}")
     for n_iterations in (0, 50):
-        search = clf.ensemble_.search._replace(n_iterations=n_iterations)
-        clf.ensemble_ = replace(clf.ensemble_, search=search)
+        search = replace(clf.model_.search, max_steps=n_iterations)
+        clf.model_ = replace(clf.model_, search=search)
         losses = clf.losses(X_test)
         accuracy = np.mean(losses.argmin(axis=1) == truth)
         own = losses[np.arange(len(truth)), truth].mean()

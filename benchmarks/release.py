@@ -16,14 +16,15 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MUST_HOLD = ("egem/py.typed", "egem/cli/__init__.py", "egem/web/static/index.html")
+MUST_HOLD = ("egem/py.typed", "egem/apps/cli/__init__.py", "egem/apps/web/static/index.html")
 USE = """
 import numpy as np, egem
-from egem import EGEMClassifier, native
+from egem import EGEMClassifier, Training
+from egem.runtime import native
 assert "site-packages" in egem.__file__, egem.__file__
 X = np.sin(np.linspace(0, 6, 16) * np.random.default_rng(0).uniform(1, 3, (9, 1, 1)))
 y = np.repeat(["a", "b", "c"], 3)
-model = EGEMClassifier(n_cells=4, n_updates=20, random_state=0).fit(X, y)
+model = EGEMClassifier(training=Training(n_updates=20), random_state=0).fit(X, y)
 model.save("m"); egem.write_long("x.csv", X, y)
 assert (EGEMClassifier.load("m").losses(X) == model.losses(X)).all()
 print("egem", egem.__version__, "decodes with", native.KERNEL.name if native.KERNEL else "scan")

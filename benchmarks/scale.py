@@ -23,9 +23,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from egem import EGEMClassifier
-from egem.calibration.folds import FEWEST_HELD, MOST_PAIRS
-from egem.runtime.progress import overheard
+from egem import EGEMClassifier, Training
+from egem.calibration.folds import MAX_PAIRS, MIN_HELD
+from egem.runtime.progress import progress_listener
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FIELDS = ("part", "workers", "classes", "cases", "updates", "fit", "train", "predict")
@@ -94,7 +94,7 @@ def run(part: str, workers: int, classes: int, cases: int, updates: int) -> dict
     X_test, y_test = trajectories(classes, cases, seed=1)
     with cluster(workers) as client:
         n_jobs = None if workers else 1
-        warm = EGEMClassifier(n_updates=100, random_state=0, n_jobs=n_jobs)
+        warm = EGEMClassifier(training=Training(n_updates=100), random_state=0, n_jobs=n_jobs)
         some = y < 8 * max(workers, 1)
         warm.fit(X[some], y[some]).predict(X_test[:64])
         trained = [0.0]
@@ -108,8 +108,9 @@ def run(part: str, workers: int, classes: int, cases: int, updates: int) -> dict
             return np.array([time.perf_counter(), used(), sum(workers)])
 
         start = spent()
-        with overheard(listen):
-            clf = EGEMClassifier(n_updates=updates, random_state=0, n_jobs=n_jobs).fit(X, y)
+        with progress_listener(listen):
+            training = Training(n_updates=updates)
+            clf = EGEMClassifier(training=training, random_state=0, n_jobs=n_jobs).fit(X, y)
         fitted = spent()
         predicted = clf.predict(X_test)
         fit, predict = fitted - start, spent() - fitted
@@ -162,7 +163,7 @@ class Cost(NamedTuple):
 
 def held_out_pairs(classes: float, cases: float) -> float:
     """Return the pairs of a held-out case and a class in a fit on 4 cases a class."""
-    return min(4 * classes, max(MOST_PAIRS / classes, FEWEST_HELD)) * classes
+    return min(4 * classes, max(MAX_PAIRS / classes, MIN_HELD)) * classes
 
 
 OF_FITTING: dict[str, Callable[[float, float], float]] = {

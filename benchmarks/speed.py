@@ -8,9 +8,9 @@ so), and the whole may be stopped and carried on. At the end `speed.md` and its 
 written from the rows.
 
 * published: 20 experts of the published size for characters, as the paper trains and searches
-  (`published_torch.py`, measured on a part and scaled up), against `EGEMClassifier.paper` with the
-  default search, on the same training cases and the 565 test characters. The experts are trained
-  by the published recipe once and kept in `--work`.
+  (`published_torch.py`, measured on a part and scaled up), against `EGEMClassifier.paper` with
+  Levenberg-Marquardt, on the same training cases and the 565 test characters. The experts are
+  trained by the published recipe once and kept in `--work`.
 * peers: fit and predict with defaults, four cases a class, characters and MNIST rows; methods take
   turns, five times, so that ratios are of the same minutes. Programs are compiled before.
 * large: one case, and 10,000 MNIST digits.
@@ -33,7 +33,7 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
 from accuracy import OUT, Rocket, Split, flat, padded, split
-from egem import EGEMClassifier
+from egem import EGEMClassifier, Search
 from egem.data.selection import dtw_distances
 from speed_report import write_report
 from table import append, done
@@ -94,11 +94,10 @@ def published(work: Path) -> Rows:
         clf = EGEMClassifier.paper("characters", random_state=SEED, verbose=True)
         clf.fit(X, cases.y).save(at)
     original = EGEMClassifier.load(at)
-    clf = EGEMClassifier.paper(
-        "characters", inversion="levenberg-marquardt", n_updates=1, random_state=SEED
-    ).fit(X, cases.y)
-    # The same experts, which the published recipe trained, but the default search.
-    clf.ensemble_ = replace(original.ensemble_, search=clf.ensemble_.search)
+    search = Search(max_steps=6, prior_weight=0.0, bounds=(-0.1, 1.1))
+    clf = EGEMClassifier.load(at).set_params(search=search)
+    # The same experts, trained by the published recipe, with the library's search.
+    clf.model_ = replace(original.model_, method=search.method, search=search.config())
     own = np.arange(len(truth)), truth
     adam = original.losses(X_test)
     found, chosen = clf.losses(X_test), clf.predict(X_test)
@@ -263,24 +262,11 @@ def start(work: Path) -> Rows:
     yield row("characters", "EGEM", "egem predict, seconds", taken[1:])
 
 
-def kernel(work: Path) -> Rows:
-    """The native decoder beside XLA's scan, in a process of its own and on one thread."""
-    script = Path(__file__).with_name("decoder.py")
-    command = [sys.executable, str(script), "--json"]
-    out = subprocess.run(command, check=True, capture_output=True, text=True)
-    for line in out.stdout.splitlines():
-        found = json.loads(line)
-        shape, what = found.pop("shape"), found.pop("what")
-        for figure, value in found.items():
-            yield row(shape, what, figure, value)
-
-
 PARTS = {
     "published": published,
     "peers": peers,
     "large": large,
     "start": start,
-    "kernel": kernel,
 }
 
 

@@ -19,7 +19,7 @@ os.environ["EGEM_COMPILED"] = "off"
 import jax
 import numpy as np
 
-from egem import EGEMClassifier
+from egem import EGEMClassifier, LSTMDecoder
 
 N_WAVES = 6
 COMPILING = (
@@ -61,10 +61,11 @@ def matmul_rate() -> float:
 
 def training_operations(clf: EGEMClassifier) -> float:
     """Multiply-adds of the decoder in training, counted as 2; activations not at all."""
-    recipe, grid = clf.recipe_, clf.preparation_
-    h, t, c = recipe.n_cells, grid.n_steps, grid.n_channels
+    recipe, grid = clf.model_.settings.recipe, clf.preparation_
+    assert isinstance(recipe.decoder, LSTMDecoder)
+    h, t, c = recipe.decoder.n_cells or 0, grid.n_steps, grid.n_channels
     forward = 2 * t * h * (4 * h + c)
-    return 3.0 * forward * recipe.n_updates * recipe.batch_size * len(clf.classes_)
+    return 3.0 * forward * recipe.config.n_updates * recipe.config.batch_size * len(clf.classes_)
 
 
 def peak_gib() -> float:

@@ -26,15 +26,6 @@ PARTS = {
     "large": ("One case, and ten thousand", ""),
     "start": ("From nothing", ""),
 }
-KERNEL = (
-    "Native code beside XLA's scan, on one thread. *Share* is the multiply-adds, counted as 2, as "
-    "a share of the rate of a float32 matrix product of 1,024 rows; activations are not counted, "
-    "nor is the way there that a gradient goes twice where its tape would not fit the cache. "
-    "*Step* is what a step of the search asks for: products of the Jacobian and residuals with "
-    "each other and with 32 directions. Where the *scan's share* is a third or more, three times "
-    "as fast as the scan would be faster than the product itself. All take turns. `python "
-    "benchmarks/decoder.py` prints the same."
-)
 FACTORS = ("classes", "cases", "time points", "channels", "test")
 COLOURS = {"fit seconds": "#c0392b", "predict seconds": "#1f77b4"}
 
@@ -57,9 +48,6 @@ def write_report(table: Path, out: Path) -> None:
         of_part = rows.loc[rows.part == part]
         if len(of_part):
             lines += [f"## {title}", "", *([text, ""] if text else []), *_table(of_part), ""]
-    decoded = rows.loc[rows.part == "kernel"]
-    if len(decoded):
-        lines += ["## The decoder", "", KERNEL, "", *_wide(decoded, ["set", "method"]), ""]
     grown = rows.loc[rows.part == "growth"]
     if len(grown):
         _growth(grown, out / "speed-growth.png")

@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 
 from egem import EGEMClassifier, read_data, write_long
+from models import write_models
 
-MODELS = [Path(__file__).parents[1] / f"tests/fixtures/format-{v}.safetensors" for v in (2, 3)]
 FIT = ("--updates", "200", "--cells", "8", "--metric", "whitened", "--quiet")
 
 
-def save_for_ever(path: Path, ready: Connection) -> None:
+def save_for_ever(path: Path, sources: list[Path], ready: Connection) -> None:
     """Write models in turn, in a process that is to be killed."""
-    models = [EGEMClassifier.load(source) for source in MODELS]
+    models = [EGEMClassifier.load(source) for source in sources]
     ready.send("ready")
     while True:
         for model in models:
@@ -48,9 +48,11 @@ def kill_saves(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
     dict
         How often, how often the file was seen with either model, and the most drafts beside it.
     """
-    rng, path = random.Random(seed), folder / "model.safetensors"
-    whole = []
-    for source in MODELS:
+    rng, sources = random.Random(seed), write_models(folder / "models")[:2]
+    beside = folder / "saved"
+    beside.mkdir()
+    path, whole = beside / "model.safetensors", []
+    for source in sources:
         EGEMClassifier.load(source).save(path)
         whole.append(path.read_bytes())
     seen, most_drafts = [0, 0], 0
@@ -59,7 +61,7 @@ def kill_saves(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
     context.set_forkserver_preload(["egem.io.model_file", "egem.classifier"])
     for _ in range(times):
         here, there = context.Pipe(duplex=False)
-        process = context.Process(target=save_for_ever, args=(path, there))
+        process = context.Process(target=save_for_ever, args=(path, sources, there))
         process.start()
         here.recv()
         time.sleep(rng.uniform(0.0, 0.2))
@@ -67,7 +69,7 @@ def kill_saves(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
         process.join()
         EGEMClassifier.load(path)
         seen[whole.index(path.read_bytes())] += 1
-        most_drafts = max(most_drafts, len(os.listdir(folder)) - 1)
+        most_drafts = max(most_drafts, len(os.listdir(beside)) - 1)
     assert most_drafts <= 1, f"{most_drafts} drafts piled up"
     return {"kills": times, "first": seen[0], "second": seen[1], "most_drafts": most_drafts}
 
@@ -98,7 +100,8 @@ def kill_fits(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
     assert fit(model).wait() == 0
     seconds = time.monotonic() - begun
     fitted, unbroken, runs, kills, n_again = model.read_bytes(), losses(model), 0, 0, 0
-    before, again = MODELS[0].read_bytes(), folder / "again.safetensors"
+    before = write_models(folder / "models")[0].read_bytes()
+    again = folder / "again.safetensors"
     while kills < times:
         runs += 1
         if runs % 3 == 1:  # programs are compiled, and kept, anew
@@ -124,7 +127,7 @@ def kill_fits(times: int, folder: Path, seed: int = 0) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Kill as often as asked, and tell."""
+    """Kill as often as asked, and print what was found."""
     parser = argparse.ArgumentParser(description="Kill processes that write.")
     parser.add_argument("part", choices=("save", "fit"))
     parser.add_argument("--times", type=int, default=10)

@@ -38,7 +38,6 @@ from sklearn.preprocessing import StandardScaler
 
 from accuracy import OUT, Rocket, Split, flat, padded, split
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.calibration.conformal import conformal_sets, p_values
 from egem.evaluate import reliability
 from table import append, done
 from trust_report import write_report
@@ -83,10 +82,10 @@ def coverage(name: str, k: int, seed: int) -> Figures:
     truth = np.searchsorted(clf.classes_, cases.y_test)
     of = np.arange(len(truth)), truth
     for alpha in ALPHAS:
-        sets = conformal_sets(found.log_scores, clf.held_out_, clf.sharpness_, alpha)
+        sets = found.prediction_set(alpha)
         yield Figure("EGEM", f"coverage at {alpha}", float(sets[of].mean()))
         yield Figure("EGEM", f"set size at {alpha}", float(sets.sum(axis=1).mean()))
-        rejected = p_values(found.strangeness, clf.held_out_.strangeness) <= alpha
+        rejected = found.novelty() <= alpha
         yield Figure("EGEM", f"known rejected at {alpha}", float(rejected.mean()))
 
 
@@ -266,13 +265,13 @@ def growth(name: str, k: int, seed: int) -> Figures:
     last = y == np.unique(y)[-1]
     whole = EGEMClassifier(random_state=seed).fit(X, y)
     clf = EGEMClassifier(random_state=seed).fit(X[~last], y[~last])
-    before = [t.expert for t in clf.ensemble_.trained]
+    before = [expert.params for expert in clf.model_.experts]
     seconds, same, added = [], True, 0.0
     for _ in range(3):  # the first compiles
         start = time.perf_counter()
         clf.add_class(X[last], y[last][0])
         seconds.append(time.perf_counter() - start)
-        after = [t.expert for t in clf.ensemble_.trained[:-1]]
+        after = [expert.params for expert in clf.model_.experts[:-1]]
         for mine, its in zip(before, after, strict=True):
             same &= all(np.array_equal(a, b) for a, b in zip(mine, its, strict=True))
         added = clf.score(cases.X_test, cases.y_test)

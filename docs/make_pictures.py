@@ -1,9 +1,9 @@
-"""The pictures of the documentation, drawn from real models.
+"""Draw the documentation's pictures from fitted models.
 
     python docs/make_pictures.py [converge inverse compete explanations]
 
-Writes into `docs/pictures`; without arguments all. Letters come from `EGEM_DATA_DIR`; where that is
-not set, digits from a package take their place.
+Writes into `docs/pictures`, without arguments all. Letters come from `EGEM_DATA_DIR`; if it is not
+set, digits take their place.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from PIL import Image
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.viz.explanation_plot import explanation
-from searching import Contest, model_to_draw, telling
+from searching import Searches, imagine, longest_searches, model_to_draw
 from sketching import DARK, LIGHT, Cell, Frame, arrow, bars, blank, box, draw
 
 OUT = Path(__file__).parent / "pictures"
@@ -32,65 +32,65 @@ WIDE, TALL = 820, 330
 
 
 def film(out: Path) -> None:
-    """Animate experts that search for the codes of a few targets; those that lose fade."""
+    """Animate all experts' searches for the codes of a few targets; those of high loss fade."""
     clf, X, y = model_to_draw()
     wanted = np.array(list(TARGETS[clf.classes_.dtype.kind])).astype(clf.classes_.dtype)
     frames: list[Image.Image] = []
     for label in wanted:
-        frames += _frames(clf, telling(clf, X, y, label))
+        frames += _frames(clf, longest_searches(clf, X, y, label))
     durations = ([700] + [55] * (FRAMES - 2) + [2200]) * len(wanted)
     style = {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": 0}
     frames[0].save(out / "converge.webp", quality=72, method=4, **style)
 
 
-def _frames(clf: EGEMClassifier, one: Contest) -> list[Image.Image]:
+def _frames(clf: EGEMClassifier, searches: Searches) -> list[Image.Image]:
     far = np.linspace(0, 1, FRAMES)
     at = (STEPS - 1) * far**1.4
     before = np.minimum(at.astype(int), STEPS - 2)
-    share = at - before
-    codes = one.codes[:, before] * (1 - share)[:, None] + one.codes[:, before + 1] * share[:, None]
-    scores = one.scores[:, before] * (1 - share) + one.scores[:, before + 1] * share
-    imagined = [clf.ensemble_.imagine(e, each) for e, each in enumerate(codes)]
-    frame = Frame.around(np.stack([one.target, *(each[0] for each in imagined)]), 0.01)
-    chance = float(clf.predict_proba(one.target[None]).max())
+    part = at - before
+    codes = searches.codes[:, before] + part[:, None] * np.diff(searches.codes, axis=1)[:, before]
+    scores = searches.scores[:, before] + part * np.diff(searches.scores, axis=1)[:, before]
+    imagined = [imagine(clf, e, each) for e, each in enumerate(codes)]
+    frame = Frame.around(np.stack([searches.target, *(each[0] for each in imagined)]), 0.01)
+    chance = float(clf.predict_proba(searches.target[None]).max())
     names = [str(name) for name in clf.classes_]
     pictures = []
     for i in range(FRAMES):
         figure, axes = blank(WIDE, TALL, "white")
         made = [each[i] for each in imagined]
-        _draw_contest(axes, frame, one, names, made, scores[:, i] / scores[:, 0].max(), far[i])
+        _draw_moment(axes, frame, searches, names, made, scores[:, i] / scores[:, 0].max(), far[i])
         if i + 1 == FRAMES:
             words = f"probability {chance:.2f}"
-            axes.text(94, 62, words, ha="center", size=12, color=LIGHT.win)
+            axes.text(94, 62, words, ha="center", size=12, color=LIGHT.best)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
     return pictures
 
 
-def _draw_contest(
+def _draw_moment(
     axes: Axes,
     frame: Frame,
-    one: Contest,
+    searches: Searches,
     names: list[str],
     imagined: list[np.ndarray],
     scores: Float[np.ndarray, " e"],
     far: float,
 ) -> None:
-    """Draw what all experts imagine at one moment, ``far`` of the way to the end."""
+    """Draw all experts' sequences at one moment, ``far`` (0 to 1) of the way to the end."""
     ink, best, decided = LIGHT, int(scores.argmin()), far > 0.6
-    draw(axes, one.target, frame, Cell(14, 120, 160), "#77828b", lw=6)
+    draw(axes, searches.target, frame, Cell(14, 120, 160), "#77828b", lw=6)
     axes.text(94, 296, "target", ha="center", va="center", size=12, color=ink.quiet)
     if decided:
-        words = f"taken for {names[best]}"
-        axes.text(94, 88, words, ha="center", size=14, weight="bold", color=ink.win)
+        words = f"prediction: {names[best]}"
+        axes.text(94, 88, words, ha="center", size=14, weight="bold", color=ink.best)
     for e, name in enumerate(names):
         row, column = divmod(e, 5)
         cell = Cell(202 + column * 122, TALL - 26 - 116 - row * 161, 116)
         won = e == best and decided
         shown = max(float(np.exp(-1.0 * far * np.log(scores[e] / scores[best]))), 0.16)
-        colour = ink.win if won else "#33424e"
-        draw(axes, one.target, frame, cell, ink.target, lw=5.5, alpha=max(shown, 0.4))
+        colour = ink.best if won else "#33424e"
+        draw(axes, searches.target, frame, cell, ink.target, lw=5.5, alpha=max(shown, 0.4))
         draw(axes, imagined[e], frame, cell, colour, lw=2.6, alpha=shown)
         style = {"size": 12, "color": colour, "alpha": max(shown, 0.45)}
         top = cell.bottom + cell.side
@@ -101,32 +101,32 @@ def _draw_contest(
         axes.add_patch(Rectangle(begin, cell.side * float(scores[e]), 6, color=colour, **strip))
         if won:
             corner, size = (cell.left - 3, cell.bottom - 12), (cell.side + 6, cell.side + 31)
-            axes.add_patch(Rectangle(corner, *size, fill=False, ec=ink.win, lw=1.6))
+            axes.add_patch(Rectangle(corner, *size, fill=False, ec=ink.best, lw=1.6))
 
 
 def inverse(out: Path) -> None:
-    """Draw one expert that searches, from left to right."""
+    """Draw the search of one expert, from left to right."""
     clf, X, y = model_to_draw()
     label = _shown(clf)
-    one = telling(clf, X, y, label)
+    searches = longest_searches(clf, X, y, label)
     e = int(np.flatnonzero(clf.classes_ == label)[0])
-    settled = int(np.argmax(one.scores[e] <= 1.02 * one.scores[e, -1]))
+    settled = int(np.argmax(searches.scores[e] <= 1.02 * searches.scores[e, -1]))
     steps = (0, 1, 2, max(settled, 3))
-    imagined = clf.ensemble_.imagine(e, one.codes[e, list(steps)])
-    frame = Frame.around(np.stack([one.target, *imagined]), 0.0)
+    imagined = imagine(clf, e, searches.codes[e, list(steps)])
+    frame = Frame.around(np.stack([searches.target, *imagined]), 0.0)
     for name, ink in (("light", LIGHT), ("dark", DARK)):
         figure, axes = blank(880, 470)
         for i, step in enumerate(steps):
             left = 20 + i * 222
             cell = Cell(left, 245, 170)
-            draw(axes, one.target, frame, cell, ink.target, lw=9)
+            draw(axes, searches.target, frame, cell, ink.target, lw=9)
             draw(axes, imagined[i], frame, cell, ink.stroke, lw=3)
             middle = left + 85
-            words = f"loss {one.scores[e, step]:.2g}"
+            words = f"loss {searches.scores[e, step]:.2g}"
             axes.text(middle, 436, words, ha="center", size=13, color=ink.text)
             box(axes, Cell(left + 32, 160, 112), 46, f"expert “{label}”", ink, ink.quiet)
             arrow(axes, (middle, 210), (middle, 246), ink)
-            bars(axes, one.codes[e, step], 4, Cell(left + 22, 44, 132), 90, ink)
+            bars(axes, searches.codes[e, step], 4, Cell(left + 22, 44, 132), 90, ink)
             arrow(axes, (middle, 132), (middle, 158), ink)
             when = "code at the start" if not step else f"after step {step}"
             axes.text(middle, 18, when, ha="center", size=12, color=ink.quiet)
@@ -138,43 +138,43 @@ def inverse(out: Path) -> None:
 
 
 def compete(out: Path) -> None:
-    """Draw several experts beside each other, and what each makes of one target."""
+    """Draw the reconstructions of one target by several experts, with codes and losses."""
     clf, X, y = model_to_draw()
     label = _shown(clf)
-    one = telling(clf, X, y, label)
+    searches = longest_searches(clf, X, y, label)
     own = int(np.flatnonzero(clf.classes_ == label)[0])
-    order = np.argsort(one.scores[:, -1])
-    rivals = np.sort(np.concatenate([order[:4], order[[6, -1]]]))
-    imagined = [clf.ensemble_.imagine(e, one.codes[e, -1:])[0] for e in rivals]
-    frame = Frame.around(np.stack([one.target, *imagined]), 0.0)
+    order = np.argsort(searches.scores[:, -1])
+    shown = np.sort(np.concatenate([order[:4], order[[6, -1]]]))
+    imagined = [imagine(clf, e, searches.codes[e, -1:])[0] for e in shown]
+    frame = Frame.around(np.stack([searches.target, *imagined]), 0.0)
     for name, ink in (("light", LIGHT), ("dark", DARK)):
         figure, axes = blank(880, 430)
-        draw(axes, one.target, frame, Cell(8, 210, 130), ink.target, lw=9)
+        draw(axes, searches.target, frame, Cell(8, 210, 130), ink.target, lw=9)
         axes.text(73, 180, "target", ha="center", size=13, color=ink.quiet)
-        most = float(one.scores[rivals, -1].max())
-        for i, e in enumerate(rivals):
+        most = float(searches.scores[shown, -1].max())
+        for i, e in enumerate(shown):
             left, won = 160 + i * 120, e == own
             middle = left + 55
-            score = float(one.scores[e, -1])
-            colour = ink.win if won else ink.quiet
+            score = float(searches.scores[e, -1])
+            colour = ink.best if won else ink.quiet
             axes.add_patch(Rectangle((left, 366), 110, 10, color=ink.box, lw=0))
             axes.add_patch(Rectangle((left, 366), 110 * score / most, 10, color=colour, lw=0))
             weight = "bold" if won else "normal"
             words = f"loss {score:.2g}"
             axes.text(middle, 390, words, ha="center", size=13, color=ink.text, weight=weight)
-            draw(axes, one.target, frame, Cell(left, 236, 112), ink.target, lw=7)
+            draw(axes, searches.target, frame, Cell(left, 236, 112), ink.target, lw=7)
             draw(axes, imagined[i], frame, Cell(left, 236, 112), ink.stroke, lw=2.6)
             arrow(axes, (middle, 203), (middle, 234), ink)
             named = f"“{clf.classes_[e]}”"
-            box(axes, Cell(left + 10, 156, 90), 44, named, ink, ink.win if won else ink.quiet)
+            box(axes, Cell(left + 10, 156, 90), 44, named, ink, ink.best if won else ink.quiet)
             arrow(axes, (middle, 126), (middle, 153), ink)
-            bars(axes, one.codes[e, -1], 4, Cell(left + 5, 40, 100), 84, ink)
-        axes.text(520, 12, "the code that each expert found", ha="center", size=12, color=ink.quiet)
+            bars(axes, searches.codes[e, -1], 4, Cell(left + 5, 40, 100), 84, ink)
+        axes.text(520, 12, "the code found for each expert", ha="center", size=12, color=ink.quiet)
         _write(figure, out / f"compete-{name}.svg")
 
 
 def _shown(clf: EGEMClassifier) -> object:
-    """Return the class that the diagrams are about."""
+    """Return the class of the diagrams."""
     return "y" if clf.classes_.dtype.kind == "U" else 2
 
 
@@ -184,11 +184,11 @@ def _write(figure: Figure, path: Path) -> None:
 
 def explanations(out: Path) -> None:
     """Draw the explanations of the tutorial's first recording and of a digit."""
-    for name, k_seed, which in (("BasicMotions", 0, 0), ("digits", 0, 0)):
+    for name in ("BasicMotions", "digits"):
         X, y = load_dataset(name)
-        train, test = few_shot_split(y, k=4, seed=k_seed)
+        train, test = few_shot_split(y, k=4, seed=0)
         clf = EGEMClassifier(random_state=0).fit([X[i] for i in train], y[train])
-        figure = explanation(clf, clf.explain([X[test[which]]]), 0)
+        figure = explanation(clf, clf.explain([X[test[0]]]))
         figure.savefig(out / f"explanation-{name.lower()}.png", dpi=110)
 
 
@@ -201,7 +201,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
 
 
 def main() -> None:
-    """Draw what is asked for."""
+    """Draw the pictures named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("which", nargs="*", choices=[[], *PICTURES], help="default all")
     parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")

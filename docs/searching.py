@@ -1,4 +1,4 @@
-"""Models to draw from, and what their experts make of a target, step by step."""
+"""Models for the documentation's pictures, and the searches of their experts, step by step."""
 
 from dataclasses import replace
 from functools import cache
@@ -10,15 +10,15 @@ from jaxtyping import Float
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.data.preparation import Batch
 from egem.data.sources import own_file
-from egem.ensemble.bank import Arena
+from egem.ensemble.bank import Bank
 from egem.ensemble.codebook import decoded
-from egem.ensemble.search import follow
+from egem.ensemble.search import search_path
 
 LETTERS = "aeghlmnpuy"
 
 
-class Contest(NamedTuple):
-    """What every expert of a model made of one target, step by step.
+class Searches(NamedTuple):
+    """The searches of all experts of a model for the codes of one target.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Contest(NamedTuple):
 
 @cache
 def model_to_draw() -> tuple[EGEMClassifier, np.ndarray, np.ndarray]:
-    """Fit four cases a class of ten letters, or of digits; return unseen cases as well."""
+    """Fit four cases a class of ten letters, or of digits; return the model and unseen cases."""
     letters = own_file("character_trajectories.npz") is not None
     X, y = load_dataset("characters" if letters else "mnist-5k")
     X, y = np.asarray(X), np.asarray(y)
@@ -51,36 +51,41 @@ def model_to_draw() -> tuple[EGEMClassifier, np.ndarray, np.ndarray]:
     return EGEMClassifier(random_state=0).fit(X[train], y[train]), X[test], y[test]
 
 
-def from_the_middle(clf: EGEMClassifier) -> Arena:
-    """Let searches begin at the mean code of each class, so that there is something to see."""
-    ensemble, arena = clf.ensemble_, clf.ensemble_.arena
-    values = np.zeros((len(clf.classes_), 1, ensemble.n_values), np.float32)
-    teams = []
-    for team in arena.teams:
-        middle = np.asarray(team.searchers.code_mean)[:, None]
-        values[team.experts] = decoded(team.searchers.expert, middle, clf.preparation_.n_steps)
-        teams.append(team._replace(book=middle))
+def from_the_middle(clf: EGEMClassifier) -> Bank:
+    """Start searches at the mean code of each class: the usual starts are too near to the end."""
+    bank, n_steps = clf.model_.bank, clf.preparation_.n_steps
+    values = np.zeros((bank.n_experts, bank.codebook.values.shape[1]), np.float32)
+    groups = []
+    for group in bank.groups:
+        middle = np.asarray(group.experts.code_mean)[:, None]
+        values[group.numbers] = decoded(bank.decoder, group.experts.params, middle, n_steps)[:, 0]
+        groups.append(group._replace(starts=middle))
     free = np.zeros((len(values), 1), np.float32)
-    books = replace(arena.books, values=values[:, 0], prices=free)
-    return arena._replace(teams=tuple(teams), books=books)
+    codebook = replace(bank.codebook, values=values, penalties=free)
+    return bank._replace(groups=tuple(groups), codebook=codebook)
 
 
-def contest(clf: EGEMClassifier, case: np.ndarray, label: object) -> Contest:
-    """Follow all experts from their middle."""
-    arena, grid = from_the_middle(clf), clf.preparation_
+def follow_all(clf: EGEMClassifier, case: np.ndarray, label: object) -> Searches:
+    """Follow the searches of all experts from their mean codes."""
+    bank, grid = from_the_middle(clf), clf.preparation_
     batch: Batch = grid.apply(grid.align([np.asarray(case, float)]))
-    paths = [follow(arena, e, batch) for e in range(len(clf.classes_))]
-    return Contest(
+    paths = [search_path(bank, e, batch) for e in range(len(clf.classes_))]
+    return Searches(
         case, label, np.stack([c[0] for c, _ in paths]), np.stack([s[0] for _, s in paths])
     )
 
 
-def telling(clf: EGEMClassifier, X: np.ndarray, y: np.ndarray, label: object) -> Contest:
-    """Choose, of a few unseen cases, a recognised one whose search has a long way to go."""
+def longest_searches(clf: EGEMClassifier, X: np.ndarray, y: np.ndarray, label: object) -> Searches:
+    """Choose, of a few unseen cases, the recognised one whose loss falls furthest."""
     found = []
+    own = int(np.flatnonzero(clf.classes_ == label)[0])
     for case in X[y == label][:12]:
-        one = contest(clf, case, label)
-        own = int(np.flatnonzero(clf.classes_ == label)[0])
-        if one.scores[:, -1].argmin() == own:
-            found.append((one.scores[own, -1] / one.scores[own, 0], one))
+        searches = follow_all(clf, case, label)
+        if searches.scores[:, -1].argmin() == own:
+            found.append((searches.scores[own, -1] / searches.scores[own, 0], searches))
     return min(found, key=lambda pair: pair[0])[1]
+
+
+def imagine(clf: EGEMClassifier, e: int, codes: Float[np.ndarray, "n k"]) -> np.ndarray:
+    """Decode codes with one expert, (n, n_channels, n_timepoints)."""
+    return clf.model_.imagine(e, codes)

@@ -1,11 +1,10 @@
-"""What the documentation's pictures are drawn with: colours, cells, strokes, codes, arrows."""
+"""Parts of the documentation's pictures: colours, cells, strokes, codes, arrows."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
@@ -13,14 +12,14 @@ from egem.viz.style import PALETTE
 
 
 class Ink(NamedTuple):
-    """Colours of a picture on paper of one kind."""
+    """Colours of a picture, for a light or a dark page."""
 
     text: str
     quiet: str
     target: str
     code: tuple[str, ...]
     stroke: str
-    win: str
+    best: str
     box: str
 
 
@@ -37,14 +36,14 @@ DARK = Ink(
 
 
 class Frame(NamedTuple):
-    """The part of the paper that a cell shows: where pens go in most cases."""
+    """The part of the plane that a cell shows."""
 
     middle: Float[np.ndarray, " 2"]
     width: float
 
     @staticmethod
     def around(cases: np.ndarray, share: float = 0.005) -> "Frame":
-        """Frame all but the outermost points of cases."""
+        """Frame all points of cases but the outermost ``share`` on each side."""
         low, high = np.quantile(cases, (share, 1 - share), axis=(0, 2))
         return Frame((low + high)[:2] / 2, 1.1 * float((high - low)[:2].max()))
 
@@ -57,10 +56,9 @@ class Cell(NamedTuple):
     side: float
 
 
-def blank(width: float, height: float, paper: str = "none", dpi: int = 100) -> tuple[Figure, Axes]:
-    """Make a figure of that many hundredths of an inch, with one pair of axes over all of it."""
-    figure = Figure((width / 100, height / 100), dpi=dpi, facecolor=paper)
-    FigureCanvasAgg(figure)
+def blank(width: float, height: float, paper: str = "none") -> tuple[Figure, Axes]:
+    """Make a figure of so many pixels, with one pair of axes over all of it."""
+    figure = Figure((width / 100, height / 100), dpi=100, facecolor=paper)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
     axes.set_ylim(0, height)
@@ -84,7 +82,7 @@ def draw(axes: Axes, case: np.ndarray, frame: Frame, cell: Cell, colour: str, **
 
 
 def bars(axes: Axes, code: np.ndarray, n_cases: int, cell: Cell, height: float, ink: Ink) -> None:
-    """Draw a code: an entry of each training case in its colour, then the bends."""
+    """Draw a code: the weight of each training case in its colour, then the warp in grey."""
     step = cell.side / len(code)
     zero = cell.bottom + height * 0.3
     for i, value in enumerate(np.clip(code, -0.6, 1.3)):
@@ -94,7 +92,7 @@ def bars(axes: Axes, code: np.ndarray, n_cases: int, cell: Cell, height: float, 
     axes.plot([cell.left, cell.left + cell.side], [zero, zero], color=ink.quiet, lw=0.8)
 
 
-def arrow(axes: Axes, start, end, ink: Ink, bend: float = 0.0, dashed: bool = False) -> None:
+def arrow(axes: Axes, start, end, ink: Ink, curvature: float = 0.0, dashed: bool = False) -> None:
     """Draw an arrow."""
     axes.add_patch(
         FancyArrowPatch(
@@ -105,7 +103,7 @@ def arrow(axes: Axes, start, end, ink: Ink, bend: float = 0.0, dashed: bool = Fa
             color=ink.quiet,
             lw=1.5,
             linestyle=(0, (4, 3)) if dashed else "-",
-            connectionstyle=f"arc3,rad={bend}",
+            connectionstyle=f"arc3,rad={curvature}",
         )
     )
 

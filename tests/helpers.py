@@ -6,9 +6,14 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from egem import LSTMDecoder, Training
 from egem.runtime.files import checksum
 
-QUICK = {"n_cells": 8, "n_updates": 100, "random_state": 0}
+QUICK = {
+    "decoder": LSTMDecoder(8),
+    "training": Training(n_updates=100),
+    "random_state": 0,
+}
 
 
 def make_waves(n_a_class, seed=0, labels=("down", "still", "up")):

@@ -102,6 +102,7 @@ def test_info_tells_of_model_and_of_installation(files):
         (("fit", "nowhere.csv", "-o", "m.st"), 1, "no such file"),
         (("fit", "digitz", "-o", "m.st"), 1, "digitz"),
         (("fit", "digits", "-o", "no/such/folder/m.st"), 1, "cannot be written"),
+        (("fit", "digits", "-o", "m.st", "--views", "nice"), 1, "views must hold"),
         (("fit", "digits", "-o", "m.st", "--metric", "nice"), 1, "metric must be one of"),
     ],
 )
@@ -163,14 +164,14 @@ def test_ctrl_c_stops_with_130_and_leaves_nothing(tmp_path):
 def test_ctrl_c_is_not_lost_in_a_callback_of_the_garbage_collector(tmp_path):
     swallowing = (
         "import gc, os, signal, time\n"
-        "from egem.apps.interrupt import insistent_interrupt\n"
+        "from egem.apps.cli.guard import repeated_interrupt\n"
         "def callback(phase, info):\n"
         "    if phase == 'start' and not lost: lost.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "    time.sleep(0)\n"
         "lost = []\n"
         "gc.callbacks.append(callback)\n"
         "try:\n"
-        "    with insistent_interrupt():\n"
+        "    with repeated_interrupt():\n"
         "        gc.collect()\n"
         "        print('swallowed', flush=True)\n"
         "        while True: time.sleep(0.01)\n"
@@ -182,6 +183,14 @@ def test_ctrl_c_is_not_lost_in_a_callback_of_the_garbage_collector(tmp_path):
     )
     assert done.stdout == "swallowed\nstopped\n"
     assert done.stderr == ""
+
+
+def test_the_demo_names_the_extra_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlxtend", None)
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    done = egem("demo", "--out", str(tmp_path / "demo"))
+    assert done.exit_code == 1 and "pip install 'egem[demo]'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_version_is_the_packages():
@@ -198,7 +207,7 @@ def test_demo_ends_with_pictures_and_beats_nearest_neighbour(tmp_path):
         assert Path(picture).read_bytes().startswith(b"\x89PNG")
 
 
-def test_classes_are_taught_and_forgotten(files, tmp_path):
+def test_classes_are_added_and_removed(files, tmp_path):
     model = tmp_path / "m.safetensors"
     model.write_bytes((files / "model.safetensors").read_bytes())
     X, y = load_dataset("digits")
@@ -230,7 +239,7 @@ def test_pages_explain_and_evaluate(files, tmp_path):
     assert report["n_known"] == 60 and report["accuracy"] > 0.8
     assert (tmp_path / "v.html").read_text().count("<img") == 2
     failed = egem("evaluate", model, str(files / "unlabelled.csv"))
-    assert failed.exit_code == 1 and "no labels to judge by" in failed.stderr
+    assert failed.exit_code == 1 and "no labels to compare with" in failed.stderr
 
 
 def test_gaps_are_completed_with_a_band(files, tmp_path):
@@ -294,7 +303,7 @@ def test_a_model_remembers_the_step_of_its_grid(tmp_path):
 
 
 def test_bench_tells_what_it_needs_where_there_is_no_checkout(monkeypatch, tmp_path):
-    monkeypatch.setattr("egem.apps.cli.bench.SCRIPT", tmp_path / "speed.py")
+    monkeypatch.setattr("egem.apps.cli.experiments.SCRIPT", tmp_path / "speed.py")
     done = egem("bench")
     assert done.exit_code == 1 and "clone the repository" in done.stderr
 
@@ -302,13 +311,13 @@ def test_bench_tells_what_it_needs_where_there_is_no_checkout(monkeypatch, tmp_p
 def test_bench_passes_on_what_the_benchmark_says(monkeypatch, tmp_path):
     script = tmp_path / "speed.py"
     script.write_text("import sys; print(sys.argv[1:]); sys.exit('growth' in sys.argv and 3)")
-    monkeypatch.setattr("egem.apps.cli.bench.SCRIPT", script)
+    monkeypatch.setattr("egem.apps.cli.experiments.SCRIPT", script)
     assert egem("bench", "--part", "start", "-o", str(tmp_path), "--quiet").exit_code == 0
     assert egem("bench", "--part", "growth", "-o", str(tmp_path)).exit_code == 1
 
 
-def test_the_log_goes_to_stderr_where_it_is_asked_for():
-    model = str(Path(__file__).parent / "fixtures" / "format-1.safetensors")
+def test_the_log_goes_to_stderr_where_it_is_asked_for(files):
+    model = str(files / "model.safetensors")
     quiet, told = egem("info", model), egem("--log-level", "info", "info", model)
     assert quiet.stderr == "" and told.stdout == quiet.stdout
     assert "INFO egem.io.model_file: read" in told.stderr

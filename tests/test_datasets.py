@@ -279,8 +279,8 @@ def test_splits_follow_the_seed():
         (["a"] * 10 + ["q"] * 3, 1, "class 'q' has 3 cases.*leave the class out"),
         ([7] * 10, 9, "class '7' has 10 cases.*lower k"),
         (["a"] * 10, 0, "k must be at least 1"),
-        ([], 1, "one label a case"),
-        ([["a"] * 10], 1, "one label a case"),
+        ([], 1, "one label per case"),
+        ([["a"] * 10], 1, "one label per case"),
     ],
 )
 def test_too_few_cases_are_named(y, k, says):

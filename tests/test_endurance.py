@@ -1,6 +1,9 @@
-"""One model in many threads, and many fits in one process."""
+"""One model in many threads, many fits in one process, wrong files and killed processes."""
 
 import gc
+import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,19 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egem import EGEMClassifier
+import torture
+from egem import EGEMClassifier, LSTMDecoder, Training
 from helpers import make_waves
 
-MODEL = Path(__file__).parent / "fixtures" / "format-3.safetensors"
+FUZZ = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
+BRIEF = {"decoder": LSTMDecoder(4), "training": Training(n_updates=5)}
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_eight_threads_that_share_a_model_get_the_answers_of_one(n_jobs):
+def test_eight_threads_that_share_a_model_get_the_answers_of_one(wave_model, tmp_path, n_jobs):
+    path = tmp_path / "model.safetensors"
+    wave_model.save(path)
     X, _ = make_waves(8, seed=7)
     parts = [X[i::8] for i in range(8)]
-    alone = EGEMClassifier.load(MODEL).set_params(n_jobs=1)
+    alone = EGEMClassifier.load(path).set_params(n_jobs=1)
     expected = [(alone.losses(part), alone.predict(part).tolist()) for part in parts]
-    fresh = EGEMClassifier.load(MODEL).set_params(n_jobs=n_jobs)  # nothing is worked out yet
+    fresh = EGEMClassifier.load(path).set_params(n_jobs=n_jobs)  # nothing is worked out yet
     together = threading.Barrier(8)
 
     def ask(part):
@@ -51,7 +58,7 @@ def test_two_hundred_fits_do_not_fill_the_memory():
     def fit(i):
         kind = i % 3
         X, y = make_waves(2 + kind, seed=kind)
-        model = EGEMClassifier(n_cells=4, n_updates=5, align="start", random_state=kind)
+        model = EGEMClassifier(**BRIEF, align="start", random_state=kind)
         model.fit(X, y).predict([x[:, : 6 + kind] for x in X])
 
     for i in range(20):
@@ -63,3 +70,26 @@ def test_two_hundred_fits_do_not_fill_the_memory():
     gc.collect()
     grown = (resident() - before) / 2**20
     assert grown < 100, f"grew by {grown:.0f} MiB"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["models", "data"])
+def test_wrong_files_are_refused_by_one_clear_error(kind, tmp_path):
+    command = [sys.executable, str(FUZZ), kind, "--plain", "--load-only", "--runs", "150"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert facts["exit"] == 0 and facts["files"] == 150 and facts["refused"] > 10
+
+
+@pytest.mark.slow
+def test_killed_while_saving_the_file_holds_a_whole_model(tmp_path):
+    facts = torture.kill_saves(8, tmp_path)
+    assert facts["first"] + facts["second"] == 8
+
+
+@pytest.mark.slow
+def test_killed_during_a_fit_the_next_fit_gives_the_same_model(tmp_path):
+    facts = torture.kill_fits(3, tmp_path)
+    assert facts["kills"] == 3
+    assert facts["fitted_again"] == (facts["kills"] + facts["over_before"]) // 3

@@ -1,9 +1,10 @@
-"""Convolution features against plain loops, and what a user relies on: company, shifts, gaps."""
+"""Convolution features against plain loops, and their tolerance of shifts, gaps and lengths."""
 
 import numpy as np
 import pytest
 
-from egem.ensemble.features import KERNELS, N_THRESHOLDS, _shares_above, _views, fit_convolutions
+from egem.ensemble.features import KERNELS, N_THRESHOLDS, fit_convolutions, proportions_above
+from egem.runtime import native
 
 
 def bumps(n, length=60, n_channels=2, seed=0):
@@ -18,12 +19,15 @@ def fitted():
     return fit_convolutions(bumps(12), "time", False, np.random.default_rng(0), 1)
 
 
-def test_shares_are_those_of_a_plain_loop(fitted):
+@pytest.mark.parametrize("jax", [False, True])
+def test_shares_are_those_of_a_plain_loop(fitted, monkeypatch, jax):
     values, lengths = fitted.layout.apply(
         [case[:, : 60 - 7 * i] for i, case in enumerate(bumps(3, seed=1))]
     )
     bank = fitted.banks[0]
-    found = np.asarray(_shares_above(values, lengths, bank))
+    if jax:
+        monkeypatch.setattr(native, "KERNEL", None)
+    found = proportions_above(values, lengths, bank)
     rng = np.random.default_rng(2)
     for _ in range(200):
         i, d, k, b = (int(rng.integers(n)) for n in found.shape)
@@ -43,14 +47,7 @@ def test_shares_are_those_of_a_plain_loop(fitted):
         np.testing.assert_allclose(found[i, d, k, b], above, atol=1.5 / len(used))
 
 
-def test_differences_are_zero_beyond_the_end():
-    values, lengths = np.ones((1, 1, 6), np.float32), np.array([4])
-    values[:, :, 4:] = 0
-    _, (steps, shorter) = _views(values, lengths)
-    assert shorter.tolist() == [3] and not steps.any()
-
-
-def test_a_case_is_described_alike_in_any_company(fitted):
+def test_a_case_is_represented_alike_among_any_others(fitted):
     cases = bumps(70, seed=3)
     whole = fitted.transform(cases, 1)
     np.testing.assert_allclose(fitted.transform(cases[40:41], 1), whole[40:41], atol=1e-4)
@@ -58,7 +55,7 @@ def test_a_case_is_described_alike_in_any_company(fitted):
 
 
 def test_a_shift_changes_features_less_than_values():
-    """The point of it: a pulse that comes later is another sequence, but hardly other features."""
+    """A pulse that comes later is another sequence, but hardly other features."""
     time = np.arange(200)
     pulses = [
         np.exp(-0.5 * ((time - at) / width) ** 2)[None] for at in (60, 90) for width in (3, 6)
@@ -86,7 +83,7 @@ def test_gaps_are_filled_and_lengths_may_differ(fitted):
     assert np.linalg.norm(with_holes - whole) < 0.3 * np.linalg.norm(whole)
 
 
-def test_the_order_of_channels_of_thresholds_is_repeatable():
+def test_the_same_seed_gives_the_same_features():
     cases = bumps(12)
     first, second = (
         fit_convolutions(cases, "time", False, np.random.default_rng(5), 1) for _ in "ab"
@@ -95,7 +92,7 @@ def test_the_order_of_channels_of_thresholds_is_repeatable():
     assert first.banks[0].thresholds.shape[1:] == (len(KERNELS), N_THRESHOLDS)
 
 
-def test_images_are_described_along_their_columns():
+def test_images_are_represented_along_their_columns():
     rng = np.random.default_rng(0)
     pictures = [rng.random((8, 10)) for _ in range(6)]
     turned = [picture.T for picture in pictures]

@@ -9,15 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from egem.core.lstm import LSTMDecoder
 from egem.ensemble import features
-from egem.ensemble.decoder import (
-    decode,
-    decode_with_jacobian,
-    init_published,
-    normal_products,
-    scan,
-)
 from egem.runtime import native
+from egem.runtime.native import NativeLSTMDecoder
 
 needs_kernel = pytest.mark.skipif(native.KERNEL is None, reason="no native decoder here")
 
@@ -33,16 +28,13 @@ SHAPES = [
 
 
 def example(n_experts, n_codes, code_size, n_cells, n_channels, n_steps):
+    """Return both decoders, experts, codes, and what sequences are multiplied with."""
+    scan, kernel = (of(n_cells, "published") for of in (LSTMDecoder, NativeLSTMDecoder))
     keys = jax.random.split(jax.random.PRNGKey(n_cells), n_experts)
-    experts = jax.vmap(lambda key: init_published(key, code_size, n_cells, n_channels))(keys)
+    experts = jax.vmap(lambda key: scan.init(key, code_size, n_channels))(keys)
     codes = jax.random.uniform(keys[0], (n_experts, n_codes, code_size))
     probe = jax.random.normal(keys[0], (n_experts, n_codes, n_steps, n_channels))
-    return experts, codes, probe
-
-
-def by_scan(expert, codes, n_steps):
-    bias = expert.b_code + expert.b_rec
-    return scan(codes @ expert.w_code + bias, expert.w_rec, bias, expert.w_out, n_steps)
+    return scan, kernel, experts, codes, probe
 
 
 def assert_near(found, expected):
@@ -52,44 +44,39 @@ def assert_near(found, expected):
 
 def compare(shape):
     """Assert that values, gradients and Jacobians of the kernel and of the scan agree."""
-    experts, codes, probe = example(*shape)
+    scan, kernel, experts, codes, probe = example(*shape)
     n_steps = shape[-1]
 
-    def value_and_gradient(decode):
+    def value_and_gradient(decoder):
         def total(experts, codes):
-            y = jax.vmap(lambda e, z: decode(e, z, n_steps))(experts, codes)
+            y = jax.vmap(lambda p, z: decoder.decode_batch(p, z, n_steps))(experts, codes)
             return jnp.sum(probe * y), y
 
         return jax.jit(jax.grad(total, (0, 1), has_aux=True))(experts, codes)
 
-    def with_bias(expert, codes, n_steps):
-        return by_scan(expert, codes, n_steps) + expert.b_out
+    def linearised(decoder):
+        one = jax.vmap(lambda p, z: decoder.linearise(p, z, n_steps))
+        return jax.jit(one)(experts, codes)
 
-    (gradient, y), (expected, expected_y) = map(value_and_gradient, (decode, with_bias))
-    assert_near(y, expected_y)
-    for found, by_scan_ in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
-        assert_near(found, by_scan_)
-    both = jax.vmap(lambda e, z: decode_with_jacobian(e, z, n_steps))(experts, codes)
-    one = jax.jacfwd(lambda z, e: with_bias(e, z[None], n_steps)[0])
-    jacobian = jax.vmap(jax.vmap(one, (0, None)))(codes, experts)
-    assert_near(both[0], expected_y)
-    assert_near(both[1], jnp.moveaxis(jacobian, -1, 2))
+    for of in (value_and_gradient, linearised):
+        found, expected = (jax.tree.leaves(of(decoder)) for decoder in (kernel, scan))
+        for a, b in zip(found, expected, strict=True):
+            assert_near(a, b)
 
 
 def compare_products(shape, basis_size=12):
     """Assert that the products of residuals and derivatives are those of the rows themselves."""
-    experts, codes, targets = example(*shape)
-    flat = (*codes.shape[:2], -1)
-    targets = targets.reshape(flat)
+    scan, kernel, experts, codes, targets = example(*shape)
     mask = jax.random.bernoulli(jax.random.PRNGKey(1), 0.7, targets.shape)
-    basis = jax.random.normal(jax.random.PRNGKey(2), (targets.shape[-1], basis_size))
-    assert native.serves_normal(codes[0], basis, *jax.tree.map(lambda a: a[0], experts))
-    found = jax.vmap(normal_products, (0, 0, 0, 0, None))(experts, codes, targets, mask, basis)
-    y, jacobian = jax.vmap(lambda e, z: decode_with_jacobian(e, z, shape[-1]))(experts, codes)
-    rows = np.concatenate(
-        [(y.reshape(targets.shape) - targets)[:, :, None], jacobian.reshape(*codes.shape, -1)], 2
+    basis = jax.random.normal(jax.random.PRNGKey(2), (shape[4] * shape[5], basis_size))
+    assert native.supports_normal_products(codes[0], basis, *jax.tree.map(lambda a: a[0], experts))
+    found = jax.vmap(kernel.normal_equations, (0, 0, 0, 0, None))(
+        experts, codes, targets, mask, basis
     )
+    y, jacobian = jax.vmap(lambda p, z: scan.linearise(p, z, shape[-1]))(experts, codes)
+    rows = np.concatenate([(y - targets)[:, :, None], jacobian], 2)
     rows = np.where(np.asarray(mask)[:, :, None], rows, 0.0).astype(np.float64)
+    rows = rows.reshape(*rows.shape[:3], -1)
     assert_near(found[0], rows @ rows.swapaxes(-1, -2))
     assert_near(found[1], rows @ np.asarray(basis, np.float64))
 
@@ -106,6 +93,41 @@ def test_products_are_those_of_the_rows(shape, basis_size):
     compare_products(shape, basis_size)
 
 
+def outputs(shape):
+    """Return all that the native code computes for a shape."""
+    _, kernel, experts, codes, probe = example(*shape)
+    n_steps, basis = shape[-1], jnp.ones((probe[0, 0].size, 8))
+
+    def total(params, codes):
+        y = jax.vmap(lambda p, z: kernel.decode_batch(p, z, n_steps))(params, codes)
+        return jnp.sum(probe * y)
+
+    def products(params, codes, targets):
+        return kernel.normal_equations(params, codes, targets, targets > 0, basis)
+
+    return jax.tree.leaves(
+        [
+            total(experts, codes),
+            jax.grad(total, (0, 1))(experts, codes),
+            jax.vmap(lambda p, z: kernel.linearise(p, z, n_steps))(experts, codes),
+            jax.vmap(products)(experts, codes, probe),
+        ]
+    )
+
+
+def compare_orders(shapes):
+    """Assert that calls give the same bits whatever was called before, and so lies in memory."""
+    there = [outputs(shape) for shape in shapes]
+    back = [outputs(shape) for shape in reversed(shapes)]
+    for one, other in zip(jax.tree.leaves(there), jax.tree.leaves(back[::-1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_kernel
+def test_results_do_not_depend_on_earlier_calls():
+    compare_orders(SHAPES)
+
+
 @pytest.mark.slow
 @needs_kernel
 @pytest.mark.parametrize("name", ["plain", "avx2"])
@@ -114,7 +136,7 @@ def test_every_kernel_agrees_with_scan(name):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_native import *\n"
         "[compare(shape) for shape in SHAPES[1:3]]\n"
-        "compare_products(SHAPES[2])\n"
+        "compare_products(SHAPES[2]); compare_orders(SHAPES[1:4])\n"
         "test_features_agree_with_jax((5, 3, 200)); print(native.KERNEL.name)"
     )
     out = subprocess.run(
@@ -138,13 +160,13 @@ def test_scan_is_asked_for_by_name():
 
 
 def test_double_precision_is_left_to_the_scan(float64):
-    assert not native.serves(jnp.zeros((9, 3), jnp.float64))
+    assert not native.supports(jnp.zeros((9, 3), jnp.float64))
 
 
 @needs_kernel
 def test_few_codes_are_left_to_the_scan():
-    few, enough = (jnp.zeros((n, 3)) for n in (native.FEWEST_CODES - 1, native.FEWEST_CODES))
-    assert not native.serves(few) and native.serves(enough)
+    few, enough = (jnp.zeros((n, 3)) for n in (native.MIN_CODES - 1, native.MIN_CODES))
+    assert not native.supports(few) and native.supports(enough)
 
 
 @needs_kernel
@@ -156,10 +178,12 @@ def test_features_agree_with_jax(shape):
     lengths = rng.integers(2, length + 1, n).astype(np.int32)
     for row, end in zip(values, lengths, strict=True):
         row[:, end:] = 0
-    bank = features._bank(values, lengths, rng)
-    assert native.KERNEL is not None
-    found = features.shares_above(values, lengths, bank)
-    expected = np.asarray(features._shares_above(values, lengths, bank))
+    cases = [row[:, :end].astype(float) for row, end in zip(values, lengths, strict=True)]
+    bank = features.fit_convolutions(cases, "time", False, rng).banks[0]
+    found = features.proportions_above(values, lengths, bank)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "KERNEL", None)
+        expected = features.proportions_above(values, lengths, bank)
     # A response that lies on its threshold but for rounding may count on either side.
     apart = np.abs(found - expected) * lengths[:, None, None, None]
     assert apart.max() < 1.5 and (apart > 0.5).mean() < 1e-3
@@ -167,22 +191,31 @@ def test_features_agree_with_jax(shape):
 
 @needs_kernel
 def test_what_is_not_finite_stays_so():
-    experts, codes, _ = example(1, 5, 4, 8, 2, 9)
-    expert = jax.tree.map(lambda a: a[0], experts)
-    y = decode(expert, codes[0].at[1, 2].set(jnp.nan), 9)
+    _, kernel, experts, codes, _ = example(1, 5, 4, 8, 2, 9)
+    params = jax.tree.map(lambda a: a[0], experts)
+    y = kernel.decode_batch(params, codes[0].at[1, 2].set(jnp.nan), 9)
     assert jnp.isnan(y[1]).all() and jnp.isfinite(y[::2]).all()
 
 
 @needs_kernel
 def test_extreme_weights_give_bounded_states():
-    experts, codes, _ = example(1, 5, 4, 8, 2, 9)
-    expert = jax.tree.map(lambda a: 1e4 * a[0], experts)._replace(w_out=experts.w_out[0])
-    y = decode(expert, codes[0], 9)
-    bound = jnp.abs(expert.w_out).sum() + jnp.abs(expert.b_out).max()
+    _, kernel, experts, codes, _ = example(1, 5, 4, 8, 2, 9)
+    params = jax.tree.map(lambda a: 1e4 * a[0], experts)._replace(w_out=experts.w_out[0])
+    y = kernel.decode_batch(params, codes[0], 9)
+    bound = jnp.abs(params.w_out).sum() + jnp.abs(params.b_out).max()
     assert jnp.isfinite(y).all() and (jnp.abs(y) <= bound).all()
 
 
-@pytest.mark.skipif(native.KERNEL is None, reason="there is no native code")
+@needs_kernel
+def test_only_the_lstm_itself_is_accelerated():
+    class Own(LSTMDecoder):
+        """A user's own variant, of which the native code knows nothing."""
+
+    assert native.accelerated(LSTMDecoder(3)) == NativeLSTMDecoder(3)
+    assert native.accelerated(Own(3)) == Own(3)
+
+
+@needs_kernel
 def test_a_library_made_for_a_later_jax_is_left_alone(monkeypatch, caplog):
     monkeypatch.setattr(native, "_ffi_version", lambda: 1)
     assert native._load() is None

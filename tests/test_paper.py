@@ -8,124 +8,63 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
-from egem.apps.paper import experts, reproduce
+from egem.apps.paper import reproduce
+from egem.apps.paper.egem_rows import classifier
+from egem.apps.paper.iterations import iterations
 from egem.apps.paper.protocol import CHARACTERS, MNIST, PUBLISHED, Task, draw
 from egem.apps.paper.report import write_report
 from egem.apps.paper.reproduce import plan
-from egem.apps.paper.runs import Run, Store, chosen
-from egem.apps.paper.search import code_gradient, imagine, invert_stacked
+from egem.apps.paper.runs import Result, Run, Store, chosen
 from egem.apps.paper.tables import Results
-from egem.ensemble.decoder import decode, init_published
-from egem.ensemble.lm import Targets
-from egem.ensemble.metric import Metric
-from egem.ensemble.published import published_adam
+from egem.core.config import TrainingConfig
+from egem.ensemble.inversion import invert
 from pages import ROOT
 
 TINY = replace(
     MNIST,
     dataset="digits",
     n_cells=4,
-    schedule=experts.Schedule(20),
+    training=TrainingConfig(20),
+    clustered_training=None,
     published_updates=30,
     n_test=20,
     n_validation=1,
 )
 ONLY = ["EGEM [0-4]", "1NN/", "LDA"]
-MSE = Metric("mse", np.zeros((60, 0), np.float32), 1.0, 1.0, 1.0)
 
 
-@pytest.fixture
-def expert():
-    return init_published(jax.random.PRNGKey(0), code_size=4, n_cells=10, n_channels=2)
+def test_recorded_iterations_are_those_of_the_published_search():
+    cases = draw(TINY, "random", 0)
+    clf = classifier(TINY, "random", 0, seed=1, n_jobs=1).fit(cases.X, cases.y)
+    recorded = iterations(clf.model_, cases.X_test, n_jobs=1)
+    assert recorded.losses.shape == (20, 10, 51)
+    assert recorded.codes.shape == (20, 10, 51, 4)
+    for n_iterations in (0, 1, 50):
+        model = clf.model_
+        shorter = replace(model, search=replace(model.search, max_steps=n_iterations))
+        found = invert(shorter, list(cases.X_test), n_jobs=1)
+        np.testing.assert_allclose(recorded.losses[:, :, n_iterations], found.losses, rtol=2e-4)
+        normalised = np.clip(recorded.codes[:, :, n_iterations], 0, 1)
+        normalised /= normalised.sum(axis=2, keepdims=True)
+        np.testing.assert_allclose(normalised, found.codes, atol=2e-3)
 
 
-@pytest.fixture
-def pair():
-    """Codes (k, n) and targets (t, c, n)."""
-    rng = np.random.default_rng(1)
-    return (
-        jnp.asarray(0.25 + rng.normal(scale=0.2, size=(4, 6)), jnp.float32),
-        jnp.asarray(rng.normal(size=(30, 2, 6)), jnp.float32),
+def test_our_schedule_changes_training_and_first_weights_only():
+    published, ours = (
+        classifier(CHARACTERS, "clustered", 5, seed=1, n_jobs=1, published=p).get_params()
+        for p in (True, False)
     )
-
-
-def test_imagines_as_the_decoder_does(expert, pair):
-    codes, targets = pair
-    expected = jnp.moveaxis(decode(expert, codes.T, len(targets)), 0, -1)
-    np.testing.assert_allclose(imagine(expert, codes, len(targets)), expected, atol=1e-6)
-
-
-def test_code_gradient_is_that_of_the_plain_loss(expert, pair):
-    codes, targets = pair
-
-    def loss(z):
-        error = jnp.moveaxis(decode(expert, z.T, len(targets)), 0, -1) - targets
-        return jnp.sum(jnp.mean(error**2, axis=(0, 1)))
-
-    expected = jax.grad(loss)(codes)
-    np.testing.assert_allclose(
-        code_gradient(expert, codes, targets), expected, atol=1e-6 * np.abs(expected).max()
-    )
-
-
-def test_loss_gradient_is_that_of_the_plain_loss(expert):
-    rng = np.random.default_rng(2)
-    codes = jnp.asarray(rng.uniform(size=(3, 4)), jnp.float32)
-    values = jnp.asarray(rng.normal(size=(30, 3, 2)), jnp.float32)
-
-    def loss(expert):
-        return jnp.mean((jnp.moveaxis(decode(expert, codes, 30), 0, 1) - values) ** 2)
-
-    found, expected = experts.loss_gradient(expert, codes, values), jax.grad(loss)(expert)
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-6 * np.abs(b).max())
-
-
-def test_search_is_the_published_one():
-    stacked = jax.vmap(lambda key: init_published(key, 4, 10, 2))(
-        jax.random.split(jax.random.PRNGKey(3), 3)
-    )
-    targets = np.random.default_rng(4).normal(size=(5, 30, 2)).astype(np.float32)
-    keys = jax.random.split(jax.random.PRNGKey(5), (3, 5))
-    start = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (4,), minval=-1.0)))(keys)
-    starts = np.asarray(0.25 + 0.005 * start)
-    flat = targets.reshape(5, -1)
-    of_every_expert = np.broadcast_to(flat, (3, *flat.shape))
-    whole = Targets(
-        of_every_expert,
-        np.ones(of_every_expert.shape, bool),
-        np.zeros((0, 0), np.float32),
-        np.full((3, 5), float(flat.shape[1]), np.float32),
-    )
-    expected = published_adam(stacked, whole, MSE, keys, 50, 4)
-    found = invert_stacked(stacked, targets, starts, 50, 1, lambda _: None, trace=True)
-    assert found.losses.shape == (51, 3, 5)
-    np.testing.assert_allclose(found.losses[-1], expected.losses, rtol=2e-4)
-    np.testing.assert_allclose(found.codes, expected.codes, atol=2e-3)
-    ends = invert_stacked(stacked, targets, starts, 50, 1, lambda _: None)
-    np.testing.assert_allclose(ends.losses, found.losses[[0, -1]], rtol=1e-5)
-
-
-def test_a_stacked_expert_does_not_depend_on_its_neighbours():
-    rng = np.random.default_rng(6)
-    lesson = experts.Lesson(
-        np.asarray(jax.random.split(jax.random.PRNGKey(7), 3)),
-        rng.normal(size=(3, 12, 4, 2)).astype(np.float32),
-        np.array([0.0, 0.1, 0.2], np.float32),
-        np.array([0.0, 0.1, 0.0], np.float32),
-    )
-    schedule = experts.Schedule(30)
-    whole, losses = experts.train_stacked(lesson, 5, schedule, 1, lambda _: None)
-    alone = jax.tree.map(lambda a: a[1:2], lesson)
-    part, loss = experts.train_stacked(alone, 5, schedule, 1, lambda _: None)
-    np.testing.assert_allclose(part.w_rec[0], whole.w_rec[1], atol=1e-5)
-    np.testing.assert_allclose(loss[0], losses[1], rtol=1e-4)
+    changed = {name for name in ours if str(ours[name]) != str(published[name])}
+    assert {name for name in changed if name != "training"} == {
+        "decoder",
+        *(f"training__{name}" for name in ("n_updates", "batch_size", "learning_rate")),
+        *(f"training__{name}" for name in ("cosine", "clip")),
+    }
+    assert (ours["training__code_noise"], ours["training__value_noise"]) == (0.1, 0.0002)
 
 
 @pytest.mark.parametrize("condition", ["clustered", "random"])
@@ -155,23 +94,23 @@ def test_the_plan_has_every_published_cell_in_five_repeats():
     assert sum(run.row == "EGEM default" for run in runs) == 4 * 10
 
 
-def test_only_chooses_runs_and_says_when_it_fits_none(tmp_path):
+def test_only_chooses_runs_and_is_refused_where_it_matches_none(tmp_path):
     runs = plan((MNIST, CHARACTERS), 1)
     assert {r.row for r in chosen(runs, ["mnist/random/L"])} == {"LDA"}
-    with pytest.raises(ValueError, match=r"fits no run; rows are 1NN, .*forward LSTM"):
+    with pytest.raises(ValueError, match=r"matches no run; rows are 1NN, .*forward LSTM"):
         reproduce(tmp_path, only=["nonsense"], problems=[TINY])
 
 
 def test_a_record_counts_for_its_settings_only(tmp_path):
     run = Run(TINY, "random", "1NN", 0)
-    Store(tmp_path).put(run, 1.0, {"accuracy": 0.5, "accuracy_by_class": [0.5]}, {})
+    Store(tmp_path).put(run, 1.0, Result({"accuracy": 0.5, "accuracy_by_class": [0.5]}))
     store = Store(tmp_path)
     assert store.has(run)
     other: Task = replace(TINY, n_cells=5)
     assert not store.has(replace(run, task=other))
     store.write_results([run])
     (tmp_path / "runs" / run.file).unlink()
-    assert Store(tmp_path).has(run)  # a results file alone is a place to go on from
+    assert Store(tmp_path).has(run)  # a results file alone is enough to go on from
 
 
 # Kills itself some time after it has kept two runs, at the latest when it has kept four.

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from egem import read_data, write_long
 from egem.apps.cli import app
-from egem.data.partitions import parquet_writer, partitions
+from egem.data.partitions import partitions
+from egem.data.tables import parquet_writer
 from helpers import make_waves
 
 pytest.importorskip("pyarrow")
@@ -23,11 +24,11 @@ def long_file(tmp_path_factory):
     return path, X, y
 
 
-@pytest.mark.parametrize("rows_at_once", [1, 7, 24, 100, 10_000])
-def test_parts_join_to_the_whole(long_file, rows_at_once):
+@pytest.mark.parametrize("batch_rows", [1, 7, 24, 100, 10_000])
+def test_parts_join_to_the_whole(long_file, batch_rows):
     path, X, y = long_file
-    parts = list(partitions(path, None, rows_at_once))
-    assert len(parts) > 1 or rows_at_once == 10_000
+    parts = list(partitions(path, None, batch_rows))
+    assert len(parts) > 1 or batch_rows == 10_000
     cases = [case for part in parts for case in part.cases.X]
     assert [part.first for part in parts] == np.cumsum([0, *(len(p.cases.X) for p in parts)])[
         :-1

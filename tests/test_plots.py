@@ -1,75 +1,73 @@
-"""The pictures: what is drawn where, and what is refused. How they look is for eyes."""
+"""Figures and pages: what is drawn where, and what is refused."""
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from egem import EGEMClassifier, load_dataset
-from egem.viz.plots import loss_heatmap, reconstruction_rows
-from egem.viz.style import save, text_width
+from egem import EGEMClassifier, Training
+from egem.evaluate import evaluate
+from egem.viz.evaluation_page import evaluation_page
+from egem.viz.explanation_page import explanation_page
+from egem.viz.explanation_plot import explanation
+from egem.viz.heatmap import loss_heatmap
+from egem.viz.html import Picture, Table, as_html, as_markdown, escaped
+from egem.viz.reconstruction_plot import reconstruction_rows
+from egem.viz.sequences import drawing_of
+from egem.viz.style import save
+from helpers import QUICK
 
 
 @pytest.fixture(scope="module")
-def digits():
-    X, y = load_dataset("digits")
-    few = np.concatenate([np.flatnonzero(y == c)[:7] for c in range(3)])
-    X, y = X[few], np.array(["nil", "one", "two"])[y[few]]
-    train = np.arange(len(y)) % 7 < 3
-    clf = EGEMClassifier(augment="image", n_updates=400, n_cells=8, random_state=0)
-    clf.fit(X[train], y[train])
-    return clf, X[train], y[train], X[~train], y[~train]
+def few(digits):
+    """A model of three digits, with three training and four test cases a class."""
+    X_train, y_train, X, y = digits
+    names = np.array(["nil", "one", "two"])
+    train = np.concatenate([np.flatnonzero(y_train == c)[:3] for c in range(3)])
+    test = np.concatenate([np.flatnonzero(y == c)[:4] for c in range(3)])
+    X_train, y_train = X_train[train], names[y_train[train]]
+    training = Training(n_updates=400)
+    clf = EGEMClassifier(**QUICK | {"training": training}, augment="image").fit(X_train, y_train)
+    return clf, X_train, y_train, X[test], names[y[test]]
 
 
-def axes_named(figure: Figure, start: str) -> list:
-    return [a for a in figure.axes if str(a.get_label()).startswith(start)]
+def panels(figure: Figure, start: str) -> list[Axes]:
+    """Return the axes, insets too, whose label starts so."""
+    return figure.findobj(lambda a: isinstance(a, Axes) and str(a.get_label()).startswith(start))
 
 
 def texts(figure: Figure) -> list[str]:
-    return [t.get_text() for t in figure.texts]
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
-def test_rows_show_training_targets_and_what_was_imagined(digits):
-    clf, X_train, y_train, X, y = digits
+def test_rows_show_training_cases_targets_and_reconstructions(few):
+    clf, X_train, y_train, X, y = few
     figure = reconstruction_rows(clf, X_train, y_train, X, y, n_columns=3)
-    assert len(axes_named(figure, "training ")) == 9
-    for row in ("target", "imagined", "code"):
-        assert len(axes_named(figure, f"{row} ")) == 9
-    shown = axes_named(figure, "imagined two 1")[0].images[0].get_array()
+    for row in ("training", "target", "reconstruction", "code"):
+        assert len(panels(figure, f"{row} ")) == 9
+    shown = panels(figure, "reconstruction two 1")[0].images[0].get_array()
     target = X[np.flatnonzero(y == "two")[1]]
     np.testing.assert_allclose(shown, clf.reconstruct(target[None], label="two")[0].T, atol=1e-5)
 
 
-def test_rows_say_what_each_target_was_taken_for(digits):
-    clf, X_train, y_train, X, y = digits
+def test_the_predicted_class_stands_below_each_target(few):
+    clf, X_train, y_train, X, y = few
     figure = reconstruction_rows(clf, X_train, y_train, X, y, labels=["one"], n_columns=4)
-    taken_for = clf.predict(X[y == "one"])
-    expected = [f"{t} {'✓' if t == 'one' else '✗'}" for t in taken_for]
-    assert [t for t in texts(figure) if t[-1] in "✓✗"] == expected
+    predicted = clf.predict(X[y == "one"])
+    expected = [f"{label} {'✓' if label == 'one' else '✗'}" for label in predicted]
+    assert [panel.get_xlabel() for panel in panels(figure, "target ")] == expected
 
 
-def test_a_code_is_drawn_in_the_order_of_the_training_cases(digits):
-    clf, X_train, y_train, X, y = digits
-    figure = reconstruction_rows(clf, X_train, y_train, X, y, n_columns=3)
-    inversion = clf.invert(X)
-    for e, label in enumerate(clf.classes_):
-        # A case's one-hot code says which entry of a code is its weight.
-        entry = clf.ensemble_.trained[e].codes[:, :3].argmax(axis=1)
-        for i, case in enumerate(np.flatnonzero(y == label)[:3]):
-            bars = axes_named(figure, f"code {label} {i}")[0].patches
-            weights = [bar.get_height() for bar in bars]
-            np.testing.assert_allclose(weights[:3], inversion.codes[case, e, entry], atol=1e-6)
-
-
-def test_pen_strokes_and_series_are_drawn_as_such():
-    time = np.linspace(0, 1, 30)
-    rng = np.random.default_rng(0)
-    slopes = rng.normal(size=(12, 1))
-    X = np.stack([np.sin(4 * time + slopes), np.cos(4 * time) * (1 + slopes)], axis=1)
-    y = np.arange(12) % 2
-    for cases, drawn in ((X, "collections"), (X[:, 0], "lines")):
-        clf = EGEMClassifier(n_updates=20, n_cells=4, random_state=0).fit(cases[:6], y[:6])
-        figure = reconstruction_rows(clf, cases[:6], y[:6], cases[6:], y[6:])
-        assert all(getattr(a, drawn) for a in axes_named(figure, "target "))
+def test_bars_of_a_code_are_in_the_order_of_the_training_cases(few):
+    clf, X_train, y_train, *_ = few
+    figure = reconstruction_rows(clf, X_train, y_train, X_train, y_train, n_columns=3)
+    own = []
+    for label in clf.classes_:
+        for i in range(3):  # a training case has the largest weight in its own code, as a rule
+            bars = panels(figure, f"code {label} {i}")[0].patches
+            own.append(np.argmax([bar.get_height() for bar in bars]) == i)
+    assert np.mean(own) > 0.7
 
 
 @pytest.mark.parametrize(
@@ -80,21 +78,52 @@ def test_pen_strokes_and_series_are_drawn_as_such():
         ({"y_train": np.array(["one"] * 9), "labels": ["one"]}, "fitted with"),
     ],
 )
-def test_rows_refuse_what_cannot_be_drawn(digits, change, words):
-    clf, X_train, y_train, X, y = digits
+def test_rows_refuse_what_cannot_be_drawn(few, change, words):
+    clf, X_train, y_train, X, y = few
     given = {"y_train": y_train} | change
     with pytest.raises(ValueError, match=words):
         reconstruction_rows(clf, X_train, given.pop("y_train"), X, y, **given)
 
 
+@pytest.mark.parametrize("model", ["digit_model", "wave_model", "paper_model"])
+def test_an_explanation_shows_case_experts_neighbours_and_search(model, digits, waves, request):
+    clf = request.getfixturevalue(model)
+    X = (waves if model == "wave_model" else digits)[2]
+    found = clf.explain(X[:2], n_experts=2, n_near=3)
+    figure = explanation(clf, found, 1)
+    experts = [f"expert {label}" for label in found.labels[1]]
+    assert [panel.get_label() for panel in panels(figure, "expert ")] == experts
+    assert len(panels(figure, "case")) == 1
+    assert len(panels(figure, "near ")) == 3
+    assert len(panels(figure, "loss by time point")) == 2
+    assert len(panels(figure, "search")) == (model != "paper_model")  # its search keeps no path
+    with pytest.raises(ValueError, match="0 to 1"):
+        explanation(clf, found, 2)
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "shape", "drawing"),
+    [
+        ("image", (8, 8), "image"),
+        ("pen", (2, 30), "pen"),
+        ("pen", (3, 30), "lines"),
+        ("series", (2, 30), "lines"),
+        ("none", (2, 30), "pen"),
+        ("none", (1, 30), "lines"),
+    ],
+)
+def test_cases_are_drawn_as_the_model_augments_them(augmentation, shape, drawing):
+    assert drawing_of(augmentation, [np.zeros(shape)]) == drawing
+
+
 def test_heat_map_frames_the_lowest_of_each_row():
     losses = np.array([[1.0, 3.0], [1.0, 2.0], [5.0, 4.0], [2.0, 9.0]])
     figure = loss_heatmap(losses, np.array(["a", "a", "b", "b"]), np.array(["a", "b"]))
-    axes = axes_named(figure, "means")[0]
+    axes = panels(figure, "means")[0]
     frames = {p.get_label(): (p.get_x() + 0.45, p.get_y() + 0.45) for p in axes.patches}
     assert frames == {"own": (0.0, 0.0), "other": (0.0, 1.0)}
     assert sorted(t.get_text() for t in axes.texts) == ["1.00", "2.50", "3.50", "6.50"]
-    assert any(t.startswith("1 of 2 classes") for t in texts(figure))
+    assert any(words.startswith("1 of 2 classes") for words in texts(figure))
 
 
 def test_heat_map_refuses_shapes_that_do_not_match():
@@ -105,26 +134,52 @@ def test_heat_map_refuses_shapes_that_do_not_match():
 
 
 @pytest.mark.parametrize("n_classes", [1, 2, 26, 120])
-def test_heat_map_names_never_leave_the_page(n_classes, tmp_path):
+def test_no_text_of_a_heat_map_leaves_the_figure(n_classes, tmp_path):
     rng = np.random.default_rng(0)
     classes = np.array([f"class number {c}" for c in range(n_classes)])
     losses = rng.random((n_classes, n_classes)) + 0.1
     figure = loss_heatmap(losses, classes, classes)
     save(figure, tmp_path / "map.png")
     width, height = figure.canvas.get_width_height()
-    for words in figure.findobj(lambda a: hasattr(a, "get_text") and a.get_text()):
-        if not words.get_visible():
-            continue
-        box = words.get_window_extent()
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        assert box.x1 <= width
-        assert box.y1 <= height
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text():
+            box = text.get_window_extent()
+            assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
 
 
-def test_text_is_measured_in_inches():
-    from matplotlib.font_manager import FontProperties
+def test_an_explanation_page_marks_wrong_predictions_and_shows_them_first(digit_model, digits):
+    X, y = digits[2][:9], digits[3][:9].copy()
+    y[4] = 77
+    page = explanation_page(digit_model, X, y, max_cases=2, name="a<b")
+    assert page.count("<img") == 2 and "http" not in page
+    assert page.index("Case 4") < page.index("the true class is 77")
+    assert "a&lt;b" in page
+    assert "Case 8" in explanation_page(digit_model, X, cases=[8])
 
-    font = FontProperties(size=10)
-    assert text_width("mm", font) == pytest.approx(2 * text_width("m", font), rel=0.1)
-    assert 0.05 < text_width("m", font) < 0.2
+
+def test_an_evaluation_page_has_figures_of_known_cases_only(digit_model, digits, wave_model, waves):
+    X, y = digits[2], digits[3].copy()
+    y[:12] = 77
+    page = evaluation_page(evaluate(digit_model.model_, X, y), "digits")
+    assert page.count("<img") == 2 and ">77<" not in page
+    unknown = evaluate(wave_model.model_, waves[2], ["x"] * len(waves[2]))
+    page = evaluation_page(unknown, "waves")
+    assert "unknown cases rejected" in page and "<img" not in page
+
+
+def test_a_page_is_markdown_with_files_and_html_without():
+    label = "a|*b*_c_<d>&`e`"
+    blocks = [
+        "# Title",
+        "Text with **weight**.",
+        "# Part",
+        Table(("class",), [(escaped(label),)]),
+        Picture("x.png", f"of {label}", b"bytes"),
+    ]
+    text = as_markdown(blocks)
+    assert text.startswith("# Title\n") and "\n## Part\n" in text and "(figures/x.png)" in text
+    page = as_html(blocks)
+    assert "<h2>Part</h2>" in page and "<strong>weight</strong>" in page
+    assert "<td>a|*b*_c_&lt;d&gt;&amp;`e`</td>" in page
+    assert 'alt="of a|*b*_c_&lt;d&gt;&amp;`e`"' in page
+    assert 'src="data:image/png;base64,Ynl0ZXM="' in page

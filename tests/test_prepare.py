@@ -1,4 +1,4 @@
-"""From the user's units to the experts' grid and back."""
+"""Scaling, and the grid of time steps, there and back."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def make_cases(lengths, n_channels=2, seed=0):
 
 
 @given(st.lists(st.integers(1, MAX_STEPS), min_size=1, max_size=5), st.integers(0, 99))
-def test_what_fits_the_grid_comes_back_as_it_was(lengths, seed):
+def test_cases_that_fit_the_grid_are_restored_unchanged(lengths, seed):
     cases = make_cases(lengths, seed=seed)
     preparation = fit_preparation(cases, shared_scale=False)
     batch = preparation.apply(cases)
@@ -27,7 +27,7 @@ def test_what_fits_the_grid_comes_back_as_it_was(lengths, seed):
         assert mask[:n].all() and not mask[n:].any()
 
 
-def test_each_channel_is_standardised_over_what_was_observed():
+def test_each_channel_is_standardised_over_its_observed_values():
     cases = make_cases([9, 30, 21])
     cases[1][0, 4:9] = np.nan
     batch = fit_preparation(cases, shared_scale=False).apply(cases)
@@ -59,7 +59,7 @@ def test_scaling_does_not_depend_on_the_order_of_cases():
     assert (forth.mean == back.mean).all() and (forth.scale == back.scale).all()
 
 
-def test_missing_values_are_masked_and_nothing_else():
+def test_only_missing_values_are_masked():
     cases = make_cases([12])
     cases[0][1, [0, 5]] = np.nan
     mask = fit_preparation(cases, shared_scale=False).apply(cases).mask[0]
@@ -91,7 +91,7 @@ def test_the_grid_has_as_many_steps_as_it_needs(length, max_steps, block, n_step
     assert preparation.steps_used == -(-length // block)
 
 
-def test_constant_and_unseen_channels_do_no_harm():
+def test_constant_and_unobserved_channels_become_zero():
     cases = [np.stack([np.full(6, 1e9), np.full(6, np.nan), np.arange(6.0)])]
     preparation = fit_preparation(cases, shared_scale=False)
     assert preparation.scale[:2].tolist() == [1, 1]
@@ -99,7 +99,7 @@ def test_constant_and_unseen_channels_do_no_harm():
     assert (batch.values[:, :, :2] == 0).all() and not batch.mask[:, :, 1].any()
 
 
-def test_values_out_of_all_proportion_are_refused():
+def test_values_far_beyond_the_training_cases_are_refused():
     preparation = fit_preparation([np.arange(6.0)[None]], shared_scale=False)
     cases = [np.arange(6.0)[None], np.array([[0.0, 1e9, np.nan]])]
     with pytest.raises(ValueError, match=r"X: case 41 holds 1e\+09, .*same units as at fit"):
@@ -115,7 +115,7 @@ def test_parts_of_a_batch_are_batches():
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-def test_stretching_keeps_lines_lines_and_ends_ends(n, length, seed):
+def test_stretching_keeps_straight_lines_and_end_points(n, length, seed):
     rng = np.random.default_rng(seed)
     slope, start = rng.normal(size=(2, 3, 1))
     case = start + slope * np.linspace(0, 1, n)
@@ -150,7 +150,7 @@ def test_no_observation_is_lost_in_stretching(n, length, seed):
     assert np.isnan(stretched(gappy, length)).all() == np.isnan(gappy).all()
 
 
-def test_stretched_cases_fill_the_grid_whatever_their_pace():
+def test_stretched_cases_fill_the_grid_at_any_pace():
     slow, fast = (np.sin(np.linspace(0, 6, n))[None] for n in (90, 30))
     preparation = fit_preparation([slow, fast], shared_scale=False, stretch=True)
     assert preparation.n_timepoints == 60

@@ -1,33 +1,37 @@
-"""How searches ended is part of what they bring, with a remedy; phases are timed and logged."""
+"""How searches end, with a remedy for those that fail; phases are timed and logged."""
 
 import logging
 import subprocess
 import sys
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from egem import EGEMClassifier
+from egem import EGEMClassifier, Training
 from egem.ensemble.result import State
 from helpers import QUICK, make_waves
+
+BRIEF = QUICK | {"training": Training(n_updates=5), "views": ("recurrent",)}
 
 
 @pytest.fixture(scope="module")
 def quick(waves):
-    return EGEMClassifier(**QUICK, align="start", metric="mse").fit(*waves[:2])
+    return EGEMClassifier(**QUICK, align="start", views=("recurrent",), metric="mse").fit(
+        *waves[:2]
+    )
 
 
-def with_broken_experts(model, *which):
+def with_broken_experts(clf, *which):
     """Experts whose output bias is out of range find no finite loss for any case."""
-    trained = list(model.ensemble_.trained)
+    experts = list(clf.model_.experts)
     for e in which:
-        expert = trained[e].expert
-        broken = expert._replace(b_out=np.full_like(expert.b_out, np.inf))
-        trained[e] = trained[e]._replace(expert=broken)
-    other = EGEMClassifier(**model.get_params())
-    vars(other).update(vars(model))
-    other.ensemble_ = replace(model.ensemble_, trained=tuple(trained))
+        params = experts[e].params
+        broken = params._replace(b_out=np.full_like(params.b_out, np.inf))
+        experts[e] = experts[e]._replace(params=broken)
+    other = copy(clf)
+    other.model_ = replace(clf.model_, experts=tuple(experts))
     return other
 
 
@@ -39,17 +43,17 @@ def test_sound_searches_have_no_trouble(quick, waves):
     assert {"prepare", "search"} <= found.stats.keys() and min(found.stats.values()) >= 0
 
 
-def test_searches_that_do_not_end_say_what_to_raise(quick, waves):
-    hasty = quick.glance(waves[2], n_iterations=1)
+def test_unfinished_searches_come_with_the_argument_to_raise(quick, waves):
+    hasty = quick.invert(waves[2], low_latency=True, max_steps=1)
     n = int((hasty.states == State.UNFINISHED).sum())
     assert n and hasty.troubles[0].startswith(f"{n} of {hasty.states.size} searches")
-    assert "raise n_iterations" in hasty.troubles[0]
+    assert "raise max_steps of search" in hasty.troubles[0]
 
 
-def test_what_was_not_asked_for_is_said_to_be_left_out(quick, waves):
+def test_pairs_that_were_not_asked_for_are_left_out(quick, waves):
     among = np.zeros((len(waves[2]), 3), bool)
     among[:, 1] = True
-    found = quick.glance(waves[2], among=among)
+    found = quick.invert(waves[2], low_latency=True, among=among)
     assert (found.states[:, [0, 2]] == "left out").all() and len(found.undecided) == 0
     assert (found.states[:, 1] != "left out").all()
 
@@ -65,7 +69,7 @@ def test_an_expert_without_a_finite_loss_loses(quick, waves):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_cases_that_no_expert_meets_are_a_state_of_invert_and_an_error_of_predict(quick, waves):
+def test_cases_without_a_finite_loss_are_a_state_of_invert_and_an_error_of_predict(quick, waves):
     broken = with_broken_experts(quick, 0, 1, 2)
     found = broken.invert(waves[2])
     assert found.undecided.tolist() == list(range(len(waves[2])))
@@ -75,36 +79,37 @@ def test_cases_that_no_expert_meets_are_a_state_of_invert_and_an_error_of_predic
             ask(waves[2])
 
 
-def test_fit_tells_what_its_phases_took(quick):
-    assert list(quick.fit_seconds_) == ["prepare", "train", "measure", "compare"]
+def test_fit_keeps_the_seconds_of_its_phases(quick):
+    assert list(quick.fit_seconds_) == ["prepare", "train", "calibrate", "correct"]
 
 
-def test_the_log_tells_of_fits_searches_and_files(tmp_path, caplog):
+def test_the_log_holds_fits_searches_and_files(tmp_path, caplog):
     X, y = make_waves(2, seed=3)
     with caplog.at_level(logging.DEBUG, "egem"):
-        model = EGEMClassifier(n_cells=4, n_updates=5, metric="mse", random_state=0).fit(X, y)
+        model = EGEMClassifier(**BRIEF).fit(X, y)
         model.predict(X)
         model.save(tmp_path / "m")
         EGEMClassifier.load(tmp_path / "m")
-    told = [f"{r.name}: {r.getMessage()}" for r in caplog.records if r.name.startswith("egem")]
+    lines = [f"{r.name}: {r.getMessage()}" for r in caplog.records if r.name.startswith("egem")]
     for beginning in (
-        "egem.classifier: fit: 3 classes, 6 cases",
-        "egem.classifier: fit: prepare ",
-        "egem.inverting: invert 6 cases: prepare ",
+        "egem.model: fit: 3 classes, 6 cases",
+        "egem.model: fit: prepare ",
+        "egem.ensemble.inversion: invert 6 cases: prepare ",
         "egem.io.model_file: wrote ",
         "egem.io.model_file: read ",
     ):
-        assert any(line.startswith(beginning) for line in told), beginning
+        assert any(line.startswith(beginning) for line in lines), beginning
 
 
 SILENT = """
 import numpy as np
-from egem import EGEMClassifier
+from egem import EGEMClassifier, LSTMDecoder, Training
 X = np.random.default_rng(0).normal(size=(4, 1, 12)).cumsum(axis=2)
-EGEMClassifier(n_cells=4, n_updates=5, metric="mse", random_state=0).fit(X, [0, 1, 0, 1]).predict(X)
+clf = EGEMClassifier(decoder=LSTMDecoder(4), training=Training(n_updates=5), random_state=0)
+clf.fit(X, [0, 1, 0, 1]).predict(X)
 """
 
 
-def test_the_library_prints_nothing_of_its_own_accord():
+def test_the_library_prints_nothing_unasked():
     done = subprocess.run([sys.executable, "-c", SILENT], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from egem import EGEMClassifier, on_grid, read_data, time_step
-from egem.data.timesteps import choose_step, rows_of
+from egem import EGEMClassifier, Training, on_grid, read_data, time_step
 from helpers import QUICK
 
 NAN = float("nan")
@@ -110,7 +109,12 @@ def test_midway_goes_to_the_later_point_whatever_the_noise_of_floats():
         ([[0, 1], [0]], [[1, 2], [3, 4]], {"step": 1}, "case 1 has times of shape"),
         ([[0, NAN]], [[1, 2]], {"step": 1}, "case 0 holds NaN or infinity; give every row"),
         ([[0, 1]], [[1, np.inf]], {"step": 1}, "infinite value in channel 0, at time 1"),
-        ([[0, 1, 9]], [[1, 2, 3]], {"step": 1e-9}, "case 0, which ends at time 9. Give a larger"),
+        (
+            [[0, 1, 9]],
+            [[1, 2, 3]],
+            {"step": 1e-9},
+            "case 0 runs from time 0 to 9: 9e+09 points",
+        ),
         ([[0, 1e300]], [[1, 2]], {"step": 1e-300}, "Give a larger step"),
     ],
 )
@@ -119,61 +123,73 @@ def test_what_cannot_be_laid_is_explained(times, values, options, says):
         on_grid(times, values, **options)
 
 
-def clocked(step, share, seed, n_cases=4, n_channels=1):
-    """Readings of a clock, of which a share is there, channel by channel."""
-    rng = np.random.default_rng(seed)
-    times = [1e5 * rng.random() + step * np.arange(60) for _ in range(n_cases)]
-    return times, [np.where(rng.random((n_channels, 60)) < share, 1.0, NAN) for _ in times]
+def long_table(cases, name="time"):
+    frames = [
+        pd.DataFrame(
+            {"case": i, name: t} | {f"x{c}": row for c, row in enumerate(np.atleast_2d(x))}
+        )
+        for i, (t, x) in enumerate(cases)
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
-def rows_seen(times, values):
-    seen = [~np.isnan(x).all(axis=0) for x in values]
-    return (
-        [t[s] for t, s in zip(times, seen, strict=True)],
-        [x[:, s] for x, s in zip(values, seen, strict=True)],
-    )
+def step_of(folder, *cases):
+    """Write cases, pairs of times and values, to a file, and ask for its step."""
+    long_table(cases).to_csv(folder / "step.csv", index=False)
+    return time_step(folder / "step.csv")
 
 
 @pytest.mark.parametrize("step", [1.0, 1 / 60, 0.25, 86400.0])
-@pytest.mark.parametrize("share", [0.9, 0.6, 0.4])
 @pytest.mark.parametrize("n_channels", [1, 3])
-def test_the_beat_of_a_clock_is_found_whatever_is_missing(step, share, n_channels):
-    for seed in range(5):
-        rows = rows_of(*rows_seen(*clocked(step, share, seed, n_channels=n_channels)))
-        assert choose_step(rows) == float(f"{step:.6g}")
+def test_the_step_of_a_clock_is_found_where_some_readings_are_missing(tmp_path, step, n_channels):
+    rng = np.random.default_rng(0)
+    cases = []
+    for _ in range(4):
+        times = 1e5 * rng.random() + step * np.arange(60)
+        x = np.where(rng.random((n_channels, 60)) < 0.7, 1.0, NAN)
+        seen = ~np.isnan(x).all(axis=0)
+        cases.append((times[seen], x[:, seen]))
+    assert step_of(tmp_path, *cases) == float(f"{step:.6g}")
 
 
-def test_channels_with_clocks_of_their_own_share_points():
+def test_the_step_of_a_trembling_clock_is_near_its_own(tmp_path):
+    rng = np.random.default_rng(0)
+    times = np.arange(200) + 0.05 * rng.normal(size=200)
+    step = step_of(tmp_path, (times, np.zeros(200)))
+    assert step == pytest.approx(1, abs=0.05)
+    x = read_data(tmp_path / "step.csv", step=1)[0]
+    assert x.shape == (1, 1, 200) and not np.isnan(x).any()
+
+
+def test_channels_with_clocks_of_their_own_share_points(tmp_path):
     times, x = np.arange(0, 60, 5.0), np.full((2, 12), NAN)
     times[1::2] -= 2  # 0, 3, 10, 13, 20, ...
     x[0, ::2], x[1, 1::2] = np.arange(6), np.arange(6) + 10
-    assert choose_step(rows_of([times], [x])) == 10
+    assert step_of(tmp_path, (times, x)) == 10
     np.testing.assert_array_equal(on_grid([times], [x], 10)[0], [np.arange(6), np.arange(6) + 10])
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_without_a_beat_points_are_as_far_apart_as_readings(scale):
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        times = [scale * np.cumsum(rng.exponential(size=30)) for _ in range(5)]
-        times[0][15:] += 50 * scale  # a break
-        step = choose_step(rows_of(times, times))
-        assert 0.7 * scale < step < 1.4 * scale
-        assert step == float(f"{step:.2g}")
+def test_a_case_of_one_row_has_some_step(tmp_path):
+    assert step_of(tmp_path, ([3.0], [1.0])) > 0
 
 
-def test_the_resolution_of_stamps_is_no_beat():
-    rng = np.random.default_rng(0)
-    times = [np.cumsum(rng.integers(1, 12, 50)) for _ in range(5)]
-    assert 5 < choose_step(rows_of(times, times)) < 7
+IRREGULAR = {
+    "events": np.cumsum(np.random.default_rng(0).exponential(size=200)),
+    "coarse stamps": np.cumsum(np.random.default_rng(0).integers(1, 12, 50)),
+    "bursts": np.add.outer(1000.0 * np.arange(10), [0, 0.1, 0.25, 0.31, 0.7]).ravel(),
+}
 
 
-def test_bursts_do_not_make_an_empty_grid():
-    rng = np.random.default_rng(0)
-    burst = np.add.outer(1000.0 * np.arange(10), 0.01 * rng.random(20)).ravel()
-    found = on_grid([burst], [burst], choose_step(rows_of([burst], [burst])))[0]
-    assert (~np.isnan(found)).sum() == 10
-    assert found.shape[1] <= 40
+@pytest.mark.parametrize("times", IRREGULAR.values(), ids=IRREGULAR)
+def test_irregular_times_need_a_step_and_the_error_proposes_one(tmp_path, times):
+    says = r"step\.csv: the times are too irregular .* of case 0. Pass step .*mean gap is (.+)\.$"
+    with pytest.raises(ValueError, match=says) as caught:
+        step_of(tmp_path, (times, times))
+    with pytest.raises(ValueError, match=says):
+        read_data(tmp_path / "step.csv")
+    proposed = float(re.search(says, str(caught.value)).group(1))  # type: ignore[union-attr]
+    X, _ = read_data(tmp_path / "step.csv", step=proposed)
+    assert (~np.isnan(X)).mean() > 0.1 and len(X[0, 0]) < 3 * len(times)
 
 
 def write(folder, text, name="a.csv"):
@@ -182,7 +198,8 @@ def write(folder, text, name="a.csv"):
 
 
 UNEVEN = (
-    "case,time,label,x,z\na,0,u,1,\na,1,u,2,5\na,3.1,u,4,\nb,7.0,v,6,\nb,7.9,v,7,8\nb,7.8,v,9,\n"
+    "case,time,label,x,z\na,0,u,1,\na,1,u,2,5\na,3.1,u,4,\nb,7.0,v,6,\nb,8,v,7,8\nb,7.9,v,9,\n"
+    "b,9,v,1,1\nb,10,v,1,1\nb,11,v,1,1\nb,12,v,1,1\nb,13,v,1,1\n"
 )
 
 
@@ -200,18 +217,8 @@ def test_uneven_files_come_on_a_grid_with_a_warning_that_the_step_quiets(tmp_pat
         np.testing.assert_array_equal(one, other)
     X, y = read_data(file, step=1)
     np.testing.assert_array_equal(X[0], [[1, 2, NAN, 4], [NAN, 5, NAN, NAN]])
-    np.testing.assert_array_equal(X[1], [[6, 8], [NAN, 8]])
+    np.testing.assert_array_equal(X[1], [[6, 8, 1, 1, 1, 1, 1], [NAN, 8, 1, 1, 1, 1, 1]])
     assert y.tolist() == ["u", "v"]
-
-
-def long_table(cases, name="time"):
-    frames = [
-        pd.DataFrame(
-            {"case": i, name: t} | {f"x{c}": row for c, row in enumerate(np.atleast_2d(x))}
-        )
-        for i, (t, x) in enumerate(cases)
-    ]
-    return pd.concat(frames, ignore_index=True)
 
 
 @given(observations(), observations(), st.integers(0, 99))
@@ -261,16 +268,12 @@ def test_rows_of_one_time_complete_each_other_but_must_not_contradict(tmp_path):
     assert read_data(file, step=1)[0].tolist() == [[[1.5, 6]]]
 
 
-def test_a_case_far_longer_than_the_others_is_named(tmp_path):
+def test_a_case_far_longer_than_its_rows_is_named(tmp_path):
     cases = [(np.arange(20.0), np.arange(20.0))] * 5 + [([0.0, 1.0, 1000.0], np.zeros(3))]
     long_table(cases).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(ValueError, match=r"case 5 runs from time 0 to 1000: .*1001 points for 3"):
+    with pytest.raises(ValueError, match=r"case 5 runs from time 0 to 1000: 1001 points .* 3 rows"):
         read_data(tmp_path / "a.csv")
-    assert read_data(tmp_path / "a.csv", step=1)[0][5].shape == (1, 1001)  # as it was wished
-    long_table(cases[5:]).to_csv(tmp_path / "a.csv", index=False)
-    with pytest.warns(UserWarning, match="1 values were averaged with a neighbour"):
-        X, _ = read_data(tmp_path / "a.csv")
-    assert X.shape[2] < 12
+    assert read_data(tmp_path / "a.csv", step=1)[0][5].shape == (1, 1001)  # as was asked for
 
 
 SECONDS = np.array([0.0, 0.5, 1.0, 2.0, 90_000.5])
@@ -389,11 +392,10 @@ def events(n_a_class, seed):
     return pd.concat(rows).sample(frac=1, random_state=seed)
 
 
-def test_irregularly_sampled_events_are_told_apart(tmp_path):
+def test_irregularly_sampled_events_are_classified(tmp_path):
     events(4, seed=0).to_csv(tmp_path / "train.csv", index=False)
     events(10, seed=1).to_parquet(tmp_path / "new.parquet", index=False)
-    step = time_step(tmp_path / "train.csv")
-    X, y = read_data(tmp_path / "train.csv", step=step, start=0)
-    X_new, y_new = read_data(tmp_path / "new.parquet", step=step, start=0)
-    clf = EGEMClassifier(**QUICK | {"n_updates": 300}, align="start").fit(X, y)
+    X, y = read_data(tmp_path / "train.csv", step=0.5, start=0)
+    X_new, y_new = read_data(tmp_path / "new.parquet", step=0.5, start=0)
+    clf = EGEMClassifier(**QUICK | {"training": Training(n_updates=300)}, align="start").fit(X, y)
     assert clf.score(X_new, y_new) > 0.85

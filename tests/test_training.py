@@ -1,4 +1,4 @@
-"""Training: right gradients, the published recipe, and experts that do not heed their company."""
+"""Training: right gradients, and independence of the other classes."""
 
 from dataclasses import replace
 
@@ -8,18 +8,23 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from egem import TrainingDiverged
+from egem import LSTMDecoder, TrainingDiverged
+from egem.core.config import TrainingConfig
+from egem.core.training import loss as training_loss
 from egem.data.preparation import Batch
-from egem.ensemble import descent, training
-from egem.ensemble.codes import LEAST_SPREAD, MOST_ONE_HOT, ONE_HOT_PRECISION, case_codes
-from egem.ensemble.decoder import decode, init_default
-from egem.ensemble.descent import training_loss
+from egem.ensemble import training
+from egem.ensemble.codes import MAX_ONE_HOT, MIN_SPREAD, ONE_HOT_PRECISION, case_codes
 from egem.ensemble.recipe import Recipe
 from egem.ensemble.training import train
 
 STEPS, CHANNELS = 12, 2
-QUICK = Recipe(n_cells=4, n_updates=30, kind="series")
-PLAIN = replace(QUICK, n_updates=300, kind="none", blend=False)
+DECODER = LSTMDecoder(4)
+QUICK = Recipe(DECODER, TrainingConfig(n_updates=30), "series")
+PLAIN = Recipe(DECODER, TrainingConfig(n_updates=300), "none", mixup=False)
+
+
+def with_config(recipe, **changes):
+    return replace(recipe, config=replace(recipe.config, **changes))
 
 
 def make_batch(n_cases, seed, missing=False):
@@ -48,14 +53,14 @@ def assert_same(a, b):
 def test_gradient_agrees_with_central_differences(float64, missing):
     batch = make_batch(3, 0, missing)
     values, mask = jnp.asarray(batch.values, jnp.float64), jnp.asarray(batch.mask)
-    start = init_default(jax.random.PRNGKey(0), 3, 4, CHANNELS)
+    start = DECODER.init(jax.random.PRNGKey(0), 3, CHANNELS)
     codes = jax.random.uniform(jax.random.PRNGKey(1), (3, 3), jnp.float64)
     start = jax.tree.map(lambda a: a.astype(jnp.float64), start)
     flat, unflat = ravel_pytree((start, codes))
 
     def loss(parameters):
-        expert, codes = unflat(parameters)
-        return training_loss(expert, codes, values, mask)
+        params, codes = unflat(parameters)
+        return training_loss(DECODER, params, codes, values, mask)
 
     h = 1e-5
     nudges = h * jnp.eye(len(flat))
@@ -69,15 +74,15 @@ def test_gradient_agrees_with_central_differences(float64, missing):
 
 def test_loss_is_the_mean_square_over_what_is_observed():
     batch = make_batch(3, 0, missing=True)
-    expert = init_default(jax.random.PRNGKey(0), 3, 4, CHANNELS)
-    error = np.asarray(decode(expert, jnp.eye(3), STEPS)) - batch.values
+    params = DECODER.init(jax.random.PRNGKey(0), 3, CHANNELS)
+    error = np.asarray(DECODER.decode_batch(params, jnp.eye(3), STEPS)) - batch.values
     poisoned = np.where(batch.mask, batch.values, 1e6)  # what is missing must not count
-    loss = training_loss(expert, jnp.eye(3), poisoned, batch.mask)
+    loss = training_loss(DECODER, params, jnp.eye(3), poisoned, batch.mask)
     np.testing.assert_allclose(loss, np.mean(error[batch.mask] ** 2), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
-def company():
+def together():
     """Four classes of 1 to 9 cases, trained together."""
     sizes = [4, 1, 3, 9]
     batches = [make_batch(n, seed) for seed, n in enumerate(sizes)]
@@ -86,68 +91,68 @@ def company():
 
 
 @pytest.mark.parametrize("i", range(4))
-def test_an_expert_alone_is_the_same_as_in_company(company, i):
-    batches, labels, together = company
+def test_an_expert_trained_alone_is_the_same(together, i):
+    batches, labels, trained = together
     (alone,) = train_on([batches[i]], [labels[i]])
-    assert_same(alone, together[i])
+    assert_same(alone, trained[i])
 
 
-def test_the_order_of_classes_and_the_threads_change_nothing(company):
-    batches, labels, together = company
+def test_the_order_of_classes_and_the_threads_change_nothing(together):
+    batches, labels, trained = together
     order = [3, 0, 1, 2]
     shuffled = train_on([batches[i] for i in order], [labels[i] for i in order], n_jobs=2)
     for i, expert in zip(order, shuffled, strict=True):
-        assert_same(expert, together[i])
+        assert_same(expert, trained[i])
 
 
 @pytest.mark.parametrize("i", [0, 3])
-def test_the_order_of_cases_changes_nothing(company, i):
-    batches, labels, together = company
+def test_the_order_of_cases_changes_nothing(together, i):
+    batches, labels, trained = together
     order = np.random.default_rng(5).permutation(batches[i].n_cases)
     (expert,) = train_on([batches[i][order]], [labels[i]])
-    assert_same(expert, together[i]._replace(codes=together[i].codes[order]))
+    assert_same(expert, trained[i]._replace(codes=trained[i].codes[order]))
 
 
-def test_label_and_seed_decide_the_draw(company):
-    batches, labels, together = company
+def test_label_and_seed_decide_the_draw(together):
+    batches, labels, trained = together
     for label, seed in (("other", 0), (labels[0], 1)):
         (expert,) = train_on([batches[0]], [label], seed=seed)
-        assert not (expert.expert.w_out == together[0].expert.w_out).any()
+        assert not (expert.params.w_out == trained[0].params.w_out).any()
 
 
 def test_training_lowers_the_loss_it_reports():
     batch = make_batch(4, 0)
-    before, after = (train_on([batch], ["a"], replace(PLAIN, n_updates=n))[0] for n in (0, 300))
+    before, after = (train_on([batch], ["a"], with_config(PLAIN, n_updates=n))[0] for n in (0, 300))
     for expert in (before, after):
-        imagined = decode(expert.expert, jnp.asarray(expert.codes), STEPS)
-        np.testing.assert_allclose(expert.loss, np.mean((imagined - batch.values) ** 2), rtol=1e-5)
+        decoded = DECODER.decode_batch(expert.params, jnp.asarray(expert.codes), STEPS)
+        np.testing.assert_allclose(expert.loss, np.mean((decoded - batch.values) ** 2), rtol=1e-5)
     assert after.loss < 0.2 * before.loss
 
 
-def test_up_to_eight_cases_have_one_hot_codes_and_more_learn_theirs(company):
-    codes, learned = case_codes(make_batch(MOST_ONE_HOT, 0), Recipe())
+def test_up_to_eight_cases_have_one_hot_codes_and_more_learn_theirs(together):
+    codes, learned = case_codes(make_batch(MAX_ONE_HOT, 0), Recipe())
     assert not learned and (codes == np.eye(8)).all()
-    batches, _, together = company
-    rows = together[0].codes[np.argsort(together[0].codes.argmax(axis=1)), :4]
+    batches, _, trained = together
+    rows = trained[0].codes[np.argsort(trained[0].codes.argmax(axis=1)), :4]
     np.testing.assert_array_equal(rows, np.eye(4))  # training left them alone
     first, learned = case_codes(batches[3], Recipe())
     assert learned and first.shape == (9, 8)
-    moved = np.abs(np.sort(together[3].codes[:, :8], axis=0) - np.sort(first, axis=0)).max()
+    moved = np.abs(np.sort(trained[3].codes[:, :8], axis=0) - np.sort(first, axis=0)).max()
     assert 0.01 < moved < 2  # learned, from where principal components put them
 
 
 @pytest.mark.parametrize("codes", ["one-hot", "learned"])
 def test_codes_are_of_the_kind_asked_for_whatever_the_number_of_cases(codes):
-    recipe = replace(PLAIN, n_updates=20, codes=codes, code_size=5)
+    recipe = replace(with_config(PLAIN, n_updates=20), codes=codes, code_size=5)
     few, many = train_on([make_batch(4, 0), make_batch(12, 1)], ["a", "b"], recipe)
     for expert, n in ((few, 4), (many, 12)):
-        table = expert.codes[:, : len(expert.code_mean) - expert.n_bends]
+        table = expert.codes[:, : len(expert.code_mean) - expert.n_warps]
         if codes == "one-hot":
             assert (np.sort(table.sum(axis=1)) == 1).all() and (table.max(axis=1) == 1).all()
             assert (expert.code_precision[: table.shape[1]] == ONE_HOT_PRECISION).all()
         else:
             assert table.shape == (n, 5)
-            spread = np.maximum(table.std(axis=0), LEAST_SPREAD)
+            spread = np.maximum(table.std(axis=0), MIN_SPREAD)
             np.testing.assert_allclose(expert.code_precision[:5], spread**-2, rtol=1e-3)
 
 
@@ -166,94 +171,21 @@ def test_first_codes_are_standardised_principal_components():
     np.testing.assert_allclose(explained, np.sum(spread[:8] ** 2), rtol=1e-4)
 
 
-def test_codes_of_deformed_cases_end_in_their_bends(company):
-    batches, _, together = company
-    for batch, expert in zip(batches, together, strict=True):
-        n_bends = 4  # of the kind "series"
-        assert expert.n_bends == n_bends
-        assert (expert.codes[:, -n_bends:] == 0).all()  # the cases themselves are not bent
+def test_codes_of_deformed_cases_end_in_coordinates_of_the_deformation(together):
+    batches, _, trained = together
+    for batch, expert in zip(batches, trained, strict=True):
+        n_warps = 4  # of the augmentation "series"
+        assert expert.n_warps == n_warps
+        assert (expert.codes[:, -n_warps:] == 0).all()  # the cases themselves are not deformed
         np.testing.assert_allclose(expert.code_mean, expert.codes.mean(axis=0), atol=1e-6)
-        assert expert.book.shape[1] == expert.codes.shape[1]
-        shown = {tuple(row) for row in expert.book.round(5).tolist()}
+        assert expert.codebook.shape[1] == expert.codes.shape[1]
+        shown = {tuple(row) for row in expert.codebook.round(5).tolist()}
         assert {tuple(row) for row in expert.codes.round(5).tolist()} <= shown
         assert len(shown) > 2 * batch.n_cases
 
 
-def test_the_published_recipe_has_the_papers_constants():
-    recipe = Recipe.published(10, 40_000, 0.01, (0.1, 0.0002))
-    assert recipe == Recipe(
-        n_cells=10,
-        n_updates=40_000,
-        batch_size=1,
-        learning_rate=0.01,
-        cosine=False,
-        clip=None,
-        published_init=True,
-        kind="none",
-        blend=False,
-        code_noise=0.1,
-        value_noise=0.0002,
-        codes="one-hot",
-        pad_codes=False,
-    )
-
-
-def test_published_codes_are_one_hot_however_many():
-    (expert,) = train_on([make_batch(9, 0)], ["a"], Recipe.published(4, 0, 0.01, (0.0, 0.0)))
-    rows = expert.codes[np.argsort(expert.codes.argmax(axis=1))]
-    np.testing.assert_array_equal(rows, np.eye(9))
-    assert expert.n_bends == 0 and np.abs(expert.expert.w_rec).max() <= 0.5
-
-
-def test_published_training_is_plain_adam():
-    """With a single case every step takes the same pair, so the steps can be retraced."""
-    batch, n_updates, rate = make_batch(1, 0), 20, 0.01
-
-    def trained(n):
-        return train_on([batch], ["a"], Recipe.published(4, n, rate, (0.0, 0.0)))[0]
-
-    start, end = trained(0), trained(n_updates)
-    expert = jax.tree.map(jnp.asarray, start.expert)
-    flat, unflat = ravel_pytree(expert)
-    gradient = jax.jit(
-        jax.grad(
-            lambda p: training_loss(unflat(p), jnp.asarray(start.codes), batch.values, batch.mask)
-        )
-    )
-    p, m, v = np.asarray(flat, np.float64), np.zeros(len(flat)), np.zeros(len(flat))
-    for t in range(1, n_updates + 1):
-        g = np.asarray(gradient(jnp.asarray(p, jnp.float32)), np.float64)
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-        p -= rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    assert np.abs(p - flat).max() > 0.1
-    np.testing.assert_allclose(ravel_pytree(end.expert)[0], p, atol=1e-4)
-
-
-def test_published_training_keeps_the_weights_of_the_lowest_loss():
-    """At this rate the loss leaps about; what is kept never gets worse with more updates."""
-    batches = [make_batch(3, seed) for seed in range(4)]
-
-    def losses(n_updates: int) -> list[float]:
-        recipe = Recipe.published(4, n_updates, 0.3, (0.0, 0.0))
-        return [expert.loss for expert in train_on(batches, list("abcd"), recipe)]
-
-    kept = np.array([losses(n) for n in (100, 300, 700)])
-    assert (np.diff(kept, axis=0) <= 0).all()
-    assert (kept[-1] < kept[0]).any()
-
-
-@pytest.mark.parametrize("noise", [(0.2, 0.0), (0.0, 0.2)])
-def test_each_noise_changes_the_training(noise):
-    batch = make_batch(1, 0)
-    quiet, noisy = (
-        train_on([batch], ["a"], Recipe.published(4, 20, 0.01, sds))[0]
-        for sds in ((0.0, 0.0), noise)
-    )
-    assert np.isfinite(noisy.loss) and abs(noisy.loss - quiet.loss) > 1e-6
-
-
 # With this rate a single step lands near the largest float32 whose square is finite.
-BRINK = replace(PLAIN, n_updates=1, learning_rate=7e17, cosine=False)
+BRINK = with_config(PLAIN, n_updates=1, learning_rate=7e17, cosine=False)
 
 
 def test_a_diverged_expert_starts_anew_from_another_seed(monkeypatch):
@@ -274,23 +206,19 @@ def test_a_diverged_expert_starts_anew_from_another_seed(monkeypatch):
 
 
 def test_divergence_names_the_class_and_the_remedy():
-    hopeless = replace(BRINK, learning_rate=1e30)
+    hopeless = with_config(BRINK, learning_rate=1e30)
     with pytest.raises(TrainingDiverged, match=r"class 'zulu'.*3 starting.*learning_rate .*1e\+30"):
         train_on([make_batch(3, 0)], ["zulu"], hopeless)
 
 
-def test_few_programs_serve_every_number_of_cases():
-    programs = (descent._start, descent._updates, descent._pool_losses)
+def test_few_programs_serve_every_number_of_cases(caplog):
+    def compiled_for(*sizes, recipe=QUICK):
+        caplog.clear()
+        with jax.log_compiles():
+            for n_cases in sizes:
+                train_on([make_batch(n_cases, 0)], [n_cases], recipe)
+        return len([r for r in caplog.records if r.getMessage().startswith("Compiling")])
 
-    def compiled_after(*sizes):
-        for n_cases in sizes:
-            train_on([make_batch(n_cases, 0)], [n_cases])
-        return [program._cache_size() for program in programs]
-
-    train_on([make_batch(4, i) for i in range(4)], list("abcd"))  # four experts at a time, or one
-    before = compiled_after(4, 8)
-    assert min(before) >= 1
-    assert compiled_after(1, 2, 3, 5, 6, 7) == before
-    classes = [make_batch(n_cases, 0) for n_cases in (1, 2, 3, 4, 3, 4, 5, 6)]
-    train_on(classes, list("abcdefgh"))
-    assert compiled_after() == before
+    compiled_for(4, 8)
+    assert compiled_for(1, 2, 3, 5, 6, 7) == 0
+    assert compiled_for(4, recipe=replace(QUICK, decoder=LSTMDecoder(3))) > 0

@@ -151,7 +151,7 @@ def test_labels_become_one_array(y, expected):
     ("y", "says"),
     [
         (["a", 1, "b"], "y mixes text and number labels; make them all"),
-        (["a", "b"], "X holds 3 cases but y holds 2 labels; give one a case"),
+        (["a", "b"], "X holds 3 cases but y holds 2 labels; give one per case"),
         ([0.1, 0.2, 0.3], "continuous"),
         ([1.0, np.inf, 1.0], "y holds NaN or infinite labels"),
         ([None, None, None], "y"),

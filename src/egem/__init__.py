@@ -19,6 +19,9 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 _HOME = {
     "EGEMClassifier": "classifier",
     "Inversion": "ensemble.result",
+    "LSTMDecoder": "core.lstm",
+    "Search": "settings",
+    "Training": "settings",
     "TrainingDiverged": "errors",
     "ModelFileError": "errors",
     "DatasetUnavailable": "errors",
@@ -35,6 +38,7 @@ __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDu
 
 if TYPE_CHECKING:
     from egem.classifier import EGEMClassifier as EGEMClassifier
+    from egem.core.lstm import LSTMDecoder as LSTMDecoder
     from egem.data.datasets import available_datasets as available_datasets
     from egem.data.datasets import load_dataset as load_dataset
     from egem.data.grid import on_grid as on_grid
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from egem.errors import DatasetUnavailable as DatasetUnavailable
     from egem.errors import ModelFileError as ModelFileError
     from egem.errors import TrainingDiverged as TrainingDiverged
+    from egem.settings import Search as Search
+    from egem.settings import Training as Training
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
-"""The aeon face of the classifier: the same method under aeon's conventions.
+"""The classifier as an aeon estimator.
 
-It needs aeon, which the rest of the package does without: ``pip install 'egem[data]'``.
+This module needs aeon, unlike the rest of the package: ``pip install 'egem[data]'``.
 """
 
 import inspect
@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from egem.classifier import EGEMClassifier
+from egem.core.lstm import LSTMDecoder
 from egem.data.validation import Case
+from egem.settings import Training
 
 try:
     from aeon.classification.base import BaseClassifier
@@ -65,14 +67,15 @@ class AeonEGEMClassifier(BaseClassifier):
 
     See Also
     --------
-    egem.EGEMClassifier : The method itself, with the face of scikit-learn.
+    egem.EGEMClassifier : The same classifier as a scikit-learn estimator.
 
     Examples
     --------
     >>> from aeon.datasets import load_unit_test
+    >>> from egem import Training
     >>> from egem.aeon import AeonEGEMClassifier
     >>> X, y = load_unit_test("train")
-    >>> clf = AeonEGEMClassifier(n_updates=100, random_state=0).fit(X, y)
+    >>> clf = AeonEGEMClassifier(training=Training(n_updates=100), random_state=0).fit(X, y)
     >>> clf.score(*load_unit_test("test")) > 0.7
     True
     """
@@ -108,4 +111,11 @@ class AeonEGEMClassifier(BaseClassifier):
 
     @classmethod
     def _get_test_params(cls, parameter_set="default") -> dict[str, Any]:
-        return {"n_cells": 4, "n_updates": 20, "metric": "mse", "augment": "none", "align": "start"}
+        return {
+            "views": ("recurrent",),
+            "metric": "mse",
+            "decoder": LSTMDecoder(4),
+            "augment": "none",
+            "training": Training(n_updates=20),
+            "align": "start",
+        }

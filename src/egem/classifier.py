@@ -1,111 +1,96 @@
-"""The scikit-learn face of the method; what it does is in the modules it calls."""
+"""The scikit-learn estimator: it checks input, calls functions of the model, and keeps it."""
 
-import logging
+import inspect
 import os
+from collections.abc import Callable, Sequence
+from functools import wraps
+from operator import attrgetter
 from typing import Any, Literal, Self
 
 import numpy as np
+from jaxtyping import Bool, Float, Float32, Shaped
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from egem.calibration.fit import Material, fit_metric
-from egem.calibration.yardstick import as_experts_would
-from egem.data.augment import Kind
+from egem import incremental, settings
+from egem.core.decoder import Decoder
+from egem.data.augment import Augmentation
 from egem.data.preparation import Preparation
-from egem.data.validation import as_labels, check_spread
-from egem.ensemble.experts import Ensemble
-from egem.ensemble.joint import JointMetric
-from egem.ensemble.lm import PRIOR_STRENGTH
-from egem.ensemble.metric import Metric
-from egem.ensemble.recipe import Codes
+from egem.data.validation import Case, as_cases, cases_of, check_share
+from egem.ensemble.completion import Completion, complete
+from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, invert_now, winners
+from egem.ensemble.result import Inversion, class_index
+from egem.ensemble.search import ALL, CLASS, LOSSES, LOWEST, NOVELTY, Need
 from egem.ensemble.views import Representation
-from egem.imagination import Imagination
-from egem.incremental import Growth
-from egem.kept import keep
-from egem.runtime.timings import Phases
-from egem.settings import (
-    check_parameters,
-    kind_of,
-    preparation_of,
-    published_parameters,
-    recipe_of,
-    search_of,
-    seed_of,
-)
+from egem.explain import Explanation, explain
+from egem.io import model_file
+from egem.io.checkpoint import Folder
+from egem.model import Model, Runtime, fit_model
+from egem.runtime.compile_cache import enable_compile_cache
+from egem.runtime.timings import Timings
+from egem.settings import Search, Training
 
-log = logging.getLogger(__name__)
+Labels = Shaped[np.ndarray, " n_cases"]
+PerClass = Float[np.ndarray, "n_cases n_classes"]
+Sequences = Float32[np.ndarray, "n n_channels n_timepoints"]
 
 
-class EGEMClassifier(ClassifierMixin, Growth, Imagination):
-    """Classify sequences by imagining them: one generative expert for each class.
+def _operation(function: Callable[..., Model]) -> Callable[..., Any]:
+    """Make a method of a function of the model; it changes the estimator and returns it."""
+    whole = inspect.signature(function)
+    own = [p for name, p in whole.parameters.items() if name != "runtime"]
 
-    Each class gets a small LSTM that turns a short code into a whole sequence. To recognise a
-    sequence, every expert searches for the code whose sequence comes nearest; the expert that comes
-    nearest wins. Made for a handful of examples a class.
+    @wraps(function)
+    def method(self, *args, **kwargs):
+        arguments = [getattr(a, "model_", a) for a in args]  # merge takes another estimator
+        self.model_ = function(self._model, *arguments, **{"runtime": self._runtime} | kwargs)
+        return self
+
+    own[0] = own[0].replace(name="self", annotation=inspect.Parameter.empty)
+    vars(method)["__signature__"] = whole.replace(parameters=own, return_annotation=Self)
+    return method
+
+
+class EGEMClassifier(ClassifierMixin, BaseEstimator):
+    """Classify sequences with one generative expert for each class (ESANN 2020).
+
+    An expert decodes a short code to a whole sequence. To recognise a sequence, every expert
+    searches for the code whose sequence is nearest; the class with the lowest score is predicted.
+
+    ``X`` is an array (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or a list of
+    arrays (n_channels, length_i); NaN is a missing value. Input that cannot be used raises
+    ValueError with the remedy; an estimator that is not fitted NotFittedError.
 
     Parameters
     ----------
-    metric : {"whitened", "mse", "auto", "features"}, Representation or fitted, default "auto"
-        How far a sequence is from what a class can bring forth. ``"mse"`` and ``"whitened"`` look
-        at what is left between the sequence and the expert's imagination: its mean square (the
-        paper's), or weighed by how members of a class were seen to differ. ``"features"`` compares
-        convolution features, which forgive shifts, with those that the class's cases span.
-        ``"auto"`` joins both, weighed by leaving training cases out; cases of another kind than
-        those are left to the residuals. A
-        :class:`egem.ensemble.views.Representation` of yours takes the place of the features. A
-        fitted metric (``other.metric_``) is taken as it is.
-    shrinkage : float or None, default None
-        Weight, in (0, 1], of the identity in the whitened metric of residuals; None chooses it by
-        leaving training cases out, and for images takes 1 with the metric ``"auto"``.
+    views : "auto" or sequence, default "auto"
+        Representations in which classes have experts: ``"recurrent"`` (values, LSTM; EGEM alone),
+        ``"linear"`` (values, mean and directions), ``"features"`` (of convolutions), ``"columns"``
+        (the same along an image's columns), or your own
+        :class:`~egem.ensemble.views.Representation`. ``"auto"`` takes all.
+    metric, shrinkage : {"whitened", "mse"}, float in (0, 1] or None, default "whitened", None
+        Of the recurrent view, and the weight of the identity in it; None chooses that weight.
+    decoder : Decoder or None, default None
+        Of the recurrent view; None is an :class:`egem.LSTMDecoder` sized by the cases.
     augment : {"auto", "none", "series", "pen", "image"}, default "auto"
-        How training cases are bent to teach what members of a class may look like; experts learn
-        the bends as part of their codes. ``"auto"`` judges by the data's shape (see
-        :func:`egem.data.augment.guess_kind`).
-    recipe : {"default", "published"}, default "default"
-        Training as improved here, or as in the paper.
-    noise : tuple of float, default (0.0, 0.0)
-        Sd of Gaussian noise on training codes and on training sequences (standardised units).
-    n_cells : int or None, default None
-        LSTM cells of an expert; None follows from the cases (see :mod:`egem.capacity`).
-    codes : {"auto", "one-hot", "learned"}, default "auto"
-        Codes of the training cases. One-hot ones, the paper's, give each case an entry of its own;
-        learned ones are small whatever the number of cases. ``"auto"`` takes one-hot ones for
-        classes of up to 8 cases.
-    code_size : int or None, default None
-        Entries of a learned code; None follows from the cases.
-    n_updates : int or None, default None
-        Gradient steps; None follows from the cases.
-    learning_rate : float, default 0.04
-        Adam's learning rate; the published recipe has its own, 0.01.
+        Deformation of training cases; ``"auto"`` depends on the shape of the data.
+    codes : {"auto", "one-hot", "learned"} or int, default "auto"
+        Codes of training cases; an int is the size of learned ones. ``"auto"`` is one-hot, as in
+        the paper, for classes of up to 8 cases.
+    training, search : :class:`egem.Training`, :class:`egem.Search` or None, default None
+        Details of the training and of the search for codes.
     max_steps : int or None, default None
-        Longest sequence an expert generates; longer cases are averaged over blocks of time points.
-        None is 64.
+        Longest sequence that is decoded, None is 64; longer cases are averaged over blocks.
     align : {"auto", "start", "stretch"}, default "auto"
-        How cases of unequal length are compared: from their start, each as far as it goes, or
-        stretched to the median length of the training cases. ``"auto"`` takes what tells held-out
-        training cases apart better; with one case a class it stretches.
+        Whether cases of unequal length are compared from their start, or stretched.
     scaling : {"standard", "none"} or Preparation, default "standard"
-        Standardise each channel (images: all together) by the training cases, or leave the values
-        as they are. A fitted preparation (``other.preparation_``) is taken as it is.
-    inversion : {"levenberg-marquardt", "adam"}, default "levenberg-marquardt"
-        How codes are searched for; ``"adam"`` is the paper's.
-    n_iterations : int or None, default None
-        Most steps of that search; None is 20, or the paper's 50 for Adam.
-    prior_strength : float, default 1.0
-        Weight of the prior on codes, in units of the noise seen in held-out training cases
-        (``metric_``'s); 0 lets codes roam freely.
+        Standardise channels (images: all together), or not. ``other.preparation_`` is reused.
     keep_cases : int, default 1000
-        Training cases of a class that stay in the model, an even selection of more: to teach it
-        further, to measure it anew, to show them beside others.
+        Training cases of a class that stay in the model, an even selection of more.
     n_jobs : int or None, default None
-        Threads; None uses all cores. Within ``joblib.parallel_config(backend="loky")``,
-        or ``"dask"`` or ``"ray"``, it is the most workers that train experts and judge cases at
-        once, None all there are; results stay the same.
-    checkpoint : str or None, default None
-        Folder in which experts are kept as they finish. The same fit, begun again, finds them
-        there. Remove it once the model is saved.
+        Threads, or workers within ``joblib.parallel_config``; None takes all.
     random_state : int, RandomState or None, default None
         An int makes everything repeatable, bit for bit on one machine.
     verbose : bool, default False
@@ -113,242 +98,250 @@ class EGEMClassifier(ClassifierMixin, Growth, Imagination):
 
     Attributes
     ----------
-    classes_ : array (n_classes,)
-        Class labels, sorted.
-    ensemble_ : Ensemble
-        The experts, immutable.
-    preparation_ : Preparation
-        Scaling and grid, from the training cases.
-    metric_ : Metric or JointMetric
-        The metric, from the training cases.
-    train_loss_ : array (n_classes,)
-        Mean squared error of each expert over its training pairs, standardised units.
-    hulls_ : tuple
-        By class and by space of the metric, what the training cases span; () where the metric
-        looks at residuals alone.
-    held_out_ : HeldOut
-        What held-out training cases scored: the yardstick of unknowns and of sets.
-    cases_ : Kept
-        Training cases that stay in the model.
-    recipe_ : Recipe
-        How experts are trained.
-    kind_ : str
-        The deformation used.
-    sharpness_ : float
-        Probabilities are proportional to ``invert(X).scores ** -sharpness_``.
+    model_ : Model
+        The fitted model, immutable; the other attributes but the following are parts of it.
     n_features_in_ : int
         Width of 2-D input; for other input the number of channels.
     fit_seconds_ : dict of float
-        What the phases of the last ``fit`` took; not kept in files.
-
-    References
-    ----------
-    M. Hobbhahn, M. V. Butz, S. Fabi, S. Otte, "Sequence Classification using Ensembles of Recurrent
-    Generative Expert Modules", ESANN 2020.
+        Seconds of each phase of the last ``fit``.
 
     Examples
     --------
-    >>> from egem import EGEMClassifier, few_shot_split, load_dataset
+    >>> from egem import EGEMClassifier, Training, few_shot_split, load_dataset
     >>> X, y = load_dataset("digits")
     >>> train, test = few_shot_split(y, k=4, seed=0)
-    >>> clf = EGEMClassifier(n_updates=300, random_state=0).fit(X[train], y[train])
-    >>> clf.score(X[test][:100], y[test][:100]) > 0.7
+    >>> clf = EGEMClassifier(training=Training(n_updates=300), random_state=0)
+    >>> clf.fit(X[train], y[train]).score(X[test][:100], y[test][:100]) > 0.7
     True
     """
+
+    n_features_in_: int
+    time_step_: float | None = None  # of the grid that uneven time stamps were brought to
 
     def __init__(
         self,
         *,
-        metric: Literal["auto", "features", "whitened", "mse"]
-        | Representation
-        | Metric
-        | JointMetric = "auto",
+        views: Literal["auto"] | Sequence[str | Representation] = "auto",
+        metric: str = "whitened",
         shrinkage: float | None = None,
-        augment: Literal["auto"] | Kind = "auto",
-        recipe: Literal["default", "published"] = "default",
-        noise: tuple[float, float] = (0.0, 0.0),
-        n_cells: int | None = None,
-        codes: Codes = "auto",
-        code_size: int | None = None,
-        n_updates: int | None = None,
-        learning_rate: float = 0.04,
+        decoder: Decoder | None = None,
+        augment: Literal["auto"] | Augmentation = "auto",
+        codes: Literal["auto", "one-hot", "learned"] | int = "auto",
+        training: Training | None = None,
+        search: Search | None = None,
         max_steps: int | None = None,
         align: Literal["auto", "start", "stretch"] = "auto",
         scaling: Literal["standard", "none"] | Preparation = "standard",
-        inversion: Literal["levenberg-marquardt", "adam"] = "levenberg-marquardt",
-        n_iterations: int | None = None,
-        prior_strength: float = PRIOR_STRENGTH,
         keep_cases: int = 1000,
         n_jobs: int | None = None,
-        checkpoint: str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ):
-        self.metric = metric
-        self.shrinkage = shrinkage
-        self.augment = augment
-        self.recipe = recipe
-        self.noise = noise
-        self.n_cells = n_cells
-        self.codes = codes
-        self.code_size = code_size
-        self.n_updates = n_updates
-        self.learning_rate = learning_rate
-        self.max_steps = max_steps
-        self.align = align
-        self.scaling = scaling
-        self.inversion = inversion
-        self.n_iterations = n_iterations
-        self.prior_strength = prior_strength
-        self.keep_cases = keep_cases
-        self.n_jobs = n_jobs
-        self.checkpoint = checkpoint
-        self.random_state = random_state
-        self.verbose = verbose
+        self.views, self.metric, self.shrinkage, self.decoder = views, metric, shrinkage, decoder
+        self.augment, self.codes, self.training, self.search = augment, codes, training, search
+        self.max_steps, self.align, self.scaling = max_steps, align, scaling
+        self.keep_cases, self.n_jobs = keep_cases, n_jobs
+        self.random_state, self.verbose = random_state, verbose
 
     @classmethod
     def paper(
         cls,
         dataset: Literal["characters", "mnist"],
         noise: tuple[float, float] = (0.0, 0.0),
+        n_cells: int | None = None,
+        n_updates: int | None = None,
         **parameters: Any,
     ) -> Self:
-        """Return the published setting: architecture, training, loss and 50 Adam iterations.
+        """Return the published setting, with noise on codes and sequences (section 3).
 
-        The weights are those of the lowest loss over all pairs, looked at every 100 updates (the
-        paper's intention; its code kept the last). Sequences are taken as they are: standardise
-        characters over the whole set and bring pixels to [0, 1] first, as ``load_dataset`` does.
-
-        Parameters
-        ----------
-        dataset : {"characters", "mnist"}
-            10 cells and 40,000 updates, or 20 cells and 20,000.
-        noise : tuple of float, default (0.0, 0.0)
-            Sd of the noise on codes and on sequences; (0, 0) is the table's *base*.
-        **parameters
-            Anything else of the constructor, for instance ``random_state``.
-
-        Raises
-        ------
-        ValueError
-            For another data set.
+        Sequences are taken as they are: standardise characters over the whole set and bring pixels
+        to [0, 1] first, as ``load_dataset`` does. None takes the published number.
         """
-        return cls(**(published_parameters(dataset, noise) | parameters))
+        return cls(**(settings.published(dataset, noise, n_cells, n_updates) | parameters))
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Train one expert for each class and estimate the metric.
+        """Fit to training cases with labels y, all text or all integers; one class is allowed.
 
-        Parameters
-        ----------
-        X : array (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or list
-            Training cases; a list holds ``(n_channels, length_i)`` arrays. NaN is a missing value.
-        y : array (n_cases,)
-            Labels, all text or all integers. One class is allowed, and so is one case a class.
-
-        Returns
-        -------
-        EGEMClassifier
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            For input that cannot be used; the message names the argument and the remedy.
-        TrainingDiverged
-            Where a class's expert reaches no finite loss.
-        WorkerDied
-            Where, on other processes, workers died twice of the same classes; names them.
-        ClusterLost
-            Where a cluster's scheduler does not answer any more.
+        Raises TrainingDiverged where an expert reaches no finite loss.
         """
-        check_parameters(self)
-        phases = Phases("fit")
-        with phases("prepare"):
-            cases = self._cases(X, reset=True)
-            y = as_labels(y, len(cases))
-            check_spread(cases)
-            classes, index = np.unique(y, return_inverse=True)
-            kind = kind_of(self, cases)
-            preparation = preparation_of(self, cases, index, kind)
-            given, cases = cases, preparation.align(cases)
-            batch = preparation.apply(cases)
-            self._check_visible(batch)
-            recipe = recipe_of(self, kind, batch, index)
-            seed = seed_of(self.random_state)
-            batches = [batch[index == c] for c in range(len(classes))]
-        log.info("fit: %d classes, %d cases, %s", len(classes), len(cases), recipe)
-        with phases("train"):
-            trained = self._train(batches, classes.tolist(), recipe, preparation, seed)
-        with phases("measure"):
-            material = Material.of(cases, batch, index, kind, preparation, seed, self.n_jobs)
-            measured = fit_metric(self.metric, self.shrinkage, material)
-        self.classes_ = classes
-        self.kind_ = kind
-        self.recipe_ = recipe
-        self.cases_ = keep(given, index, self.keep_cases)
-        self.metric_, self.hulls_ = measured.metric, measured.hulls
-        self.sharpness_ = measured.sharpness(index)
-        self.ensemble_ = Ensemble(
-            classes, tuple(trained), preparation, measured.residual, search_of(self), seed
-        )
-        with phases("compare"):
-            self.held_out_ = as_experts_would(measured, self.ensemble_, material)
-        self.fit_seconds_ = phases.seconds
-        phases.log(log)
+        enable_compile_cache()
+        parameters, phases = self.get_params(deep=False), Timings("fit")
+        settings.check_parameters(parameters)
+        model = fit_model(parameters, as_cases(X), y, self._runtime, phases)
+        cases_of(self, X)  # which learns its width, now that nothing can fail
+        self.model_, self.fit_seconds_ = model, phases.seconds
         return self
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model to one safetensors file, whole or not at all.
+    def predict(self, X: ArrayLike, reject: float | None = None, unknown: Any = None) -> Labels:
+        """Return the class of each case; of rejected ones ``unknown`` ("unknown", or -1).
 
-        Parameters
-        ----------
-        path : path-like
-            Where; an existing file is replaced.
-
-        Raises
-        ------
-        NotFittedError
-            Before :meth:`fit`.
-        OSError
-            Where the path cannot be written.
+        ``reject`` is the share, in (0, 1), of cases of known classes that may be rejected: those
+        whose :meth:`novelty` is at most that. None rejects nothing.
         """
-        from egem.io.model_file import save
-
+        if reject is None:
+            return self._model.classes[np.concatenate(self._in_chunks(X, CLASS, winners))]
+        check_share("reject", reject)
         check_is_fitted(self)
-        save(self, path)
+        if unknown is None:
+            unknown = "unknown" if self.classes_.dtype.kind in "UO" else -1
+        if unknown in self.classes_.tolist():
+            raise ValueError(f"unknown={unknown!r} is a class of this model; name another label.")
+        found = self._inverted(X, LOWEST)
+        return np.where(found.novelty() > reject, found.labels(), np.asarray(unknown))
+
+    def predict_proba(self, X: ArrayLike) -> PerClass:
+        """Return class probabilities, ``scores ** -inverse_temperature_`` normalised."""
+        return self._inverted(X, self._model.need_of_probabilities).probabilities()
+
+    def predict_set(
+        self, X: ArrayLike, alpha: float = 0.1
+    ) -> Bool[np.ndarray, "n_cases n_classes"]:
+        """Return the classes that cannot be excluded; a share alpha of sets misses the true one.
+
+        :meth:`calibrate` guarantees that for exchangeable cases; :meth:`fit` estimates it. Sets are
+        full with under ``1 / alpha - 1`` held-out cases, and may be empty.
+        """
+        check_share("alpha", alpha)
+        return self._inverted(X, ALL).prediction_set(alpha)
+
+    def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
+        """Return the p-value of each case being of a known class; 1 where none is held out."""
+        return self._inverted(X, NOVELTY).novelty()
+
+    def losses(self, X: ArrayLike) -> PerClass:
+        """Return the experts' losses in the recurrent view, per observed value, without prior."""
+        return self._inverted(X, LOSSES, decided=False).losses
+
+    def verdicts(self, X: ArrayLike) -> Decisions:
+        """Return predicted classes, their probabilities and losses alone, for very many classes."""
+        found = self._in_chunks(X, self._model.need_of_probabilities, Decisions.of)
+        return Decisions(*map(np.concatenate, zip(*found, strict=True)))
+
+    def invert(
+        self,
+        X: ArrayLike,
+        *,
+        low_latency: bool = False,
+        among: ArrayLike | None = None,
+        max_steps: int | None = None,
+        views: bool = True,
+    ) -> Inversion:
+        """Search for the code of every case by every expert.
+
+        With ``low_latency`` a few cases are searched faster, and the last digits may depend on the
+        other cases. It allows to search only the pairs ``among`` (n_cases, n_classes) of True, with
+        fewer steps, and to leave the other views out of the scores.
+        """
+        if not low_latency:
+            if among is not None or max_steps is not None or not views:
+                raise ValueError("among, max_steps and views need low_latency=True.")
+            return self._inverted(X, ALL, decided=False, codes=True)
+        pairs = True if among is None else among
+        return invert_now(self._model, self._cases(X), 1, None, 0, ALL, pairs, max_steps, views)
+
+    def reconstruct(self, X: ArrayLike, label: Any = None) -> Sequences:
+        """Return the sequences that a class's expert decodes, by default the predicted class's."""
+        _, found, e = self._by_expert(X, label)
+        return self.model_.reconstruct(found, e)
+
+    def complete(self, X: ArrayLike, label: Any = None, level: float = 0.9) -> Completion:
+        """Fill gaps and continue prefixes, with a band that holds a share ``level`` of values.
+
+        Observed values are kept. ``label`` names the class; None takes the predicted one, and all
+        likely ones for the band. A model that stretches cases takes a prefix for a whole.
+        """
+        check_share("level", level)
+        return complete(self._model, *self._by_expert(X, label), level)
+
+    def explain(
+        self,
+        X: ArrayLike,
+        n_experts: int = 3,
+        n_near: int = 4,
+        inversion: Inversion | None = None,
+        paths: bool = True,
+    ) -> Explanation:
+        """Explain classifications by the best experts and the nearest training cases.
+
+        ``inversion``, from :meth:`invert` for the same cases, saves a search; so does leaving out
+        the ``paths`` of the searches.
+        """
+        model, cases = self._model, self._cases(X)
+        inversion = inversion or self._inverted(X, ALL, codes=True)
+        return explain(model, cases, inversion, n_experts, n_near, paths)
+
+    def sample(self, label: Any, n: int = 1, random_state: int | None = None) -> Sequences:
+        """Decode n new members of a class, from codes drawn as in training."""
+        return self._model.sample(class_index(self.classes_, label), n, random_state)
+
+    calibrate = _operation(incremental.calibrate)
+    add_class = _operation(incremental.add_class)
+    update_class = _operation(incremental.update_class)
+    remove_cases = _operation(incremental.remove_cases)
+    remove_class = _operation(incremental.remove_class)
+    rename_class = _operation(incremental.rename_class)
+    merge = _operation(incremental.merge)
+    refit_metric = _operation(incremental.refit_metric)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to one safetensors file; see :func:`egem.io.model_file.save`."""
+        fitted = {name: vars(self).get(name) for name in model_file.FITTED}
+        model_file.save(self._model, self.get_params(deep=False), fitted, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Self:
-        """Read a model written by :meth:`save`, of this version or an earlier one.
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        decoder: Decoder | None = None,
+        max_bytes: int | None = None,
+    ) -> Self:
+        """Read a model written by :meth:`save`; see :func:`egem.io.model_file.load`."""
+        model, parameters, fitted = model_file.load(path, decoder, max_bytes)
+        own = cls(**parameters)
+        vars(own).update(fitted, model_=model)
+        return own
 
-        No code from the file is run, and what does not fit together is refused.
+    classes_ = property(attrgetter("model_.classes"))
+    preparation_ = property(attrgetter("model_.preparation"))
+    metric_ = property(attrgetter("model_.metric"))
+    views_ = property(attrgetter("model_.linear_views"))
+    view_weights_ = property(attrgetter("model_.view_weights"))
+    train_loss_ = property(attrgetter("model_.train_loss"))
+    held_out_ = property(attrgetter("model_.held_out"))
+    exemplars_ = property(attrgetter("model_.exemplars"))
+    augmentation_ = property(attrgetter("model_.settings.recipe.augmentation"))
+    inverse_temperature_ = property(attrgetter("model_.inverse_temperature"))
 
-        Parameters
-        ----------
-        path : path-like
-            The file.
-        max_bytes : int or None, default None
-            Largest file, and most memory that the model's decoded codes may take; None is
-            ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
+    @property
+    def _model(self) -> Model:
+        check_is_fitted(self)
+        return self.model_
 
-        Returns
-        -------
-        EGEMClassifier
-            Gives the same losses, bit for bit on one machine.
+    @property
+    def _runtime(self) -> Runtime:
+        folder = self.training.checkpoint if self.training else None
+        return Runtime(self.n_jobs, self.verbose, Folder(folder) if folder else None)
 
-        Raises
-        ------
-        FileNotFoundError
-            Where there is no such file.
-        ModelFileError
-            Where it is truncated, corrupted, too large or not a model of this package.
-        """
-        from egem.io.model_file import load
+    def _inverted(self, X: ArrayLike, need: Need, decided=True, codes=False) -> Inversion:
+        model, cases = self._model, self._cases(X)
+        return invert(model, cases, need, self.n_jobs, self.verbose, decided, codes)
 
-        return load(cls, path, max_bytes)
+    def _in_chunks(self, X: ArrayLike, need: Need, take: Any) -> list:
+        model, cases = self._model, self._cases(X)
+        return list(invert_in_chunks(model, cases, need, take, self.n_jobs, self.verbose))
+
+    def _by_expert(self, X: ArrayLike, label: Any) -> tuple[list[Case], Inversion, int | None]:
+        e = None if label is None else class_index(self._model.classes, label)
+        return self._cases(X), self._inverted(X, ALL, codes=True), e
+
+    def _cases(self, X: ArrayLike) -> list[Case]:
+        enable_compile_cache()
+        return cases_of(self, X, self._model.preparation)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = tags.input_tags.three_d_array = True
         return tags

@@ -1,25 +1,24 @@
-"""How well a model does on labelled cases: accuracy, honesty of its probabilities, unknowns."""
+"""Evaluation on labelled cases: accuracy, calibration of probabilities and sets, unknowns."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
-from egem.calibration.conformal import conformal_sets, p_values
-from egem.calibration.temperature import log_probabilities
-from egem.data.validation import as_labels
-
-if TYPE_CHECKING:
-    from egem.classifier import EGEMClassifier
+from egem.core.classify import log_probabilities
+from egem.data.validation import as_cases, as_labels
+from egem.ensemble.inversion import invert
+from egem.ensemble.search import ALL
+from egem.model import HERE, Model, Runtime
 
 ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 N_BINS = 15
 
 
 class Evaluation(NamedTuple):
-    """What labelled cases say of a model; cases of other labels than its classes are unknowns.
+    """Measures of a model on labelled cases; cases of other labels are unknowns.
 
     Attributes
     ----------
@@ -67,36 +66,45 @@ class Evaluation(NamedTuple):
     n_unknown: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values; what is not a number is None."""
+        """Return plain JSON values; NaN becomes None."""
         return {name: _plain(value) for name, value in self._asdict().items()}
 
 
-def evaluate(clf: "EGEMClassifier", X: ArrayLike, y: ArrayLike) -> Evaluation:
-    """Judge a model by labelled cases it has not seen.
+def evaluate(model: Model, X: ArrayLike, y: ArrayLike, runtime: Runtime = HERE) -> Evaluation:
+    """Evaluate a model on labelled cases that it was not fitted to.
 
     Parameters
     ----------
-    clf : EGEMClassifier
-        A fitted model.
+    model : Model
+        ``model_`` of a fitted estimator.
     X : array or list
         Cases.
     y : array (n_cases,)
         Their labels; those that are no class of the model count as unknown.
+    runtime : Runtime
+        Threads and progress.
 
     Returns
     -------
     Evaluation
     """
-    inversion = clf.invert(X)
-    inversion.check_decided()
+    inversion = invert(
+        model,
+        as_cases(X),
+        ALL,
+        n_jobs=runtime.n_jobs,
+        verbose=runtime.verbose,
+        decided=True,
+        codes=False,
+    )
     y = as_labels(y, len(inversion.losses)).astype(str)
-    classes = clf.classes_.astype(str)
+    classes = model.classes.astype(str)
     order = np.argsort(classes)
     place = order[np.minimum(np.searchsorted(classes[order], y), len(classes) - 1)]
     known = classes[place] == y
     scores, truth = inversion.log_scores[known], place[known]
-    p = p_values(inversion.strangeness, clf.held_out_.strangeness)
-    log_p = log_probabilities(clf.sharpness_ * scores)
+    p = inversion.novelty()
+    log_p = log_probabilities(model.inverse_temperature * scores)
     of = np.arange(len(truth)), truth
     predicted = scores.argmin(axis=1)
     confusion = np.zeros((len(classes), len(classes)), int)
@@ -104,10 +112,10 @@ def evaluate(clf: "EGEMClassifier", X: ArrayLike, y: ArrayLike) -> Evaluation:
     confidence, hit_rate, n_in_bin = reliability(np.exp(log_p), truth)
     full = n_in_bin > 0
     away = np.abs(confidence - hit_rate)[full] @ n_in_bin[full] / max(len(truth), 1)
-    sets = [conformal_sets(scores, clf.held_out_, clf.sharpness_, alpha) for alpha in ALPHAS]
+    sets = [model.calibration.prediction_set(scores, alpha) for alpha in ALPHAS]
     both = known.any() and not known.all()
     return Evaluation(
-        clf.classes_,
+        model.classes,
         _mean(predicted == truth),
         _mean(-log_p[of]),
         float(away) if full.any() else np.nan,

@@ -1,51 +1,49 @@
-"""Why a case was classified as it was: what the best experts imagined, and where they differ."""
+"""Explanations: what the best experts decoded for a case, and where it differs."""
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Shaped
+from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from egem.calibration.conformal import p_values
-from egem.calibration.temperature import probabilities
+from egem.core.metric import Metric
 from egem.data.validation import Case
-from egem.ensemble.metric import Metric
 from egem.ensemble.result import Inversion
-from egem.ensemble.search import follow
-from egem.fitted import Fitted
+from egem.ensemble.search import search_path
+from egem.model import Model
 from egem.runtime.linalg import svd
 
 
 class Explanation(NamedTuple):
-    """What the nearest experts made of each case, the nearest first.
+    """The best experts of each case, the best first.
 
-    ``m`` experts are told of, ``n_near`` training cases, ``n_path`` codes along the search.
+    There are ``m`` experts, ``n_near`` training cases and ``n_path`` codes along the search.
 
     Attributes
     ----------
     cases : tuple of array (n_channels, length_i)
         The cases, in the units of X.
     labels : array (n_cases, m)
-        Whose expert.
+        Classes of the experts.
     probabilities : array (n_cases, m)
         Of those classes.
     losses : array (n_cases, m)
-        Remaining losses of the experts.
+        Remaining losses in the recurrent view.
     scores : array (n_cases, m)
-        What decided: the losses joined with what other spaces say, if the metric has any.
+        Scores, in which all views count.
     novelty : array (n_cases,)
         P-value of the case being of a known class.
     reconstructions : array (n_cases, m, n_channels, n_timepoints)
-        What the experts imagined, in the units of X.
+        Decoded sequences, in the units of X.
     shares : array (n_cases, m, n_timepoints)
         Where along the sequence the loss lies: not negative, summing to 1.
     near : array of int (n_cases, n_near)
-        Numbers, in ``cases_`` of the model, of the winner's training cases nearest by code; -1
-        where there are fewer.
+        Positions, among the model's exemplars, of the predicted class's training cases with the
+        nearest codes; -1 where there are fewer.
     distances : array (n_cases, n_near)
-        Of their codes, in spreads of the code's prior.
+        Of their codes, in standard deviations of the prior; NaN where there are fewer.
     paths : array (n_cases, n_path, code_size)
-        Codes of the winner along its search, from the first to the one found, which is repeated.
-        NaN for the paper's Adam, beyond the winner's code size, and where they were not asked for.
+        Codes along the search of the predicted class, the last one repeated. NaN for the paper's
+        Adam, beyond the class's code size, and where paths were not asked for.
     path_scores : array (n_cases, n_path)
         Loss and prior there.
     """
@@ -64,8 +62,64 @@ class Explanation(NamedTuple):
     path_scores: Float32[np.ndarray, "n_cases n_path"]
 
 
+def explain(
+    model: Model, cases: list[Case], inversion: Inversion, n_experts: int, n_near: int, paths: bool
+) -> Explanation:
+    """Explain inverted cases; see :meth:`egem.EGEMClassifier.explain`."""
+    if min(n_experts, n_near) < 1:
+        raise ValueError(f"n_experts and n_near must be at least 1, not {n_experts}, {n_near}.")
+    if inversion.losses.shape != (len(cases), len(model.classes)):
+        n, m = inversion.losses.shape
+        raise ValueError(
+            f"inversion is of {n} cases and {m} classes, but there are {len(cases)} cases in X and "
+            f"{len(model.classes)} classes in this model; give what invert(X) returned."
+        )
+    inversion.check_decided()
+    grid, metric = model.preparation, model.recurrent
+    batch = grid.apply(grid.align(cases))
+    best = np.argsort(inversion.scores, axis=1, kind="stable")[:, :n_experts]
+    n, m = best.shape
+    decoded = np.zeros((n, m, batch.values.shape[1], grid.n_channels), np.float32)
+    shares = np.zeros((n, m, batch.values.shape[1]))
+    for e in np.unique(best):
+        case, place = np.nonzero(best == e)
+        decoded[case, place] = model.imagine_steps(e, inversion.codes[case, e])
+    for i in range(n):
+        shares[i] = loss_shares(batch.values[i] - decoded[i], batch.mask[i], metric)
+    near, distances = np.full((n, n_near), -1), np.full((n, n_near), np.nan)
+    longest = model.search.max_steps + 1
+    codes = np.full((n, longest, inversion.codes.shape[2]), np.nan, np.float32)
+    scores = np.full((n, longest), np.nan, np.float32)
+    for e in np.unique(best[:, 0]):
+        case, expert = np.flatnonzero(best[:, 0] == e), model.experts[e]
+        kept = np.flatnonzero(model.exemplars.classes == e)
+        own, size = expert.codes[model.exemplars.rows[kept]], expert.code_size
+        for i in case:
+            code = inversion.codes[i, e, :size]
+            rows, distances[i] = nearest_codes(code, own, expert.code_precision, n_near)
+            near[i, rows >= 0] = kept[rows[rows >= 0]]
+        if paths and model.method != "adam":
+            codes[case, :, :size], scores[case] = search_path(model.bank, e, batch[case])
+    rows = np.arange(n)[:, None]
+    restored = grid.restore(decoded.reshape(n * m, *decoded.shape[2:]))
+    return Explanation(
+        tuple(cases),
+        model.classes[best],
+        inversion.probabilities()[rows, best],
+        inversion.losses[rows, best],
+        inversion.scores[rows, best],
+        inversion.novelty(),
+        restored.reshape(n, m, grid.n_channels, grid.n_timepoints),
+        grid.restore_share(shares.reshape(n * m, -1)).reshape(n, m, -1),
+        near,
+        distances,
+        codes,
+        scores,
+    )
+
+
 def loss_shares(
-    residuals: Float[np.ndarray, "m t c"], seen: Shaped[np.ndarray, "t c"], metric: Metric
+    residuals: Float[np.ndarray, "m t c"], seen: Bool[np.ndarray, "t c"], metric: Metric
 ) -> Float[np.ndarray, "m t"]:
     """Divide losses among steps: the squares of ``Sigma_oo^(-1/2) r``, which sum to the loss.
 
@@ -74,11 +128,11 @@ def loss_shares(
     Parameters
     ----------
     residuals : array (m, n_steps, n_channels)
-        Target less imagination.
+        Case less decoded sequence.
     seen : array of bool (n_steps, n_channels)
         What is observed.
     metric : Metric
-        The residuals' metric.
+        The recurrent view's metric.
 
     Returns
     -------
@@ -100,7 +154,7 @@ def nearest_codes(
     precision: Float[np.ndarray, " k"],
     n_near: int,
 ) -> tuple[Int[np.ndarray, " n_near"], Float[np.ndarray, " n_near"]]:
-    """Find the training cases whose codes are nearest, in spreads of the prior.
+    """Find the nearest codes, in standard deviations of the prior.
 
     Returns
     -------
@@ -115,56 +169,4 @@ def nearest_codes(
     return (
         np.pad(order, (0, lacking), constant_values=-1),
         np.pad(distances[order], (0, lacking), constant_values=np.nan),
-    )
-
-
-def explained(
-    clf: Fitted,
-    cases: list[Case],
-    inversion: Inversion,
-    n_experts: int,
-    n_near: int,
-    with_paths: bool,
-) -> Explanation:
-    """Gather what there is to tell of inverted cases; see :meth:`egem.EGEMClassifier.explain`."""
-    ensemble, grid = clf.ensemble_, clf.preparation_
-    batch = grid.apply(grid.align(cases))
-    best = np.argsort(inversion.scores, axis=1, kind="stable")[:, :n_experts]
-    n, m = best.shape
-    imagined = np.zeros((n, m, batch.values.shape[1], grid.n_channels), np.float32)
-    shares = np.zeros((n, m, batch.values.shape[1]))
-    for e in np.unique(best):
-        case, place = np.nonzero(best == e)
-        imagined[case, place] = ensemble.imagine_steps(e, inversion.codes[case, e])
-    for i in range(n):
-        shares[i] = loss_shares(batch.values[i] - imagined[i], batch.mask[i], ensemble.metric)
-    near, distances = np.full((n, n_near), -1), np.full((n, n_near), np.nan)
-    longest = ensemble.search.n_iterations + 1
-    paths = np.full((n, longest, inversion.codes.shape[2]), np.nan, np.float32)
-    path_scores = np.full((n, longest), np.nan, np.float32)
-    for e in np.unique(best[:, 0]):
-        case, trained = np.flatnonzero(best[:, 0] == e), ensemble.trained[e]
-        kept = np.flatnonzero(clf.cases_.classes == e)
-        own, size = trained.codes[clf.cases_.rows[kept]], trained.codes.shape[1]
-        for i in case:
-            code = inversion.codes[i, e, :size]
-            rows, distances[i] = nearest_codes(code, own, trained.code_precision, n_near)
-            near[i, rows >= 0] = kept[rows[rows >= 0]]
-        if with_paths and ensemble.search.method != "adam":
-            paths[case, :, :size], path_scores[case] = follow(ensemble.arena, e, batch[case])
-    rows = np.arange(n)[:, None]
-    flat = imagined.reshape(n * m, *imagined.shape[2:])
-    return Explanation(
-        tuple(cases),
-        clf.classes_[best],
-        probabilities(inversion.scores, clf.sharpness_)[rows, best],
-        inversion.losses[rows, best],
-        inversion.scores[rows, best],
-        p_values(inversion.strangeness, clf.held_out_.strangeness),
-        grid.restore(flat).reshape(n, m, grid.n_channels, grid.n_timepoints),
-        grid.restore_share(shares.reshape(n * m, -1)).reshape(n, m, -1),
-        near,
-        distances,
-        paths,
-        path_scores,
     )

@@ -67,18 +67,18 @@ def page(browser, served, context_options):
 
 @pytest.fixture(scope="module")
 def two_symbols(served) -> bytes:
-    """A model of a zigzag and a spiral, taught once through the API."""
+    """A model of a zigzag and a spiral, trained once through the API."""
     with httpx.Client(base_url=served, timeout=PATIENCE) as client:
         client.get("/api/state")  # which makes a workspace
         for label in ("zigzag", "spiral"):
             strokes = [{"x": x.tolist(), "y": y.tolist()} for x, y in pens.symbols(label, 4)]
-            client.post("/api/teach", json={"label": label, "strokes": strokes}).raise_for_status()
+            client.post("/api/train", json={"label": label, "strokes": strokes}).raise_for_status()
         settled(client)
         return client.get("/api/model").raise_for_status().content
 
 
 @pytest.fixture
-def taught(page, two_symbols):
+def trained(page, two_symbols):
     """The page with that model, at the view where one draws."""
     kind = "application/octet-stream"
     file = {"name": "model.safetensors", "mimeType": kind, "buffer": two_symbols}

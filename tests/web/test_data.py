@@ -32,21 +32,23 @@ def upload(client, name, content, to="/api/data"):
 
 
 def test_a_long_csv_is_shown_and_fitted_to(client, waves_csv):
-    told = upload(client, "C:\\\\mine\\\\waves.csv", waves_csv).json()
-    assert (told["name"], told["n_cases"], told["n_channels"]) == ("waves.csv", 18, 2)
-    assert told["classes"] == ["down", "still", "up"]
-    assert 12 <= told["lengths"][0] < told["lengths"][1] <= 24
-    assert [each["label"] for each in told["preview"]] == ["down"] * 6 + ["still"] * 6 + ["up"] * 6
-    assert client.get(f"/api/data/{told['dataset_id']}").json() == told
+    summary = upload(client, "C:\\\\mine\\\\waves.csv", waves_csv).json()
+    assert (summary["name"], summary["n_cases"], summary["n_channels"]) == ("waves.csv", 18, 2)
+    assert summary["classes"] == ["down", "still", "up"]
+    assert 12 <= summary["lengths"][0] < summary["lengths"][1] <= 24
+    assert [each["label"] for each in summary["preview"]] == ["down"] * 6 + ["still"] * 6 + [
+        "up"
+    ] * 6
+    assert client.get(f"/api/data/{summary['dataset_id']}").json() == summary
 
-    answer = client.post(f"/api/data/{told['dataset_id']}/fit", json={"k": 4, "seed": 0})
+    answer = client.post(f"/api/data/{summary['dataset_id']}/fit", json={"k": 4, "seed": 0})
     assert answer.status_code == 202 and answer.json()["busy"]["what"] == "fit"
     state = settled(client)
     assert state["failure"] is None and state["kind"] == "series" and state["channels"] == 2
     fit = state["fit"]
     assert (fit["k"], fit["n_train"], fit["n_test"]) == (4, 12, 3)
     assert fit["n_mistakes"] == len(fit["mistakes"]) == round(3 * (1 - fit["accuracy"]))
-    assert 0 <= fit["baseline"] <= 1 and fit["dataset_id"] == told["dataset_id"]
+    assert 0 <= fit["baseline"] <= 1 and fit["dataset_id"] == summary["dataset_id"]
 
     # Its classes can be looked into, but not drawn.
     cases = client.get("/api/classes/up/cases").json()["cases"]
@@ -55,30 +57,30 @@ def test_a_long_csv_is_shown_and_fitted_to(client, waves_csv):
     assert np.isfinite(made["channels"]).all()
     stroke = {"x": [0, 1], "y": [0, 1]}
     for path, body in (
-        ("recognise", {"stroke": stroke}),
-        ("teach", {"label": "x", "strokes": [stroke]}),
+        ("classify", {"stroke": stroke}),
+        ("train", {"label": "x", "strokes": [stroke]}),
     ):
         refused = client.post(f"/api/{path}", json=body)
-        assert refused.status_code == 409 and "series" in refused.json()["error"]["what"]
+        assert refused.status_code == 409 and "series" in refused.json()["error"]["problem"]
     assert client.post("/api/undo").json()["fit"] is None
 
 
 def test_gaps_and_other_lengths_are_shown_as_they_are(client):
     X = np.arange(24.0).reshape(2, 1, 12)
     X[0, 0, 3] = np.nan
-    told = upload(client, "x.npz", npz(X=X, lengths=np.array([12, 7]))).json()
-    assert told["classes"] is None and told["lengths"] == [7, 12]
-    first, second = (each["channels"][0] for each in told["preview"])
+    summary = upload(client, "x.npz", npz(X=X, lengths=np.array([12, 7]))).json()
+    assert summary["classes"] is None and summary["lengths"] == [7, 12]
+    first, second = (each["channels"][0] for each in summary["preview"])
     assert first[2:5] == [2.0, None, 4.0] and len(second) == 7
-    answer = client.post(f"/api/data/{told['dataset_id']}/fit", json={})
-    assert answer.status_code == 422 and "labels" in answer.json()["error"]["what"]
+    answer = client.post(f"/api/data/{summary['dataset_id']}/fit", json={})
+    assert answer.status_code == 422 and "labels" in answer.json()["error"]["problem"]
 
 
 def test_the_archive_s_format_is_read(client):
     words = "@problemName x\n@timestamps false\n@univariate true\n@equalLength true\n"
     words += "@classLabel true a b\n@data\n1.0,2.0,3.0:a\n3.0,2.0,1.0:b\n"
-    told = upload(client, "x.ts", words.encode()).json()
-    assert told["classes"] == ["a", "b"] and told["lengths"] == [3, 3]
+    summary = upload(client, "x.ts", words.encode()).json()
+    assert summary["classes"] == ["a", "b"] and summary["lengths"] == [3, 3]
 
 
 def test_only_the_last_file_is_kept(client, waves_csv):
@@ -92,11 +94,11 @@ def test_only_the_last_file_is_kept(client, waves_csv):
         assert answer.status_code == 404 and "again" in answer.json()["error"]["remedy"]
 
 
-def test_too_few_cases_are_told_in_the_state(client):
-    told = upload(client, "x.npz", npz(X=np.eye(6), y=np.array(["a", "b"] * 3))).json()
-    client.post(f"/api/data/{told['dataset_id']}/fit", json={"k": 2})
+def test_too_few_cases_are_reported_in_the_state(client):
+    summary = upload(client, "x.npz", npz(X=np.eye(6), y=np.array(["a", "b"] * 3))).json()
+    client.post(f"/api/data/{summary['dataset_id']}/fit", json={"k": 2})
     state = settled(client)
-    assert "'a' has 3 cases" in state["failure"]["what"]
+    assert "'a' has 3 cases" in state["failure"]["problem"]
     assert state["classes"] == []
 
 
@@ -153,7 +155,7 @@ def lying():
         ("x.npz", npz(X=np.zeros((3, 4)), y=np.array(["a", " b", "c"])), 422, "' b'"),
         ("x.npz", npz(X=np.zeros((300, 4)), y=np.arange(300)), 422, "300 classes"),
         ("x.npz", bomb(), 413, "unpacks"),
-        ("x.npz", lying(), 422, "cut off"),
+        ("x.npz", lying(), 422, "truncated"),
         ("x.ts", b"@data\n", 422, ""),
         ("x.ts", b"\xff\xfe nonsense", 422, ""),
     ],
@@ -162,8 +164,8 @@ def test_a_wrong_file_is_refused_with_a_remedy(client, name, content, status, sa
     answer = upload(client, name, content)
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
-    assert says in error["what"] + error["remedy"] and error["remedy"]
-    assert "/tmp" not in error["what"] + error["remedy"]
+    assert says in error["problem"] + error["remedy"] and error["remedy"]
+    assert "/tmp" not in error["problem"] + error["remedy"]
 
 
 def test_pickles_stay_shut(client, tmp_path):
@@ -205,12 +207,12 @@ def test_a_model_of_other_series_comes_in_as_such(client, wave_model, tmp_path):
     assert len(client.get("/api/state").json()["classes"]) == 3
 
 
-def test_a_model_with_numbers_for_labels_learns_numbers_only(client, digit_model, tmp_path):
+def test_a_model_with_numbers_for_labels_accepts_numbers_only(client, digit_model, tmp_path):
     digit_model.save(tmp_path / "digits.safetensors")
     content = (tmp_path / "digits.safetensors").read_bytes()
     state = upload(client, "digits.safetensors", content, "/api/model").json()
     assert [known["label"] for known in state["classes"]] == [str(n) for n in range(10)]
     refused = client.post("/api/classes/7/rename", json={"to": "seven"})
-    assert refused.status_code == 422 and "whole number" in refused.json()["error"]["what"]
+    assert refused.status_code == 422 and "whole number" in refused.json()["error"]["problem"]
     assert client.post("/api/classes/7/rename", json={"to": "77"}).status_code == 200
     assert client.get("/api/classes/77/codes").status_code == 200

@@ -35,7 +35,7 @@ def test_another_name_for_this_machine_is_refused(served, host):
     answer = sent(served, host=host)
     assert answer.status_code in (400, 403)
     if host:
-        assert host[:12] in answer.json()["error"]["what"]
+        assert host[:12] in answer.json()["error"]["problem"]
     assert sent(served, path="/", host=host).status_code in (400, 403)
 
 
@@ -56,7 +56,7 @@ def test_this_machine_s_own_names_are_fine(served, host):
 )
 def test_what_other_pages_send_is_refused(served, headers):
     answer = sent(served, "/api/undo", "POST", **headers)
-    assert answer.status_code == 403 and "Another page" in answer.json()["error"]["what"]
+    assert answer.status_code == 403 and "another page" in answer.json()["error"]["problem"]
 
 
 def test_what_this_page_sends_is_let_through(served):
@@ -112,7 +112,7 @@ def test_without_the_token_the_api_stays_shut(guarded):
     for path in (PAGE, "/openapi.json", "/api/model"):
         answer = sent(guarded, path)
         assert answer.status_code == 401
-        assert "token" in answer.json()["error"]["what"]
+        assert "token" in answer.json()["error"]["problem"]
     assert sent(guarded, PAGE, authorization="Bearer wrong").status_code == 401
     assert sent(guarded, PAGE, cookie="egem-token=wrong").status_code == 401
     with (
@@ -159,7 +159,7 @@ def test_bodies_are_counted_as_they_come(served):
             yield b"[" * 65536
 
     try:
-        status = httpx.post(f"{served}/api/teach", content=endless(), timeout=PATIENCE).status_code
+        status = httpx.post(f"{served}/api/train", content=endless(), timeout=PATIENCE).status_code
     except httpx.WriteError:  # the server has hung up on what is still coming
         status = 413
     assert status == 413
@@ -171,7 +171,7 @@ def test_announced_lengths_are_believed_only_so_far(served, length):
     where = urlsplit(served)
     with socket.create_connection((where.hostname, where.port), timeout=PATIENCE) as line:
         head = (
-            f"POST /api/teach HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {length}\r\n\r\n"
+            f"POST /api/train HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {length}\r\n\r\n"
         )
         line.sendall(head.encode())
         status = int(line.recv(1000).split()[1])

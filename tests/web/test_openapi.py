@@ -18,10 +18,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from egem import EGEMClassifier
-from egem.apps.web import teaching
 from egem.apps.web.guard import Limits
-from egem.apps.web.models import Model
-from egem.apps.web.strokes import FRAME, Path
+from egem.apps.web.models import training
+from egem.apps.web.models.snapshot import Snapshot
+from egem.apps.web.models.strokes import FRAME, PenPath
 from helpers import QUICK
 from pens import symbols
 from serving import PATIENCE, serving
@@ -39,14 +39,14 @@ MINE = {"Cookie": f"egem={'a' * 22}"}  # one workspace, or every request would b
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
-    """A server whose workspaces begin with two symbols, taught in haste."""
+    """A server whose workspaces begin with two symbols, trained briefly."""
     clf = EGEMClassifier(**QUICK, scaling=FRAME, augment="pen", align="start")
-    cases = [Path.of(*m.tolist()).case() for name in NAMES for m in symbols(name, 4)]
-    beginning = Model(clf.fit(np.stack(cases), np.repeat(NAMES, 4)))
+    cases = [PenPath.of(*m.tolist()).case() for name in NAMES for m in symbols(name, 4)]
+    beginning = Snapshot(clf.fit(np.stack(cases), np.repeat(NAMES, 4)))
     folder, limits = tmp_path_factory.mktemp("asked"), Limits(rate=1e6, burst=10**6)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teaching, "N_UPDATES", QUICK["n_updates"])
-        with serving(folder, beginning=beginning, limits=limits) as address:
+        patch.setattr(training, "N_UPDATES", QUICK["training"].n_updates)
+        with serving(folder, initial=beginning, limits=limits) as address:
             yield address
 
 
@@ -106,11 +106,11 @@ def test_whatever_it_is_asked_five_thousand_times(description):
 
 
 def test_the_description_is_complete(asked):
-    told = httpx.get(f"{asked}/openapi.json").json()
-    operations = [o for path in told["paths"].values() for o in path.values()]
+    description = httpx.get(f"{asked}/openapi.json").json()
+    operations = [o for path in description["paths"].values() for o in path.values()]
     assert len(operations) == 17
     for operation in operations:
         assert operation["tags"] and operation["description"]
         refused = operation["responses"]["422"]["content"]["application/json"]["schema"]
-        assert refused["$ref"].endswith("/Refusal")
-    assert "HTTPValidationError" not in told["components"]["schemas"]
+        assert refused["$ref"].endswith("/ErrorResponse")
+    assert "HTTPValidationError" not in description["components"]["schemas"]

@@ -1,4 +1,4 @@
-"""Files of one's own on the page: plotted, fitted, judged; wrong ones refused in plain words."""
+"""The user's files on the page: plots, fit, result, errors."""
 
 import numpy as np
 import pytest
@@ -26,22 +26,22 @@ def data(page):
     return page
 
 
-def test_a_file_is_plotted_fitted_and_judged(data, waves_csv):
+def test_a_file_is_plotted_and_fitted(data, waves_csv):
     data.set_input_files("#data-file", waves_csv)
     data.wait_for_selector("#data-shown:not([hidden])")
     assert "36 cases of 3 classes, 1 channel, 30 time points." in data.text_content("#data-shown")
     assert data.locator("#data-shown figure").count() == 3
     data.click("#fit-go")
     data.wait_for_selector("#result:not([hidden])")
-    share = data.text_content("#result-words .name")
+    share = data.text_content("#result-text .name")
     assert int(share.replace("\u202f%", "")) >= 80
-    assert "of " in data.text_content("#result-words")
+    assert "of " in data.text_content("#result-text")
 
     data.reload()
     data.wait_for_selector("#result:not([hidden])")
-    assert data.text_content("#result-words .name") == share
+    assert data.text_content("#result-text .name") == share
     data.wait_for_selector("#data-shown figure")
-    data.click('nav a[href="#inside"]')
+    data.click('nav a[href="#inspect"]')
     data.wait_for_selector("#codes .map .picture >> nth=48")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import pens
 
-VIEWS = ("recognise", "teach", "inside", "data")
+VIEWS = ("recognise", "train", "inspect", "data")
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
@@ -36,15 +36,15 @@ def test_axe_finds_nothing_serious_at_first(page, context_options):
 
 
 @BOTH
-def test_axe_finds_nothing_serious_when_symbols_are_known(taught, context_options):
-    pens.draw(taught, "#recognise-pad", pens.symbols("spiral", 5)[4])
-    pens.verdict(taught)
+def test_axe_finds_nothing_serious_when_symbols_are_known(trained, context_options):
+    pens.draw(trained, "#recognise-pad", pens.symbols("spiral", 5)[4])
+    pens.verdict(trained)
     for view in VIEWS:
-        taught.click(f'nav a[href="#{view}"]')
-        if view == "inside":
+        trained.click(f'nav a[href="#{view}"]')
+        if view == "inspect":
             for part in ("#confused table", "#heat .strip", "#imagined path"):
-                taught.wait_for_selector(part)
-        assert findings(taught) == [], view
+                trained.wait_for_selector(part)
+        assert findings(trained) == [], view
 
 
 @pytest.mark.parametrize("context_options", [{"color_scheme": "light"}])
@@ -63,9 +63,9 @@ def test_a_finger_draws_on_a_phone_and_scrolls_nothing(page, context_options):
     for view in VIEWS:
         page.click(f'nav a[href="#{view}"]')
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, view
-    page.click('nav a[href="#teach"]')
+    page.click('nav a[href="#train"]')
     touch = page.context.new_cdp_session(page)
-    pad = page.locator("#teach-pad")
+    pad = page.locator("#train-pad")
     pad.scroll_into_view_if_needed()
     before = page.evaluate("scrollY")
     for movement in pens.symbols("zigzag", 2):
@@ -73,7 +73,7 @@ def test_a_finger_draws_on_a_phone_and_scrolls_nothing(page, context_options):
             points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
             touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         page.keyboard.press("Enter")
-    assert page.locator("#lesson-slots .picture").count() == 2
+    assert page.locator("#examples-slots .picture").count() == 2
     assert page.evaluate("scrollY") == before
 
 

@@ -12,7 +12,7 @@ def test_a_restart_loses_nothing(browser, tmp_path):
     page.set_default_timeout(1000 * PATIENCE)
     with serving(tmp_path) as address:
         page.goto(address)
-        pens.teach(page, "zigzag", pens.symbols("zigzag", 4))
+        pens.train(page, "zigzag", pens.symbols("zigzag", 4))
         page.goto(f"{address}/#recognise")
     page.wait_for_selector("#connection:not([hidden])")
     with serving(tmp_path, port=int(address.rsplit(":", 1)[1])):
@@ -28,7 +28,7 @@ def test_a_page_behind_a_token_asks_for_it(browser, tmp_path):
     with serving(tmp_path, token="open-sesame") as address:
         page.goto(address)
         page.wait_for_selector("#locked:not([hidden])")
-        assert "token" in page.text_content("#locked-words")
+        assert "token" in page.text_content("#locked-text")
         page.fill("#token", "open-sesame")
         page.keyboard.press("Enter")
         page.wait_for_selector("#guide:not([hidden])")

@@ -99,7 +99,7 @@ def test_endless_strokes_are_refused(address, bounded, n):
     body = f'{{"stroke": {{"x": [{values}], "y": [{values}]}}}}'
     head = {"content-type": "application/json"}
     try:
-        answer = httpx.post(f"{address}api/recognise", content=body, headers=head, timeout=PATIENCE)
+        answer = httpx.post(f"{address}api/classify", content=body, headers=head, timeout=PATIENCE)
     except httpx.TransportError:
         assert n == 1_000_000
         return
@@ -112,14 +112,14 @@ def test_endless_strokes_are_refused(address, bounded, n):
 )
 def test_json_that_is_meant_to_hurt_is_refused(address, body):
     head = {"content-type": "application/json"}
-    answer = httpx.post(f"{address}api/recognise", content=body, headers=head, timeout=PATIENCE)
+    answer = httpx.post(f"{address}api/classify", content=body, headers=head, timeout=PATIENCE)
     assert answer.status_code in (400, 422)
 
 
 def test_a_hundred_thousand_wrong_numbers_are_one_error(address, bounded):
     stroke = {"x": ["a"] * 10_000, "y": [None] * 10_000}
     body = {"label": "x", "strokes": [stroke] * 30}
-    answer = httpx.post(f"{address}api/teach", json=body, timeout=PATIENCE)
+    answer = httpx.post(f"{address}api/train", json=body, timeout=PATIENCE)
     assert answer.status_code == 422 and len(answer.content) < 1000
 
 
@@ -148,7 +148,7 @@ def test_fifty_clients_at_once(address, bounded):
                     file = {"file": ("x.csv", content)}
                     statuses.append((await http.post("/api/data", files=file)).status_code)
                 statuses.append(
-                    (await http.post("/api/recognise", json={"stroke": stroke})).status_code
+                    (await http.post("/api/classify", json={"stroke": stroke})).status_code
                 )
             return statuses
 
@@ -160,12 +160,12 @@ def test_fifty_clients_at_once(address, bounded):
         assert statuses[-1] in (200, 429)
 
 
-def test_a_lesson_after_all_that(address):
+def test_training_works_after_all_that(address):
     with httpx.Client(base_url=address, timeout=PATIENCE) as http:
         http.get("/api/state")
         strokes = [{"x": x.tolist(), "y": y.tolist()} for x, y in symbols("zigzag", 4)]
         assert (
-            http.post("/api/teach", json={"label": "zigzag", "strokes": strokes}).status_code == 202
+            http.post("/api/train", json={"label": "zigzag", "strokes": strokes}).status_code == 202
         )
         state = settled(http)
         assert [known["label"] for known in state["classes"]] == ["zigzag"]
@@ -192,7 +192,7 @@ def test_a_model_is_served_to_every_browser_with_a_token(tmp_path, wave_model):
     assert code in (0, 130) and "Traceback" not in words, words
 
 
-def test_a_port_that_is_taken_is_told_with_a_remedy(running, tmp_path):
+def test_a_port_in_use_is_reported_with_a_remedy(running, tmp_path):
     port = str(httpx.URL(running[1]).port)
     command = [*EGEM, "--port", port]
     second = subprocess.run(

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egem.apps.web.strokes import N_POINTS, Path, distances, fitted, is_normal
-from egem.apps.web.trouble import Trouble
+from egem.apps.web.errors import ApiError
+from egem.apps.web.models.strokes import (
+    N_POINTS,
+    PenPath,
+    are_drawings,
+    cumulative_length,
+    fit_to_square,
+)
 from pens import symbols
 
 
@@ -18,14 +24,14 @@ def spiral():
 
 
 def test_form_is_a_curve_of_length_one_from_the_origin(spiral):
-    case = Path.of(*spiral.tolist()).case()
+    case = PenPath.of(*spiral.tolist()).case()
     assert case.shape == (2, N_POINTS)
     assert case[:, 0].tolist() == [0.0, 0.0]
-    steps = np.diff(distances(case))
+    steps = np.diff(cumulative_length(case))
     # Chords are a little shorter than the curve they cut off.
     assert steps.sum() == pytest.approx(1.0, abs=0.02)
     assert steps == pytest.approx(1.0 / (N_POINTS - 1), rel=0.15)
-    assert is_normal([case])
+    assert are_drawings([case])
 
 
 @given(
@@ -38,31 +44,31 @@ def test_place_size_and_pace_do_not_count(spiral, scale, shift, pace):
     when = np.linspace(0, 1, n)
     again = np.stack([np.interp(when**pace, when, row) for row in spiral])
     moved = scale * again + np.array(shift)[:, None] * scale
-    whole, other = Path.of(*spiral.tolist()).case(), Path.of(*moved.tolist()).case()
+    whole, other = PenPath.of(*spiral.tolist()).case(), PenPath.of(*moved.tolist()).case()
     # Where the pen was fast there are few points, and lines between them.
     assert np.abs(whole - other).max() < 0.01
-    assert np.abs(whole - Path.of(*(scale * spiral).tolist()).case()).max() < 1e-6
+    assert np.abs(whole - PenPath.of(*(scale * spiral).tolist()).case()).max() < 1e-6
 
 
 def test_y_points_down_and_x_right():
-    case = Path.of([0.0, 1.0, 1.0], [0.0, 0.0, 1.0]).case()
+    case = PenPath.of([0.0, 1.0, 1.0], [0.0, 0.0, 1.0]).case()
     assert case[0, N_POINTS // 2] == pytest.approx(0.5, abs=0.03)
     assert case[1, -1] == pytest.approx(0.5, abs=0.03)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.35, 0.8])
 def test_of_a_known_whole_the_form_of_a_part_is_part_of_the_form(spiral, share):
-    whole = Path.of(*spiral.tolist())
+    whole = PenPath.of(*spiral.tolist())
     n = int(share * spiral.shape[1])
-    part = Path.of(*spiral[:, :n].tolist())
+    part = PenPath.of(*spiral[:, :n].tolist())
     case = part.case(whole.length)
     assert case.shape[1] == part.n_points(whole.length) < N_POINTS
     assert np.abs(case - whole.case()[:, : case.shape[1]]).max() < 0.01
 
 
 def test_onto_the_page_is_the_way_back(spiral):
-    path = Path.of(*(3.0 * spiral + 7.0).tolist())
-    on_page = path.onto_page(path.case())
+    path = PenPath.of(*(3.0 * spiral + 7.0).tolist())
+    on_page = path.to_page(path.case())
     nearest = np.hypot(*(on_page[:, :, None] - path.points[:, None, :])).min(axis=1)
     assert nearest.max() < 0.01 * path.length
     assert on_page[:, 0] == pytest.approx(path.start)
@@ -70,33 +76,33 @@ def test_onto_the_page_is_the_way_back(spiral):
 
 def test_a_tremor_adds_little_length(spiral):
     shaking = spiral + np.random.default_rng(0).normal(0, 0.005, spiral.shape)
-    length = distances(spiral)[-1]
-    added = distances(shaking)[-1] - length
+    length = cumulative_length(spiral)[-1]
+    added = cumulative_length(shaking)[-1] - length
     assert added > 0.2 * length
-    assert Path.of(*shaking.tolist()).length - length < 0.3 * added
+    assert PenPath.of(*shaking.tolist()).length - length < 0.3 * added
 
 
 @pytest.mark.parametrize("points", [([0.3], [0.3]), ([0.3] * 9, [0.1] * 9)])
 def test_a_dot_is_refused_with_a_remedy(points):
-    with pytest.raises(Trouble) as refusal:
-        Path.of(*points)
-    assert "dot" in refusal.value.what and "Draw" in refusal.value.remedy
+    with pytest.raises(ApiError) as refusal:
+        PenPath.of(*points)
+    assert "dot" in refusal.value.problem and "Draw" in refusal.value.remedy
 
 
 def test_what_lies_off_any_page_is_refused():
-    with pytest.raises(Trouble, match="1e\\+300"):
-        Path.of([0.0, 1e300], [0.0, 0.0])
+    with pytest.raises(ApiError, match="1e\\+300"):
+        PenPath.of([0.0, 1e300], [0.0, 0.0])
 
 
 def test_fitted_keeps_the_shape_and_leaves_a_margin(spiral):
-    made = fitted(5.0 * spiral - 2.0)
+    made = fit_to_square(5.0 * spiral - 2.0)
     assert made.min() == pytest.approx(0.1) and made.max() == pytest.approx(0.9)
     before, after = np.ptp(spiral, axis=1), np.ptp(made, axis=1)
     assert after[0] / after[1] == pytest.approx(before[0] / before[1])
 
 
 def test_other_cases_are_not_taken_for_drawings(spiral):
-    case = Path.of(*spiral.tolist()).case()
-    assert not is_normal([case, 2.0 * case])
-    assert not is_normal([case + 0.1])
-    assert not is_normal([case[:1]])
+    case = PenPath.of(*spiral.tolist()).case()
+    assert not are_drawings([case, 2.0 * case])
+    assert not are_drawings([case + 0.1])
+    assert not are_drawings([case[:1]])

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from egem.apps.web import workspace as module
-from egem.apps.web.models import Model
-from egem.apps.web.store import Shelf, new_id
-from egem.apps.web.trouble import Trouble
-from egem.apps.web.work import Closing, Workers
-from egem.apps.web.workspace import MOST_WAITING, Workspace, Workspaces
+from egem.apps.web.errors import ApiError
+from egem.apps.web.models.snapshot import Snapshot
+from egem.apps.web.store import Store, new_id
+from egem.apps.web.workers import Closing, Workers
+from egem.apps.web.workspace import MAX_WAITING, Workspace, Workspaces
 from egem.runtime.progress import Progress
 
 
@@ -24,11 +24,11 @@ def workers():
 
 @pytest.fixture
 def awake(tmp_path, workers):
-    return Workspaces(Shelf(tmp_path), Model(how="given"), workers)
+    return Workspaces(Store(tmp_path), Snapshot(change="given"), workers)
 
 
 def named(how):
-    return lambda before: replace(before, how=f"{before.how} {how}".strip())
+    return lambda before: replace(before, change=f"{before.change} {how}".strip())
 
 
 def test_changes_are_kept_and_survive_a_restart(awake, tmp_path, workers):
@@ -39,13 +39,13 @@ def test_changes_are_kept_and_survive_a_restart(awake, tmp_path, workers):
         return await mine.state()
 
     async def later():
-        mine = Workspaces(Shelf(tmp_path), Model(), workers).of(name)
-        return await mine.state(), await mine.model()
+        mine = Workspaces(Store(tmp_path), Snapshot(), workers).of(name)
+        return await mine.state(), await mine.snapshot()
 
     name = new_id()
     before = asyncio.run(first())
     after, model = asyncio.run(later())
-    assert after == before and model.how == "given a b"
+    assert after == before and model.change == "given a b"
     assert after.can_undo and after.version == 2
 
 
@@ -55,9 +55,9 @@ def test_undo_goes_back_to_the_beginning_and_no_further(awake):
         await mine.change("start", None, named("a"))
         await mine.undo()
         state = await mine.state()
-        assert (await mine.model()).how == "given"
+        assert (await mine.snapshot()).change == "given"
         assert not state.can_undo and state.version == 2
-        with pytest.raises(Trouble, match="nothing to undo"):
+        with pytest.raises(ApiError, match="nothing to undo"):
             await mine.undo()
 
     asyncio.run(run())
@@ -72,39 +72,43 @@ def test_changes_follow_each_other_and_answers_do_not_wait(awake):
             goes_on.wait()
             return named("slow")(before)
 
-        mine.begin("teach", "slow", slow)
-        mine.begin("teach", "next", named("next"))
+        mine.start("train", "slow", slow)
+        mine.start("train", "next", named("next"))
         state = await mine.state()
         assert state.busy is not None and state.busy.label == "slow"
-        assert (await mine.model()).how == "given"
+        assert (await mine.snapshot()).change == "given"
         goes_on.set()
         while (await mine.state()).busy:
             await asyncio.sleep(0.01)
-        assert (await mine.model()).how == "given slow next"
+        assert (await mine.snapshot()).change == "given slow next"
 
     asyncio.run(run())
 
 
 @pytest.mark.parametrize(
-    ("error", "what", "remedy"),
+    ("error", "problem", "remedy"),
     [
         (ValueError("X is odd; make it even."), "X is odd.", "Make it even."),
-        (Trouble(409, "No.", "Yes."), "No.", "Yes."),
-        (KeyError("x"), "The server met an error of its own (KeyError).", "Try something else"),
+        (ApiError(409, "No.", "Yes."), "No.", "Yes."),
+        (
+            KeyError("x"),
+            "An internal error occurred on the server (KeyError).",
+            "Try something else",
+        ),
     ],
 )
-def test_a_failure_is_told_until_the_next_change(awake, error, what, remedy):
+def test_a_failure_is_reported_until_the_next_change(awake, error, problem, remedy):
     def fail(before):
         raise error
 
     async def run():
         mine = awake.of(new_id())
-        mine.begin("teach", "x", fail)
+        mine.start("train", "x", fail)
         while (await mine.state()).busy:
             await asyncio.sleep(0.01)
         state = await mine.state()
-        assert state.failure.what == what and state.failure.remedy.startswith(remedy)
-        assert not state.can_undo and (await mine.model()).how == "given"
+        assert state.failure.problem == problem and state.failure.remedy.startswith(remedy)
+        assert not state.can_undo and (await mine.snapshot()).change == "given"
         await mine.change("start", None, named("fine"))
         assert (await mine.state()).failure is None
 
@@ -114,14 +118,14 @@ def test_a_failure_is_told_until_the_next_change(awake, error, what, remedy):
 def test_few_changes_wait_and_more_are_refused(awake):
     async def run():
         mine = awake.of(new_id())
-        for n in range(MOST_WAITING):
-            mine.begin("teach", str(n), named(str(n)))
-        with pytest.raises(Trouble) as refusal:
-            mine.begin("teach", "one more", named("more"))
+        for n in range(MAX_WAITING):
+            mine.start("train", str(n), named(str(n)))
+        with pytest.raises(ApiError) as refusal:
+            mine.start("train", "one more", named("more"))
         assert refusal.value.status_code == 429
         while (await mine.state()).busy:
             await asyncio.sleep(0.01)
-        assert (await mine.model()).how == "given 0 1 2 3 4 5 6 7"
+        assert (await mine.snapshot()).change == "given 0 1 2 3 4 5 6 7"
 
     asyncio.run(run())
 
@@ -135,25 +139,24 @@ def test_a_damaged_model_gives_way_to_the_one_before(awake, tmp_path, workers):
         await mine.change("start", None, named("b"))
 
     async def later():
-        mine = Workspaces(Shelf(tmp_path), Model(), workers).of(name)
+        mine = Workspaces(Store(tmp_path), Snapshot(), workers).of(name)
         state = await mine.state()
-        return (await mine.model()).how, state.failure
+        return (await mine.snapshot()).change, state.failure
 
     asyncio.run(first())
     (tmp_path / name / "2.json").write_text('{"format": 1')
     how, failure = asyncio.run(later())
-    assert how == "given a" and "cannot be read" in failure.what
+    assert how == "given a" and "cannot be read" in failure.problem
 
 
 def test_there_is_one_object_of_a_workspace_as_long_as_somebody_holds_it(awake, monkeypatch):
-    monkeypatch.setattr(module, "MOST_AWAKE", 3)
+    monkeypatch.setattr(module, "MAX_CACHED", 3)
 
     async def run():
         held = awake.of("a" * 22)
         for n in range(10):
             awake.of(f"{n:022}")
         assert awake.of("a" * 22) is held
-        assert len(awake._awake) == 3
         assert isinstance(held, Workspace)
 
     asyncio.run(run())

@@ -1,87 +1,77 @@
-"""Measure training cases: fit the metric, span the classes, and see what held-out cases score.
+"""Calibration: the metric, the views with their weights, and the scores of held-out cases.
 
-The experts take part in none of this; in their place stand hulls and what experts are shown.
+Recurrent experts take part only at the end, where their losses correct those of their proxy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from egem.calibration.conformal import HeldOut, nothing_held_out
-from egem.calibration.folds import few_of_all, holding
-from egem.calibration.proxy import Imagination
-from egem.calibration.temperature import (
+from egem.calibration.folds import holding, holding_from_all
+from egem.calibration.held_out import held_out_losses
+from egem.calibration.metric_choice import (
+    INVERSE_TEMPERATURE_WITHOUT_CASES,
+    INVERSE_TEMPERATURES,
     RIDGE,
-    SHARPNESS_WITHOUT_CASES,
-    SHARPNESSES,
     choose_metric,
-    held_out_losses,
-    one_case_more,
-    scatter_of,
-    sharpest,
 )
-from egem.calibration.weights import losses_in, of_experts, weigh
-from egem.data.augment import Kind, bent_copies
-from egem.data.preparation import Batch, Preparation, Whole, canonical_order
+from egem.calibration.proxy import ProxyCorrection, ProxySettings
+from egem.calibration.scatter import COPIES_FREEDOM, Copies
+from egem.calibration.temperature import best_temperature, fold_correction
+from egem.calibration.weights import losses_in_view, proxy_losses, weigh_views
+from egem.core.metric import Metric
+from egem.data.augment import Augmentation, deformed_copies
+from egem.data.preparation import Batch, Coverage, Preparation, canonical_order
 from egem.data.validation import Case
-from egem.ensemble.joint import JointMetric, describe, representations
-from egem.ensemble.linear import Candidate, Pieces, averaged
-from egem.ensemble.metric import GUESSED_FREEDOM, Bends, Metric
-from egem.ensemble.pieces import span_classes
-from egem.ensemble.result import Evidence
-from egem.ensemble.views import Representation
+from egem.ensemble.linear import LocalExperts, fit_classes
+from egem.ensemble.linear_losses import LinearMetric, averaged
+from egem.ensemble.result import HeldOut, Inversion, ViewLosses
+from egem.ensemble.views import (
+    LINEAR,
+    RECURRENT,
+    Representation,
+    Views,
+    fit_representations,
+    represent,
+)
+from egem.runtime.batching import evenly
+from egem.runtime.parallel import single_threaded_blas
 
-COPIES, MOST_COPIES = 256, 8  # bent copies of all training cases together, of one of them
-# Pixels differ together because pictures move, and experts of images move what they imagine.
+COPIES, MAX_COPIES = 256, 8  # deformed copies of all training cases together, of one of them
+MAX_CASES_TO_COPY = 20.0  # times the degrees of freedom that copies count as
+# Pixels differ together because pictures move, and experts of images move what they decode.
 SHRINKAGE_OF_IMAGES = 1.0
-ENOUGH_CASES = 20.0  # times what a guess is worth: from there on none is made
+MAX_PAIRS, MIN_CASES = 512, 8  # of a case and an expert, searched for the proxy's correction
 
 
-class Material(NamedTuple):
-    """Training cases with what is needed to look at them.
+class CalibrationData(NamedTuple):
+    """Training cases, in an order that does not depend on the user's."""
 
-    Attributes
-    ----------
-    cases : list of array (n_channels, length_i)
-        In the user's units, in an order that does not depend on the user's.
-    batch : Batch
-        The same on the experts' grid.
-    classes : array of int (n,)
-        Their classes, from 0, none without a case.
-    kind : str
-        How cases are bent.
-    preparation : Preparation
-        What laid them on the grid.
-    seed : int
-        Seed of the features and of the bent copies.
-    n_jobs : int or None
-        Threads.
-    """
+    cases: list[Case]  # in the user's units
+    batch: Batch  # the same on the recurrent experts' grid
+    classes: Int[np.ndarray, " n"]  # their classes, from 0, none without a case
+    augmentation: Augmentation  # how cases are deformed
+    preparation: Preparation  # scaling and grid
+    seed: int  # seed of the features and of the deformed copies
+    n_jobs: int | None  # threads
 
-    cases: list[Case]
-    batch: Batch
-    classes: Int[np.ndarray, " n"]
-    kind: Kind
-    preparation: Preparation
-    seed: int
-    n_jobs: int | None
-
-    @staticmethod
+    @classmethod
     def of(
+        cls,
         cases: list[Case],
         batch: Batch,
         classes: Int[np.ndarray, " n"],
-        kind: Kind,
+        augmentation: Augmentation,
         preparation: Preparation,
         seed: int,
         n_jobs: int | None,
-    ) -> "Material":
-        """Bring cases into an order that does not depend on the user's."""
+    ) -> "CalibrationData":
+        """Bring cases into their canonical order."""
         order = canonical_order(batch)
         ordered = [cases[i] for i in order]
-        return Material(ordered, batch[order], classes[order], kind, preparation, seed, n_jobs)
+        return cls(ordered, batch[order], classes[order], augmentation, preparation, seed, n_jobs)
 
     @property
     def n_classes(self) -> int:
@@ -89,197 +79,186 @@ class Material(NamedTuple):
         return int(self.classes.max()) + 1
 
 
-class Guess(NamedTuple):
-    """What a stand-in for experts said of held-out cases, and what else counts in their scores.
+class ProxyScores(NamedTuple):
+    """Log losses of the recurrent experts' proxy for held-out cases, and what else counts."""
 
-    Attributes
-    ----------
-    cases : array of int (n_held,)
-        Which training cases these are.
-    truth : array of int (n_held,)
-        Their classes.
-    log_losses : array (n_held, n_classes)
-        What the stand-in said, 0 where experts do not count.
-    evidence : Evidence
-        What else counts.
-    """
-
-    cases: Int[np.ndarray, " n_held"]
-    truth: Int[np.ndarray, " n_held"]
+    cases: Int[np.ndarray, " n_held"]  # Positions of the cases
+    truth: Int[np.ndarray, " n_held"]  # their classes
+    # of the proxy; 0 without recurrent experts
     log_losses: Float[np.ndarray, "n_held n_classes"] | float
-    evidence: Evidence
+    views: ViewLosses  # losses in the other views
 
     def scored(self, log_losses: Float[np.ndarray, "n_held n_classes"] | float) -> HeldOut:
-        """Score the cases as if experts had said this."""
-        scores = self.evidence.log_losses + self.evidence.share * log_losses
-        return HeldOut(scores, (scores + self.evidence.doubted).min(axis=1), self.truth)
+        """Return the scores for given log losses of the recurrent experts."""
+        scores = self.views.log_losses + self.views.recurrent_weight * log_losses
+        return HeldOut(scores, (scores + self.views.gated).min(axis=1), self.truth)
 
 
-class Measured(NamedTuple):
-    """A metric, what each class spans in each of its spaces, and what held-out cases scored."""
+class Calibrated(NamedTuple):
+    """Everything in a model that is estimated from all classes together."""
 
-    metric: Metric | JointMetric
-    hulls: tuple[tuple[Pieces, ...], ...]
-    held_out: HeldOut
-    guess: Guess | None = None
+    metric: Metric | None  # of the recurrent view; None without one
+    views: Views | None  # the views with linear experts; None without any
+    linear_experts: tuple[tuple[LocalExperts, ...], ...]  # by view and by class
+    held_out: HeldOut  # scores of held-out cases, with the proxy in place of recurrent experts
+    proxy: ProxyScores | None = None  # what these scores were made of
 
-    @property
-    def residual(self) -> Metric:
-        """What measures the experts' residuals."""
-        return self.metric.residual if isinstance(self.metric, JointMetric) else self.metric
+    def inverse_temperature(self, classes: Int[np.ndarray, " n"]) -> float:
+        """Return the inverse temperature of the scores."""
+        beta, held = INVERSE_TEMPERATURE_WITHOUT_CASES, self.held_out
+        if self.views is not None:
+            beta = self.views.total_weight
+        elif len(held.truth) and held.log_scores.shape[1] > 1:
+            beta = best_temperature(held.log_scores, held.truth, INVERSE_TEMPERATURES)[1]
+        return beta * fold_correction(classes)
 
-    def sharpness(self, classes: Int[np.ndarray, " n"]) -> float:
-        """How sharply scores tell classes of so many cases apart."""
-        told = SHARPNESS_WITHOUT_CASES
-        if isinstance(self.metric, JointMetric):
-            told = self.metric.sharpness
-        elif len(self.held_out.truth) and self.held_out.log_scores.shape[1] > 1:
-            told = sharpest(self.held_out.log_scores, self.held_out.truth, SHARPNESSES)[1]
-        return told * one_case_more(classes)
+    def corrected(self, invert: Callable[[Batch], Inversion], data: CalibrationData) -> HeldOut:
+        """Return the scores of held-out cases with the proxy corrected by trained experts.
+
+        ``invert`` searches for the codes of cases by all experts.
+        """
+        proxy = self.proxy
+        if proxy is None or not proxy.views.recurrent_weight or data.n_classes < 2:
+            return self.held_out
+        some = evenly(len(proxy.cases), max(MAX_PAIRS // data.n_classes, MIN_CASES))
+        with single_threaded_blas():
+            own = invert(data.batch[proxy.cases[some]]).log_scores
+        estimated = np.asarray(proxy.log_losses)
+        of_others = np.arange(data.n_classes) != proxy.truth[some, None]
+        pairs = of_others & np.isfinite(own)
+        return proxy.scored(ProxyCorrection.fit(estimated[some][pairs], own[pairs])(estimated))
 
 
-class _Copies(NamedTuple):
-    """Bent copies of the cases, in the user's units and on the grid."""
+class _CopiedCases(NamedTuple):
+    """Deformed copies of the cases, in the user's units and on the grid."""
 
     of: Int[np.ndarray, " m"]
     cases: list[Case]
     batch: Batch | None
 
 
-def fit_metric(
-    metric: str | Representation | Metric | JointMetric,
+def calibrate(
+    views: Sequence[str | Representation],
+    metric: str,
     shrinkage: float | None,
-    material: Material,
-) -> Measured:
-    """Fit the metric that is asked for; one that is fitted already is used as it is.
-
-    Parameters
-    ----------
-    metric : {"auto", "features", "whitened", "mse"}, Representation or fitted
-        What is asked for.
-    shrinkage : float or None
-        Of the residual metric; None chooses it.
-    material : Material
-        The training cases.
-
-    Returns
-    -------
-    Measured
-    """
-    m = material
-    if isinstance(metric, Metric | JointMetric):
-        return measure(metric, m, fitted_here=False)
-    residual = "mse" if metric == "mse" else "whitened"
-    if metric == "auto" and m.kind == "image" and shrinkage is None:
-        shrinkage = SHRINKAGE_OF_IMAGES
-    chosen = choose_metric(m.batch, m.classes, residual, shrinkage).metric
-    if metric in ("mse", "whitened"):
-        return measure(chosen, m)
+    data: CalibrationData,
+) -> Calibrated:
+    """Fit the metric and the views to training cases."""
+    chosen = None
+    if RECURRENT in views:
+        if len(views) > 1 and data.augmentation == "image" and shrinkage is None:
+            shrinkage = SHRINKAGE_OF_IMAGES
+        chosen = choose_metric(data.batch, data.classes, metric, shrinkage).metric
+        if len(views) == 1:
+            return recalibrate(chosen, None, data)
     # The copies are drawn first: another call with the same seed draws the same.
-    rng = np.random.default_rng(m.seed)
-    copies = _bent(m, rng)
-    by_name = representations(metric, m.cases + copies.cases, m.kind == "image", rng, m.n_jobs)
-    found = tuple(by_name.values())
-    described = [describe(r, m.cases, m.batch, m.n_jobs) for r in found]
-    bends = _bends(copies, found, described, m.n_jobs)
-    shown = Imagination(m.kind, m.preparation.steps_used, chosen.shrinkage)
-    weighed = weigh(
-        dict(zip(by_name, described, strict=True)),
-        m.classes,
-        shown if "raw" in by_name else None,
-        dict(zip(by_name, bends, strict=True)),
-        m.n_jobs,
+    rng = np.random.default_rng(data.seed)
+    copied = _copies(data, rng)
+    is_image = data.augmentation == "image"
+    found = fit_representations(views, data.cases + copied.cases, is_image, rng, data.n_jobs)
+    represented = {
+        name: represent(each, data.cases, data.batch, data.n_jobs) for name, each in found.items()
+    }
+    recurrent = None if chosen is None else _proxy_settings(data, chosen)
+    if recurrent is not None:
+        found.setdefault(LINEAR, None)
+    copies = {
+        name: _differences(copied, each, represented.get(name, data.batch), data.n_jobs)
+        for name, each in found.items()
+    }
+    weighted = weigh_views(
+        represented, found, data.batch, data.classes, recurrent, copies, data.n_jobs
     )
-    joint = JointMetric(chosen, weighed.spaces, found, weighed.imagined, Whole.of(m.batch.mask))
-    return _joined(joint, m, described, weighed.log_losses, weighed.of_experts)
+    coverage = Coverage.of(data.batch.mask)
+    fitted = Views(weighted.views, weighted.recurrent_weight, coverage)
+    return _calibrated(
+        chosen, fitted, data, list(represented.values()), weighted.log_losses, weighted.proxy
+    )
 
 
-def measure(metric: Metric | JointMetric, material: Material, fitted_here: bool = True) -> Measured:
-    """Span the classes and score held-out cases in a metric that stays as it is.
-
-    Parameters
-    ----------
-    metric : Metric or JointMetric
-        The metric.
-    material : Material
-        Training cases.
-    fitted_here : bool, default True
-        Whether the metric was fitted to these cases: then the spread is estimated without the
-        held-out ones. A metric from elsewhere knows nothing of them.
-
-    Returns
-    -------
-    Measured
-    """
-    m = material
-    if isinstance(metric, Metric):
-        held = holding(m.classes)
-        if not held.folds:
-            return Measured(metric, (), nothing_held_out(m.n_classes))
-        cases, classes = m.batch[held.some], m.classes[held.some]
-        way = [Candidate(metric.shrinkage, RIDGE, 1.0)]
-        given = None if fitted_here else scatter_of(metric)
-        scores = held_out_losses(cases, classes, held.folds, way, given)[0][0]
-        return Measured(metric, (), HeldOut(scores, scores.min(axis=1), classes[held.order]))
-    described = metric.describe(m.cases, m.batch, m.n_jobs)
-    held = few_of_all(m.classes)
+def recalibrate(metric: Metric | None, views: Views | None, data: CalibrationData) -> Calibrated:
+    """Span the classes and score held-out cases, with metric and views as they are."""
+    if views is None:
+        assert metric is not None
+        return _metric_alone(metric, data)
+    represented = [view.represent(data.cases, data.batch, data.n_jobs) for view in views.linear]
+    held = holding_from_all(data.classes)
     if not held.folds:
-        return _joined(metric, m, described, (), 0.0)
-    copies = _bent(m, np.random.default_rng(m.seed))
-    bends = _bends(copies, metric.representations, described, m.n_jobs)
+        return _calibrated(metric, views, data, represented, (), 0.0)
+    copied = _copies(data, np.random.default_rng(data.seed))
     losses = []
-    for space, each, bent in zip(metric.spaces, described, bends, strict=True):
-        given = None if fitted_here else space.scatter
-        several = losses_in(space.name, each, m.classes, held, space.candidates, bent, given)
-        losses.append(averaged(several, space.candidates))
-    experts = 0.0
-    if metric.imagined:
-        raw = [space.name for space in metric.spaces].index("raw")
-        shown = Imagination(m.kind, m.preparation.steps_used, metric.residual.shrinkage)
-        ways = metric.spaces[raw].candidates
-        experts = of_experts(described[raw], m.classes, held, shown, losses[raw], ways, m.n_jobs)
-    return _joined(metric, m, described, losses, experts)
+    for view, batch in zip(views.linear, represented, strict=True):
+        copies = _differences(copied, view.representation, batch, data.n_jobs)
+        each = losses_in_view(view.name, batch, data.classes, held, view.metrics, copies)
+        losses.append(averaged(each, view.metrics))
+    proxy = 0.0
+    if metric is not None and views.recurrent_weight:
+        names = [view.name for view in views.linear]
+        ways = (LinearMetric(metric.shrinkage, RIDGE, 1.0),)
+        if LINEAR in names:
+            linear = losses[names.index(LINEAR)]
+            ways = views.linear[names.index(LINEAR)].metrics
+        else:
+            linear = losses_in_view(LINEAR, data.batch, data.classes, held, ways, None)[0]
+        settings = _proxy_settings(data, metric)
+        proxy = proxy_losses(data.batch, data.classes, held, settings, linear, ways, data.n_jobs)
+    return _calibrated(metric, views, data, represented, losses, proxy)
 
 
-def _joined(
-    metric: JointMetric,
-    m: Material,
-    described: list[Batch],
+def _metric_alone(metric: Metric, data: CalibrationData) -> Calibrated:
+    """Score held-out cases by linear experts, where the recurrent view is the only one."""
+    held = holding(data.classes)
+    if not held.folds:
+        return Calibrated(metric, None, (), HeldOut.none(data.n_classes))
+    cases, classes = data.batch[held.some], data.classes[held.some]
+    ways = [LinearMetric(metric.shrinkage, RIDGE, 1.0)]
+    scores = held_out_losses(cases, classes, held.folds, ways)[0][0]
+    held_out = HeldOut(scores, scores.min(axis=1), classes[held.order])
+    return Calibrated(metric, None, (), held_out)
+
+
+def _calibrated(
+    metric: Metric | None,
+    views: Views,
+    data: CalibrationData,
+    represented: list[Batch],
     losses: Sequence[Float[np.ndarray, "n_held n_classes"]],
-    experts: Float[np.ndarray, "n_held n_classes"] | float,
-) -> Measured:
-    """Span the classes, and join what held-out cases lost in each space."""
-    hulls = tuple(zip(*(span_classes(each, m.classes) for each in described), strict=True))
+    proxy: Float[np.ndarray, "n_held n_classes"] | float,
+) -> Calibrated:
+    """Fit the linear experts, and pool the losses of held-out cases over the views."""
+    experts = tuple(fit_classes(each, data.classes) for each in represented)
     if not losses:
-        return Measured(metric, hulls, nothing_held_out(m.n_classes))
-    held = few_of_all(m.classes)
+        return Calibrated(metric, views, experts, HeldOut.none(data.n_classes))
+    held = holding_from_all(data.classes)
     index = held.some[held.order]
-    evidence = metric.evidence(losses, m.batch.mask[index])
-    guess = Guess(index, m.classes[index], experts, evidence)
-    return Measured(metric, hulls, guess.scored(experts), guess)
+    pooled = views.pool(losses, data.batch.mask[index])
+    scores = ProxyScores(index, data.classes[index], proxy, pooled)
+    return Calibrated(metric, views, experts, scores.scored(proxy), scores)
 
 
-def _bent(m: Material, rng: np.random.Generator) -> _Copies:
-    """Bend the cases, where they are so few that a guess of how members differ helps."""
-    n = len(m.cases)
-    if m.kind == "none" or n - m.n_classes > ENOUGH_CASES * GUESSED_FREEDOM:
-        return _Copies(np.zeros(0, int), [], None)
-    n_copies = int(np.clip(COPIES // n, 1, MOST_COPIES))
-    grid = m.preparation
-    copies = bent_copies(m.cases, m.kind, n_copies, grid.mean, grid.scale, rng)
-    return _Copies(np.repeat(np.arange(n), n_copies), copies, grid.apply(copies))
+def _proxy_settings(data: CalibrationData, metric: Metric) -> ProxySettings:
+    return ProxySettings(data.augmentation, data.preparation.steps_used, metric.shrinkage)
 
 
-def _bends(
-    copies: _Copies, found: Sequence, described: list[Batch], n_jobs: int | None
-) -> list[Bends | None]:
-    """Return how copies differ from their cases in each space; None where there are none."""
-    if copies.batch is None:
-        return [None] * len(found)
-    bends: list[Bends | None] = []
-    for representation, cases in zip(found, described, strict=True):
-        bent = describe(representation, copies.cases, copies.batch, n_jobs)
-        both = bent.mask & cases.mask[copies.of]
-        away = np.where(both, bent.values - cases.values[copies.of], 0.0)
-        bends.append(Bends(copies.of, away.reshape(len(copies.of), -1)))
-    return bends
+def _copies(data: CalibrationData, rng: np.random.Generator) -> _CopiedCases:
+    """Deform the cases, where they are so few that it helps."""
+    n = len(data.cases)
+    many = n - data.n_classes > MAX_CASES_TO_COPY * COPIES_FREEDOM
+    if data.augmentation == "none" or many:
+        return _CopiedCases(np.zeros(0, int), [], None)
+    n_copies = int(np.clip(COPIES // n, 1, MAX_COPIES))
+    grid = data.preparation
+    copies = deformed_copies(data.cases, data.augmentation, n_copies, grid.mean, grid.scale, rng)
+    return _CopiedCases(np.repeat(np.arange(n), n_copies), copies, grid.apply(copies))
+
+
+def _differences(
+    copied: _CopiedCases, representation, represented: Batch, n_jobs: int | None
+) -> Copies | None:
+    """Return how copies differ from their cases in a view; None where there are none."""
+    if copied.batch is None:
+        return None
+    copies = represent(representation, copied.cases, copied.batch, n_jobs)
+    both = copies.mask & represented.mask[copied.of]
+    away = np.where(both, copies.values - represented.values[copied.of], 0.0)
+    return Copies(copied.of, away.reshape(len(copied.of), -1))

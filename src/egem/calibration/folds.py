@@ -1,29 +1,24 @@
-"""Which training cases are left out together when something is chosen by leaving cases out."""
+"""Folds: the training cases that are held out together."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-MOST_FOLDS = 5
-MOST_CASES = 3000  # that are looked at; of more, an even selection
-# Pairs of a held-out case and a class, each of which is measured in dozens of ways: with thousands
-# of classes fewer cases are held out, but no fewer than a few hundred.
-MOST_PAIRS, FEWEST_HELD = 2**20, 256
+from egem.runtime.batching import evenly
+
+MAX_FOLDS = 5
+MAX_CASES = 3000  # that are used; of more, an even selection
+# Pairs of a held-out case and a class, each of which has losses in dozens of metrics: with
+# thousands of classes fewer cases are held out, but at least a few hundred.
+MAX_PAIRS, MIN_HELD = 2**20, 256
 
 
 class Holding(NamedTuple):
-    """Which cases are looked at, and which of them are held out together.
+    """Which cases are used, and which of them are held out together."""
 
-    Attributes
-    ----------
-    some : array of int (m,)
-        Cases that are looked at.
-    folds : list of array of bool (m,)
-        Which of those are held out, fold by fold; empty where all classes have but one.
-    """
-
-    some: Int[np.ndarray, " m"]
+    some: Int[np.ndarray, " m"]  # cases that are used
+    # which of those are held out, fold by fold; empty where all classes have but one
     folds: list[Bool[np.ndarray, " m"]]
 
     @property
@@ -35,24 +30,24 @@ class Holding(NamedTuple):
 def holding(classes: Int[np.ndarray, " n"]) -> Holding:
     """Select cases evenly, all where that would lose a class, and lay out the folds.
 
-    Of many classes not all cases are held out in their turn, but an even selection.
+    Of many classes not all cases are held out in turn, but an even selection.
     """
     some = selection(classes)
     return Holding(some, _thinned(held_out(classes[some]), _most_held(classes)))
 
 
-def few_of_all(classes: Int[np.ndarray, " n"]) -> Holding:
-    """Look at all cases, of which no more than :func:`holding` selects are held out in their turn.
+def holding_from_all(classes: Int[np.ndarray, " n"]) -> Holding:
+    """Use all cases, and hold out no more of them than :func:`holding` selects.
 
-    So what is measured is about what it is with all training cases. A fold takes a fifth of all
-    cases at most; no more folds are made than that needs.
+    Held-out losses are then close to those with all training cases. A fold takes at most a fifth of
+    all cases, in as few folds as that allows.
     """
     n = len(classes)
     some = selection(classes)
     if len(some) == n:
         return holding(classes)
     turn = np.full(n, -1)
-    n_folds = -(-MOST_FOLDS * len(some) // n)
+    n_folds = -(-MAX_FOLDS * len(some) // n)
     for c in np.unique(classes):
         of = np.flatnonzero(classes == c)
         mine = np.intersect1d(of, some)
@@ -64,15 +59,15 @@ def few_of_all(classes: Int[np.ndarray, " n"]) -> Holding:
 
 
 def selection(classes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
-    """Select at most ``MOST_CASES`` cases evenly; all, where that would lose a class."""
-    some = evenly(len(classes), MOST_CASES)
+    """Select at most ``MAX_CASES`` cases evenly; all, where that would lose a class."""
+    some = evenly(len(classes), MAX_CASES)
     if len(np.unique(classes[some])) < len(np.unique(classes)):
         return np.arange(len(classes))
     return some
 
 
 def _most_held(classes: Int[np.ndarray, " n"]) -> int:
-    return max(MOST_PAIRS // len(np.unique(classes)), FEWEST_HELD)
+    return max(MAX_PAIRS // len(np.unique(classes)), MIN_HELD)
 
 
 def _thinned(folds: list[Bool[np.ndarray, " m"]], most: int) -> list[Bool[np.ndarray, " m"]]:
@@ -92,20 +87,9 @@ def _thinned(folds: list[Bool[np.ndarray, " m"]], most: int) -> list[Bool[np.nda
 
 
 def held_out(classes: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:
-    """Hold out every k-th case of each class in turn, k at most 5.
-
-    Parameters
-    ----------
-    classes : array of int (n,)
-        Classes of the cases.
-
-    Returns
-    -------
-    list of array of bool (n,)
-        Masks of held-out cases; a class never loses its last one. Empty where all have but one.
-    """
+    """Hold out every k-th case of each class in turn, k at most 5."""
     counts = np.unique(classes, return_counts=True)[1]
-    n_folds = min(int(counts.max()), MOST_FOLDS)
+    n_folds = min(int(counts.max()), MAX_FOLDS)
     if n_folds < 2:
         return []
     turn = np.full(len(classes), -1)
@@ -114,12 +98,3 @@ def held_out(classes: Int[np.ndarray, " n"]) -> list[Bool[np.ndarray, " n"]]:
         if len(of) > 1:
             turn[of] = np.arange(len(of)) % n_folds
     return [turn == fold for fold in range(n_folds) if (turn == fold).any()]
-
-
-def evenly(n: int, most: int) -> Int[np.ndarray, " m"]:
-    """Select at most ``most`` of ``range(n)``, evenly.
-
-    >>> evenly(10, 4)
-    array([0, 3, 6, 9])
-    """
-    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))

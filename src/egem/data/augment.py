@@ -1,40 +1,42 @@
-"""Deformations: how members of a class may differ beyond the cases at hand.
+"""Augmentation of training cases by deformations and mixup.
 
-Each deformation is steered by a few numbers, unit normal a priori. Training deforms the cases at
-random *and tells the expert by how much*: the numbers are appended to the code. An expert so learns
-to bend what it imagines, and the inversion finds the bend, priced by the prior.
+A deformation has a few coordinates with a standard normal prior. Training deforms the cases at
+random and appends the coordinates to their codes. The decoder thus learns the deformation as a
+function of the code, and inversion infers its coordinates under their prior.
 
-======== ============================== ==========================================================
-kind     for                            coordinates
-======== ============================== ==========================================================
-none     nothing                        (no coordinates)
-series   sensors, any channels          3 sine warps of time, 1 gain
-pen      2 or 3 coupled channels        3 sine warps of time, a linear map of the channels
-image    rows over time, columns as     6 of an affine map of the picture
-         channels
-======== ============================== ==========================================================
+============ ============================== ======================================================
+augmentation for                            coordinates
+============ ============================== ======================================================
+none         nothing                        none
+series       sensors, any channels          3 sine warps of time, 1 gain
+pen          2 or 3 coupled channels        3 sine warps of time, a linear map of the channels
+image        rows over time, columns as     6 of an affine map of the picture
+             channels
+============ ============================== ======================================================
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Int
 
+from egem.core.training import Pairs
 from egem.data.preparation import Batch
 from egem.data.validation import Case
 
-Kind = Literal["none", "series", "pen", "image"]
+Augmentation = Literal["none", "series", "pen", "image"]
 
-WARP = 0.05  # sd of a time warp, as a share of the sequence
+WARP = 0.05  # sd of a time warp, as a share of the length
 GAIN = 0.08  # sd of a gain or of an entry of a channel map
 PICTURE = np.array([0.10, 0.15, 0.15, 0.10, 0.05, 0.05])  # sd: zoom, shears, zoom; shifts
 
 
-def guess_kind(cases: list[Case]) -> Kind:
-    """Tell images and pen trajectories from plain series by their shape and smoothness.
+def guess_augmentation(cases: list[Case]) -> Augmentation:
+    """Choose the augmentation by the shape and the smoothness of the cases.
 
-    Images: 8 or more channels and steps, all cases of one length, and a channel's neighbours
-    resemble it (mean correlation above 0.3) more than far channels do. Pen: 2 or 3 channels.
+    Images have 8 or more channels and steps, one length, and channels that correlate with their
+    neighbours (above 0.3 on average) more than with far channels (by 0.2). Pen trajectories have 2
+    or 3 channels. Other cases are series.
     """
     n_channels = len(cases[0])
     lengths = {x.shape[1] for x in cases}
@@ -50,37 +52,40 @@ def guess_kind(cases: list[Case]) -> Kind:
     return "pen" if n_channels in (2, 3) else "series"
 
 
-def n_coordinates(kind: Kind, n_channels: int) -> int:
-    """Return how many numbers steer a deformation of this kind."""
-    return {"none": 0, "series": 4, "pen": 3 + n_channels**2, "image": 6}[kind]
+def n_coordinates(augmentation: Augmentation, n_channels: int) -> int:
+    """Return the number of coordinates of a deformation."""
+    return {"none": 0, "series": 4, "pen": 3 + n_channels**2, "image": 6}[augmentation]
 
 
 def deform(
-    batch: Batch, by: Float[np.ndarray, "n_cases n_coordinates"], kind: Kind, steps_used: int
+    batch: Batch,
+    by: Float[np.ndarray, "n_cases n_coordinates"],
+    augmentation: Augmentation,
+    steps_used: int,
 ) -> Batch:
-    """Deform each case by its own coordinates; all zeros leave it as it is.
+    """Deform each case by its own coordinates; all zeros are the identity.
 
     Parameters
     ----------
     batch : Batch
         Cases on the experts' grid.
     by : array (n_cases, n_coordinates)
-        Coordinates, unit normal a priori.
-    kind : {"none", "series", "pen", "image"}
-        Which deformation.
+        Coordinates with a standard normal prior.
+    augmentation : {"none", "series", "pen", "image"}
+        The augmentation.
     steps_used : int
-        Steps that carry data; the grid's padding beyond is left alone.
+        Steps that carry data; the padding of the grid stays masked.
 
     Returns
     -------
     Batch
-        A deformed value is observed where all it was interpolated from is.
+        A deformed value is observed if all values it was interpolated from are.
     """
-    if kind == "none" or not batch.n_cases:
+    if augmentation == "none" or not batch.n_cases:
         return batch
     values, mask = batch.values.astype(np.float64), batch.mask
     n_channels = values.shape[2]
-    if kind == "image":
+    if augmentation == "image":
         rows, columns = _picture_map(by * PICTURE, steps_used, n_channels)
         values, mask = _sample(values, mask, rows, columns)
     else:
@@ -89,7 +94,7 @@ def deform(
         values, mask = _sample(
             values, mask, np.broadcast_to(rows[..., None], columns.shape), columns
         )
-        if kind == "series":
+        if augmentation == "series":
             values = values * (1.0 + GAIN * by[:, 3])[:, None, None]
         else:
             maps = np.eye(n_channels) + GAIN * by[:, 3:].reshape(-1, n_channels, n_channels)
@@ -101,28 +106,28 @@ def deform(
     return Batch(out, seen)
 
 
-def bent_copies(
+def deformed_copies(
     cases: list[Case],
-    kind: Kind,
+    augmentation: Augmentation,
     n_copies: int,
     mean: Float[np.ndarray, " n_channels"],
     scale: Float[np.ndarray, " n_channels"],
     rng: np.random.Generator,
 ) -> list[Case]:
-    """Bend each case at random, at its own length.
+    """Deform each case at random, at its own length.
 
     Parameters
     ----------
     cases : list of array (n_channels, length_i)
         Sequences in the user's units; NaN is a missing value.
-    kind : {"none", "series", "pen", "image"}
-        Which deformation.
+    augmentation : {"none", "series", "pen", "image"}
+        The augmentation.
     n_copies : int
         Copies of each case.
     mean, scale : array (n_channels,)
-        Standardisation that deformations refer to.
+        Standardisation of the cases; deformations act on standardised values.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
 
     Returns
     -------
@@ -134,16 +139,16 @@ def bent_copies(
         steps = ((case - mean[:, None]) / scale[:, None]).T
         steps = np.repeat(steps[None], n_copies, axis=0)
         batch = Batch(np.nan_to_num(steps).astype(np.float32), ~np.isnan(steps))
-        by = rng.normal(size=(n_copies, n_coordinates(kind, len(case))))
-        bent = deform(batch, by, kind, case.shape[1])
-        for values, mask in zip(bent.values, bent.mask, strict=True):
+        by = rng.normal(size=(n_copies, n_coordinates(augmentation, len(case))))
+        warped = deform(batch, by, augmentation, case.shape[1])
+        for values, mask in zip(warped.values, warped.mask, strict=True):
             copy = values.T * scale[:, None] + mean[:, None]
             copies.append(np.where(mask.T, copy, np.nan) if mask.any() else np.array(case))
     return copies
 
 
 def _warp(by: Float[np.ndarray, "n 3"], n_steps: int) -> Float[np.ndarray, "n t"]:
-    """Time as each case sees it: the identity plus three sines that vanish at both ends."""
+    """Return warped times, in steps: the identity plus three sines that vanish at both ends."""
     t = np.linspace(0.0, 1.0, n_steps)
     order = np.arange(1, by.shape[1] + 1)
     sines = np.sin(np.pi * order[:, None] * t) / order[:, None]
@@ -153,7 +158,7 @@ def _warp(by: Float[np.ndarray, "n 3"], n_steps: int) -> Float[np.ndarray, "n t"
 def _picture_map(
     by: Float[np.ndarray, "n 6"], n_rows: int, n_columns: int
 ) -> tuple[Float[np.ndarray, "n t c"], Float[np.ndarray, "n t c"]]:
-    """Source row and column of every pixel under an affine map about the centre."""
+    """Return the source row and column of every pixel under an affine map about the centre."""
     middle = (n_rows - 1) / 2, (n_columns - 1) / 2
     y, x = np.meshgrid(
         np.arange(n_rows) - middle[0], np.arange(n_columns) - middle[1], indexing="ij"
@@ -170,7 +175,7 @@ def _sample(
     rows: Float[np.ndarray, "n s c"],
     columns: Float[np.ndarray, "n s c"],
 ) -> tuple[Float[np.ndarray, "n s c"], Bool[np.ndarray, "n s c"]]:
-    """Interpolate between the four neighbours of each source point; the edge continues outside."""
+    """Interpolate bilinearly at each source point; points outside take the value of the edge."""
     last_row, last_column = rows.shape[1] - 1, values.shape[2] - 1
     rows, columns = np.clip(rows, 0, last_row), np.clip(columns, 0, last_column)
     top: Int[np.ndarray, "n s c"] = np.minimum(rows.astype(int), max(last_row - 1, 0))
@@ -183,79 +188,65 @@ def _sample(
             weight = wy * wx
             at = case, np.minimum(top + dy, last_row), np.minimum(left + dx, last_column)
             total += weight * values[at]
-            seen &= mask[at] | (weight < 1e-9)  # rounding must not ask for a neighbour
+            seen &= mask[at] | (weight < 1e-9)  # not a neighbour by rounding alone
     return total, seen
 
 
-class Pool(NamedTuple):
-    """Training pairs of one class: blends of two cases, deformed.
-
-    Pair ``m`` has the code ``share[m] z[first[m]] + (1 - share[m]) z[second[m]]``, ``z`` being the
-    cases' codes, followed by ``bend[m]``. The first ``n_cases`` pairs are the cases themselves.
-    """
-
-    first: Int[np.ndarray, " m"]
-    second: Int[np.ndarray, " m"]
-    share: Float32[np.ndarray, " m"]
-    bend: Float32[np.ndarray, "m n_coordinates"]
-    values: Float32[np.ndarray, "m n_steps n_channels"]
-    mask: Bool[np.ndarray, "m n_steps n_channels"]
-
-
-def make_pool(
+def make_pairs(
     batch: Batch,
-    kind: Kind,
+    augmentation: Augmentation,
     size: int,
     steps_used: int,
     rng: np.random.Generator,
-    blend: bool = True,
-) -> Pool:
-    """Blend and deform the cases of one class into ``size`` training pairs.
+    mixup: bool = True,
+) -> Pairs:
+    """Make ``size`` training pairs from the cases of one class, by mixup and deformation.
 
     Parameters
     ----------
     batch : Batch
-        The class's cases.
-    kind : {"none", "series", "pen", "image"}
-        Deformation.
+        The cases of the class.
+    augmentation : {"none", "series", "pen", "image"}
+        The augmentation.
     size : int
         Number of pairs, at least the number of cases.
     steps_used : int
         Steps that carry data.
     rng : numpy.random.Generator
-        Source of randomness.
-    blend : bool, default True
-        Whether half of the pairs mix two cases.
+        Random number generator.
+    mixup : bool, default True
+        Mixup: whether half of the pairs are mixtures of two cases.
 
     Returns
     -------
-    Pool
+    Pairs
+        The first ``n_cases`` are the cases themselves.
     """
     n = batch.n_cases
     first, second = rng.integers(n, size=size), rng.integers(n, size=size)
-    mixed = (rng.random(size) < 0.5) & blend
+    mixed = (rng.random(size) < 0.5) & mixup
     share = np.where(mixed, rng.random(size), 1.0)
-    bend = rng.normal(size=(size, n_coordinates(kind, batch.values.shape[2])))
-    first[:n], share[:n], bend[:n] = np.arange(n), 1.0, 0.0
+    warp = rng.normal(size=(size, n_coordinates(augmentation, batch.values.shape[2])))
+    first[:n], share[:n], warp[:n] = np.arange(n), 1.0, 0.0
     second = np.where(share == 1.0, first, second)
-    blended = Batch(
+    mixture = Batch(
         (
             share[:, None, None] * batch.values[first]
             + (1 - share)[:, None, None] * batch.values[second]
         ).astype(np.float32),
         batch.mask[first] & batch.mask[second],
     )
-    # A blend of two half-seen cases may see nothing and would teach nothing: keep the first.
-    blind = ~blended.mask.any(axis=(1, 2))
+    # A mixture of two cases with gaps may have no observed value: use the first case instead.
+    blind = ~mixture.mask.any(axis=(1, 2))
     second[blind], share[blind] = first[blind], 1.0
-    blended.values[blind], blended.mask[blind] = (
+    mixture.values[blind], mixture.mask[blind] = (
         batch.values[first[blind]],
         batch.mask[first[blind]],
     )
-    bent = deform(blended, bend, kind, steps_used)
-    blind = ~bent.mask.any(axis=(1, 2))
-    bend[blind] = 0.0
-    bent.values[blind], bent.mask[blind] = blended.values[blind], blended.mask[blind]
-    return Pool(
-        first, second, share.astype(np.float32), bend.astype(np.float32), bent.values, bent.mask
+    warped = deform(mixture, warp, augmentation, steps_used)
+    blind = ~warped.mask.any(axis=(1, 2))
+    warp[blind] = 0.0
+    warped.values[blind], warped.mask[blind] = mixture.values[blind], mixture.mask[blind]
+    return Pairs(
+        first, second, share.astype(np.float32), warp.astype(np.float32), warped.values, warped.mask
     )

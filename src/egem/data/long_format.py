@@ -1,73 +1,27 @@
-"""The long format: a table with one row a time point, for cases of any length and any times."""
+"""The long format: tables with one row per time point, for cases of any length and any times."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from egem.data.grid import lay, merge_simultaneous
-from egem.data.sequences import Labels, Sequences, precision, stack
+from egem.data.grid import Rows, choose_step, evenly_spaced, lay, merge_simultaneous, sort_rows
+from egem.data.sequences import Labels, Named, Sequences, precision, stack
 from egem.data.tables import ENDINGS, Table, read_table, write_table
-from egem.data.timesteps import Rows, choose_step, sort_rows, spacing
-from egem.runtime.limits import most_bytes
-
-
-class Named(NamedTuple):
-    """Sequences with what a user calls them.
-
-    Attributes
-    ----------
-    X : array (n_cases, n_channels, n_timepoints), or list of array (n_channels, length_i)
-        The sequences.
-    y : array (n_cases,) or None
-        Labels.
-    cases : list or None
-        Names of the cases, text or numbers; None where they have none.
-    channels : list of str or None
-        Names of the channels.
-    """
-
-    X: Sequences
-    y: Labels | None
-    cases: list[Any] | None = None
-    channels: list[str] | None = None
-
-
-def read_long(
-    path: Path, step: float | None, start: float | str | None, max_bytes: int, stacklevel: int
-) -> Named:
-    """Read a long `.csv` or `.parquet`; :func:`egem.read_data` says how.
-
-    Raises
-    ------
-    ValueError
-        Where the content cannot be used.
-    ImportError
-        Where `.parquet` needs an extra that is not installed.
-
-    Warns
-    -----
-    UserWarning
-        Where times are uneven and a step was chosen; ``stacklevel`` says to whom.
-    """
-    return sequences_of(read_table(path, max_bytes), step, start, stacklevel + 1)
+from egem.runtime.limits import byte_limit
 
 
 def sequences_of(
     table: Table, step: float | None, start: float | str | None, stacklevel: int | None
 ) -> Named:
-    """Turn a long table into cases, as :func:`read_long` does.
+    """Convert a long table to cases, as :func:`egem.read_data` does.
 
-    Where it is a part of a larger one, ``stacklevel`` is None and no step is chosen.
-
-    Raises
-    ------
-    ValueError
-        Where the content cannot be used.
+    If a step is chosen for uneven times, a warning goes to the caller's caller at ``stacklevel``;
+    None chooses no step, for a table that is a part of a larger one.
     """
     path = table.path
     rows, labels, begin, channels = _rows(table, start)
@@ -78,7 +32,7 @@ def sequences_of(
         if step is not None:
             return Named(stack(lay(rows, step, begin)), labels, cases, channels)
         rows = merge_simultaneous(rows)
-        even = spacing(rows).even
+        even = evenly_spaced(rows)
         if even.all() and begin is None:
             return Named(stack(rows.split()), labels, cases, channels)
         if stacklevel is None:
@@ -89,14 +43,14 @@ def sequences_of(
         step = choose_step(rows)
         laid = lay(rows, step, begin)
     if not even.all():
-        seen = sum(int((~np.isnan(x)).sum()) for x in laid)
-        n_averaged = int((~np.isnan(rows.values)).sum()) - seen
+        n_points = sum(int((~np.isnan(x)).sum()) for x in laid)
+        n_averaged = int((~np.isnan(rows.values)).sum()) - n_points
         warnings.warn(
             f"{path}: the times of {(~even).sum()} of {len(even)} cases are unevenly spaced, first "
             f"in case {rows.names[np.argmin(even)]}; all cases were laid on a grid of step={step}, "
-            f"of which {seen / sum(x.size for x in laid):.0%} is observed and where {n_averaged} "
-            "values were averaged with a neighbour. Give this step, or a better one, for this file "
-            "and for those to be compared with it.",
+            f"of which {n_points / sum(x.size for x in laid):.0%} is observed and where "
+            f"{n_averaged} values were averaged with a neighbour. Pass this step, or a better one, "
+            "for this file and for those to be compared with it.",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
@@ -104,10 +58,12 @@ def sequences_of(
 
 
 def time_step(path: str | Path) -> float:
-    r"""Return the time between two points that suits the cases of a long file.
+    r"""Return the time step that suits the cases of a long file.
 
-    Files read with the same step can be compared, whatever the times in each: take that of the
-    training cases for those to be predicted.
+    It is the median gap between successive time stamps of a case, checked against the time stamps:
+    9 in 10 gaps must be a multiple of it, within a quarter of a step. If they are not, the gaps
+    between observations of one channel are tried. Files to be compared need the same step: use that
+    of the training cases for new ones.
 
     Parameters
     ----------
@@ -117,17 +73,17 @@ def time_step(path: str | Path) -> float:
     Returns
     -------
     float
-        In the unit of the column ``time``, seconds for time stamps; how it is chosen is told by
-        :func:`egem.data.timesteps.choose_step`.
+        In the unit of the column ``time``; in seconds for time stamps.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
     ValueError
-        Where the file is not a long one, or cannot be used.
+        If the file is not a long one, cannot be used, or has times too irregular for a step to be
+        chosen; the message names the mean gap to try.
     ImportError
-        Where `.parquet` needs an extra that is not installed.
+        If `.parquet` needs an extra that is not installed.
 
     Examples
     --------
@@ -143,7 +99,7 @@ def time_step(path: str | Path) -> float:
         raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
     if path.suffix.lower() not in ENDINGS:
         raise ValueError(f"{path}: only long files, .csv and .parquet, hold times.")
-    rows, *_ = _rows(read_table(path, most_bytes(None)), None)
+    rows, *_ = _rows(read_table(path, byte_limit(None)), None)
     with _errors_naming(path):
         return choose_step(rows)
 
@@ -173,9 +129,9 @@ def write_long(
     Raises
     ------
     ValueError
-        Where the ending is another, or the cases or labels cannot be laid out so.
+        If the ending is another, or X, y, channels or names do not match.
     ImportError
-        Where `.parquet` needs an extra that is not installed.
+        If `.parquet` needs an extra that is not installed.
     """
     path = Path(path)
     cases = [np.atleast_2d(np.asarray(x)) for x in X]
@@ -205,50 +161,52 @@ def write_long(
             )
         columns["label"] = np.repeat(labels, lengths)
     joined = np.concatenate(cases, axis=1)
-    of = [f"channel_{c}" for c in range(len(joined))] if channels is None else list(channels)
-    if len(of) != len(joined) or len({*of, *columns}) < len(of) + len(columns):
+    header = [f"channel_{c}" for c in range(len(joined))] if channels is None else list(channels)
+    if len(header) != len(joined) or len({*header, *columns}) < len(header) + len(columns):
         raise ValueError(
             f"{path}: channels must hold a name of its own for each of the {len(joined)} channels, "
-            f"none of them {', '.join(columns)}; it holds {', '.join(of)}."
+            f"none of them {', '.join(columns)}; it holds {', '.join(header)}."
         )
-    write_table(path, columns | dict(zip(of, joined, strict=True)))
+    write_table(path, columns | dict(zip(header, joined, strict=True)))
 
 
 def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None, list[str]]:
-    """Sort a long table into time points, labels of the cases, the start as a number, channels."""
+    """Sort a long table into rows; with labels of cases, the start as a number, and channels."""
     import pandas as pd
 
-    path, columns = table.path, table.columns
-    channels = [name for name in columns if name not in ("case", "time", "label")]
-    if not {"case", "time"} <= set(columns) or not channels or not table.n_rows:
+    frame, names = table.frame, list(table.frame.columns)
+    channels = [name for name in names if name not in ("case", "time", "label")]
+    if not {"case", "time"} <= set(names) or not channels or not len(frame):
         raise ValueError(
-            f"{path}: {table.n_rows} rows with the columns {', '.join(map(str, columns))}; a long "
-            "file needs rows, separate columns named case and time, and at least one channel."
+            f"{table.path}: {len(frame)} rows with the columns {', '.join(map(str, names))}; a "
+            "long file needs rows, separate columns named case and time, and at least one channel."
         )
+    if not frame.columns.is_unique:
+        raise ValueError(f"{table.path}: two columns have the same name; rename or drop one.")
     times = table.times("time", start)
     empty = table.empty("case")
     if empty.any():
-        row = int(np.argmax(empty)) + table.first_row
-        raise ValueError(f"{path}: column 'case' is empty in row {row}; fill it.")
-    number, names = pd.factorize(columns["case"])
+        row = int(empty.argmax()) + table.first_row
+        raise ValueError(f"{table.path}: column 'case' is empty in row {row}; fill it.")
+    case, cases = pd.factorize(frame["case"])
     values = np.stack([table.numbers(name) for name in channels])
-    values = values.astype(precision(*(columns[name].to_numpy().dtype for name in channels)))
-    rows = sort_rows(Rows(number, times.time, values, names, times.shown))
-    labels = _labels(table, number, names) if "label" in columns else None
+    values = values.astype(precision(*(frame[name].to_numpy().dtype for name in channels)))
+    rows = sort_rows(Rows(case, times.time, values, cases, times.shown))
+    labels = _labels(table, case, cases) if "label" in names else None
     return rows, labels, times.start, [str(name) for name in channels]
 
 
-def _labels(table: Table, number: Int[np.ndarray, " n_rows"], names: Any) -> Labels:
-    """Reduce the labels of rows to one a case; ``number`` counts cases by first appearance."""
+def _labels(table: Table, case: Int[np.ndarray, " n_rows"], cases: Any) -> Labels:
+    """Reduce the labels of rows to one per case."""
+    first = np.unique(case, return_index=True)[1]
+    labels = np.array(table.column("label").tolist())
     wrong, trouble = table.empty("label"), "has a row without a label"
-    first = np.unique(number, return_index=True)[1]
-    labels = np.array(table.columns["label"].tolist())
     if not wrong.any():
-        wrong, trouble = labels != labels[first][number], "has more than one label"
+        wrong, trouble = labels != labels[first][case], "has more than one label"
     if wrong.any():
         raise ValueError(
-            f"{table.path}: case {names[number[np.argmax(wrong)]]} {trouble}; give every row of a "
-            "case the same label, or drop the column label."
+            f"{table.path}: case {cases[case[wrong.argmax()]]} {trouble}; give every row of a case "
+            "the same label, or drop the column label."
         )
     return labels[first]
 

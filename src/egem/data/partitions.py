@@ -1,138 +1,85 @@
-"""Long parquet files larger than memory: cases a part at a time, and findings as they come."""
+"""Long `.parquet` files larger than memory, read a few cases at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from egem.data.long_format import Named, sequences_of
-from egem.data.tables import Table, needs
-from egem.runtime.files import whole_file
+from egem.data.long_format import sequences_of
+from egem.data.sequences import Named
+from egem.data.tables import Table, open_parquet, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
-ROWS_AT_ONCE = 2**19  # time points, about 100 MB on the way
+BATCH_ROWS = 2**19  # about 100 MB in memory
 
 
 class Partition(NamedTuple):
-    """Some of a file's cases, the first of them number ``first``."""
+    """Some cases of a file; ``first`` is the index of the first of them."""
 
     first: int
     cases: Named
 
 
-def partitions(
-    path: Path, step: float | None, rows_at_once: int = ROWS_AT_ONCE
-) -> Iterator[Partition]:
-    """Read a long parquet file some rows at a time; a case is never cut in two.
+def partitions(path: Path, step: float | None, batch_rows: int = BATCH_ROWS) -> Iterator[Partition]:
+    """Read a long parquet file a batch of rows at a time; a case is never cut in two.
 
     Parameters
     ----------
     path : Path
-        As for :func:`egem.read_data`; the rows of a case are next to each other.
+        As for :func:`egem.read_data`; the rows of a case must be consecutive.
     step : float or None
-        Of the grid that uneven times are laid on.
-    rows_at_once : int
-        About how many.
+        Step of the grid that uneven times are laid on.
+    batch_rows : int
+        Approximate number of rows in a partition.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
     ValueError
-        Where it cannot be used, or a case's rows are in several places.
+        If it cannot be used, or the rows of a case are in several places.
     ImportError
-        Where pyarrow is not installed.
+        If pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise ImportError(needs(path, "pyarrow")) from error
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read as .parquet ({error}).") from error
-    with file:
-        first = row = 0
-        closed: set[int] = set()
-        for frame in _between_cases(path, file, rows_at_once):
-            names = set(map(hash, frame["case"].unique())) if "case" in frame else set()
-            if not closed.isdisjoint(names):
-                twice = next(name for name in frame["case"] if hash(name) in closed)
-                raise ValueError(
-                    f"{path}: the rows of case {twice} are in several places; sort the file by "
-                    "case to have it read in parts."
-                )
-            closed |= names
-            table = Table(path, dict(frame.items()), len(frame), row + 1)
-            cases = sequences_of(table, step, None, None)
-            yield Partition(first, cases)
-            first, row = first + len(cases.X), row + len(frame)
+    with open_parquet(path) as file:
+        n_cases = n_rows = 0
+        complete: set[int] = set()  # hashes, since names may be long
+        for frame in _whole_cases(file, batch_rows):
+            names = frame["case"].unique() if "case" in frame else []
+            for name in names:
+                if hash(name) in complete:
+                    raise ValueError(
+                        f"{path}: the rows of case {name} are in several places; sort the file by "
+                        "case to have it read in parts."
+                    )
+            complete |= set(map(hash, names))
+            cases = sequences_of(Table(path, frame, n_rows + 1), step, None, None)
+            yield Partition(n_cases, cases)
+            n_cases, n_rows = n_cases + len(cases.X), n_rows + len(frame)
 
 
-def _between_cases(path: Path, file: Any, rows_at_once: int) -> Iterator["pd.DataFrame"]:
-    """Cut rows where a case ends."""
+def _whole_cases(file: "ParquetFile", batch_rows: int) -> Iterator["pd.DataFrame"]:
+    """Yield the rows of a file in batches that end where a case ends."""
     import pandas as pd
 
-    left: list[pd.DataFrame] = []
-    batches = file.iter_batches(batch_size=rows_at_once)
-    while True:
-        try:
-            batch = next(batches, None)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: cannot be read as .parquet ({error}).") from error
-        if batch is None:
-            break
-        frame = batch.to_pandas()
-        if "case" not in frame:  # nothing to cut by: the trouble is told further on
+    rest: list[pd.DataFrame] = []  # rows of a case that may go on
+    for batch in file.iter_batches(batch_size=batch_rows):
+        frame = to_frame(batch)
+        if "case" not in frame:  # reported when the columns are checked
             yield frame
             continue
-        names = frame["case"].to_numpy()
-        last = len(names) - 1
-        while last >= 0 and names[last] == names[-1]:
-            last -= 1
-        same = bool(left) and left[-1]["case"].iloc[-1] == names[-1]
-        if last < 0 and same:  # a long case goes on
-            left.append(frame)
-            continue
-        yield_from = [*left, frame.iloc[: last + 1]]
-        if sum(map(len, yield_from)):
-            yield pd.concat(yield_from, ignore_index=True)
-        left = [frame.iloc[last + 1 :]]
-    if left:
-        yield pd.concat(left, ignore_index=True)
-
-
-@contextmanager
-def parquet_writer(path: Path) -> Iterator[Any]:
-    """Write columns as they come; the file is there once all are, or not at all.
-
-    Yields
-    ------
-    callable
-        Takes a dictionary of columns, the same ones at every call.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise ImportError(needs(path, "pyarrow")) from error
-    writers: list[Any] = []
-    with whole_file(path) as file:
-
-        def write(columns: dict[str, np.ndarray]) -> None:
-            table = pa.table(columns)
-            if not writers:
-                writers.append(pq.ParquetWriter(file, table.schema))
-            writers[0].write_table(table)
-
-        try:
-            yield write
-        finally:
-            for writer in writers:
-                writer.close()
+        case = frame["case"].to_numpy()
+        changes = np.flatnonzero(case[1:] != case[:-1])
+        n_whole = changes[-1] + 1 if len(changes) else 0
+        if n_whole or (rest and rest[-1]["case"].iloc[-1] != case[-1]):
+            yield pd.concat([*rest, frame.iloc[:n_whole]], ignore_index=True)
+            rest = []
+        rest.append(frame.iloc[n_whole:])
+    if rest:
+        yield pd.concat(rest, ignore_index=True)

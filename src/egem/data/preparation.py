@@ -1,6 +1,6 @@
-"""From cases in the user's units to arrays the experts see, and back.
+"""Conversion of cases in the user's units to arrays for the experts, and back.
 
-Values are standardised, sequences are laid on one grid of steps, and what is missing is masked.
+Values are standardised, sequences are laid on one grid of steps, and missing values are masked.
 """
 
 from typing import Any, NamedTuple
@@ -28,62 +28,73 @@ class Batch(NamedTuple):
         return len(self.values)
 
 
+def mask_patterns(
+    mask: Bool[np.ndarray, "n p"],
+) -> tuple[Bool[np.ndarray, "n_patterns p"], Int[np.ndarray, " n"]]:
+    """Return the different rows of a mask, and which of them each row is."""
+    if (mask == mask[:1]).all():  # as a rule, and then there is nothing to sort
+        return mask[:1], np.zeros(len(mask), int)
+    packed = np.packbits(mask, axis=1)
+    _, first, pattern = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    return mask[first], pattern.ravel()
+
+
 def canonical_order(batch: Batch) -> np.ndarray:
-    """Order of cases by content, so that the order they came in changes nothing."""
+    """Return the order of cases by content, which the order of the input cannot change."""
     content = [batch.values[i].tobytes() + batch.mask[i].tobytes() for i in range(batch.n_cases)]
     return np.array(sorted(range(batch.n_cases), key=content.__getitem__), int)
 
 
-class Whole(NamedTuple):
-    """How much of a case training cases show, so as to tell gaps and prefixes from them.
+class Coverage(NamedTuple):
+    """Coverage of the training cases, beyond which a case has gaps or is a prefix.
 
     Attributes
     ----------
     n_steps : int
-        Steps up to the end of the shortest training case.
+        Length of the shortest training case, in steps.
     missing : float
-        Share of a training case that is missing; nine in ten miss no more.
+        0.9 quantile of the training cases' missing shares.
     """
 
     n_steps: int
     missing: float
 
     @staticmethod
-    def of(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> "Whole":
-        """Learn it from what is observed of the training cases."""
+    def of(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> "Coverage":
+        """Measure it on the masks of the training cases."""
         shortest = int(np.min(_ends(mask)))
-        missing = Whole(shortest, 0.0).lacking(mask)
-        return Whole(shortest, float(np.quantile(missing, 0.9)))
+        missing = Coverage(shortest, 0.0).lacking(mask)
+        return Coverage(shortest, float(np.quantile(missing, 0.9)))
 
     def lacking(self, mask: Bool[np.ndarray, "n n_steps n_channels"]) -> Float[np.ndarray, " n"]:
-        """Return the share of each case that is missing, beyond what is usual."""
+        """Return the missing share of each case in excess of the training cases'."""
         length = np.maximum(_ends(mask), self.n_steps)
         missing = 1.0 - np.count_nonzero(mask, axis=(1, 2)) / (length * mask.shape[2])
         return np.maximum(missing - self.missing, 0.0)
 
 
 def _ends(mask: Bool[np.ndarray, "n n_steps n_channels"]) -> Int[np.ndarray, " n"]:
-    """Steps up to the last one that is observed."""
+    """Return the length of each case up to its last observed step."""
     return mask.shape[1] - np.flip(np.any(mask, axis=2), axis=1).argmax(axis=1)
 
 
 class Preparation(NamedTuple):
-    """How a user's sequences become steps: ``step = mean over block of (value - mean) / scale``.
+    """Scaling and grid of the cases: ``step = mean over block of (value - mean) / scale``.
 
     Attributes
     ----------
     mean, scale : array (n_channels,)
         Offset and divisor of each channel, in the user's units.
     n_timepoints : int
-        Longest case the experts know.
+        Time points of the grid; longer cases do not fit on it.
     block : int
         Time points averaged into one step.
     n_steps : int
-        Steps of the grid, ``ceil(n_timepoints / block)`` rounded up to a multiple of 4; the steps
-        beyond the data are always masked.
+        Steps of the grid, ``ceil(n_timepoints / block)``, by default rounded up to a multiple of
+        4; the additional steps are always masked.
     stretch : bool
-        Whether each case is stretched or shrunk to ``n_timepoints`` first, so that it is compared
-        by its share of the way; otherwise a shorter case is compared as far as it goes.
+        Whether each case is resampled to ``n_timepoints`` first, so that cases are compared at
+        relative times; otherwise a shorter case is compared up to its end.
     """
 
     mean: Float[np.ndarray, " n_channels"]
@@ -104,19 +115,19 @@ class Preparation(NamedTuple):
         return -(-self.n_timepoints // self.block)
 
     def align(self, cases: list[Case]) -> list[Case]:
-        """Bring cases to one length where this preparation stretches them."""
+        """Resample cases to one length, if this preparation stretches them."""
         return [stretched(x, self.n_timepoints) for x in cases] if self.stretch else cases
 
     def apply(self, cases: list[Case], first: int = 0) -> Batch:
         """Standardise cases and lay them on the grid.
 
-        Points beyond ``n_timepoints`` do not fit on it; the caller decides what to say of them.
-        ``first`` is the number of the first case among all of the user's, for messages.
+        Points beyond ``n_timepoints`` are dropped; the caller checks for them. ``first`` is the
+        index of the first case among all of the user's, for messages.
 
         Raises
         ------
         ValueError
-            Where a value lies a million spreads of the training cases away.
+            If a value lies a million standard deviations of the training cases from their mean.
         """
         values = np.zeros((len(cases), self.n_steps, self.n_channels), np.float32)
         mask = np.zeros(values.shape, bool)
@@ -146,25 +157,25 @@ class Preparation(NamedTuple):
     def restore(
         self, values: Float32[np.ndarray, "n_cases n_steps n_channels"]
     ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
-        """Bring steps back to the user's units and time points."""
+        """Convert steps to the user's units and time points."""
         restored = self._onto_points(values)
         return (restored * self.scale[:, None] + self.mean[:, None]).astype(np.float32)
 
     def restore_spread(
         self, sds: Float[np.ndarray, "n_cases n_steps n_channels"]
     ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
-        """Bring standard deviations of steps to the user's units and time points."""
+        """Convert standard deviations of steps to the user's units and time points."""
         return (self._onto_points(sds) * self.scale[:, None]).astype(np.float32)
 
     def restore_share(
         self, shares: Float[np.ndarray, "n n_steps"]
     ) -> Float[np.ndarray, "n n_timepoints"]:
-        """Spread what belongs to a step evenly over its time points; sums stay."""
+        """Divide the share of each step evenly among its time points; sums are kept."""
         points = np.arange(self.n_timepoints) // self.block
         return shares[:, points] / np.bincount(points)[points]
 
     def _onto_points(self, values: Float[np.ndarray, "n t c"]) -> Float[np.ndarray, "n c p"]:
-        """Go from steps to time points, linearly between the centres of blocks."""
+        """Interpolate steps to time points, linearly between the centres of blocks."""
         starts = np.arange(self.n_steps) * self.block
         ends = np.minimum(starts + self.block, self.n_timepoints)
         used = starts < self.n_timepoints
@@ -184,10 +195,10 @@ class Preparation(NamedTuple):
 
 
 def stretched(case: Case, length: int) -> Case:
-    """Stretch or shrink a case to a number of time points, along lines between its own.
+    """Resample a case to a number of time points by linear interpolation.
 
-    Where it shrinks, equal stretches of it are averaged. Where a value it would be made of is
-    missing, those observed that fall onto the point count alone; without any it is missing.
+    A case that shrinks is averaged over equal intervals. If a neighbour of a point is missing, the
+    point is the mean of the observed values nearest to it, or missing if there are none.
 
     >>> stretched(np.array([[0.0, 2.0]]), 3)
     array([[0., 1., 2.]])
@@ -204,14 +215,14 @@ def stretched(case: Case, length: int) -> Case:
     left = np.minimum(at.astype(int), max(n - 2, 0))
     share = at - left
     right = np.minimum(left + 1, n - 1)
-    # A neighbour of no weight must not spread its gap: 0 * nan is nan.
+    # A missing neighbour of weight 0 must not make the value missing: 0 * nan is nan.
     fine = np.where(share > 0, case[:, right] * share, 0.0)
     fine += np.where(share < 1, case[:, left] * (1 - share), 0.0)
     whole = fine.reshape(len(case), length, per_point).mean(axis=2)
     seen = ~np.isnan(case)
     if seen.all():
         return whole
-    # Sparse observations have no neighbours to draw lines to, and must not vanish.
+    # Sparse observations have no neighbours to interpolate to, and must not vanish.
     onto = _nearest(n, length)
     for row, out, known in zip(case, whole, seen, strict=True):
         count = np.bincount(onto[known], minlength=length)
@@ -222,7 +233,7 @@ def stretched(case: Case, length: int) -> Case:
 
 
 def _nearest(n: int, length: int) -> Int[np.ndarray, " n"]:
-    """Return the point of the stretched case that each point of a case falls onto."""
+    """Return the point of the resampled case that is nearest to each point of a case."""
     if length < n:
         return np.arange(n) * length // n
     return np.rint(np.arange(n) * ((length - 1) / max(n - 1, 1))).astype(int)
@@ -242,13 +253,13 @@ def fit_preparation(
     cases : list of array (n_channels, length_i)
         Training cases.
     shared_scale : bool
-        One mean and spread for all channels (images) instead of one each.
+        Whether all channels share one mean and standard deviation, as in images.
     standardise : bool, default True
-        False leaves the values as they are (the published setting prepares them itself).
+        False keeps the values as they are, as the published setting does.
     max_steps : int or None
         Longest grid; None is 64. Longer sequences are averaged over equal blocks of time points.
     stretch : bool, default False
-        Whether cases are brought to their median length.
+        Whether cases are resampled to their median length.
 
     Returns
     -------
@@ -269,7 +280,7 @@ def fit_preparation(
         for c, values in enumerate(pooled):
             seen = np.sort(values[~np.isnan(values)])  # sums must not depend on the cases' order
             if not len(seen):
-                continue  # a channel nobody ever saw stays masked
+                continue  # a channel without an observation stays masked
             mean[c], spread = seen.mean(), seen.std()
             constant = spread <= 1e-9 * max(abs(mean[c]), np.finfo(float).tiny)
             scale[c] = 1.0 if constant else spread

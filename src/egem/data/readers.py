@@ -1,7 +1,4 @@
-"""Read sequences from a user's files: `.npz`, `.ts`, long `.csv` and `.parquet`.
-
-Nothing here unpickles. Every error names the file, the trouble and the remedy.
-"""
+"""Readers of sequences in files: `.npz`, `.ts`, long `.csv` and `.parquet`; none unpickles."""
 
 import math
 import re
@@ -11,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from egem.data.long_format import Named, read_long
-from egem.data.sequences import Labels, Sequences, precision, stack
-from egem.data.tables import ENDINGS, needs
-from egem.runtime.limits import check_size, most_bytes
+from egem.data.long_format import sequences_of
+from egem.data.sequences import Labels, Named, Sequences, precision, stack
+from egem.data.tables import ENDINGS, needs, read_table
+from egem.runtime.limits import byte_limit, check_size
 
 
 def read_data(
@@ -27,20 +24,20 @@ def read_data(
     r"""Read sequences, and labels where there are any, from a file.
 
     * `.npz`: ``X``, (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints); optionally
-      ``y``, (n_cases,), and ``lengths``, (n_cases,), the time points that count.
+      ``y``, (n_cases,), and ``lengths``, (n_cases,), the number of time points that count.
     * `.ts`: the time-series archive's format (through aeon), without time stamps.
-    * `.csv`, `.parquet`: long, one row a time point in any order, with columns ``case``,
+    * `.csv`, `.parquet`: long, one row per time point in any order, with columns ``case``,
       ``time``, optionally ``label``, and a numeric one for each channel. Empty cells are missing
       values. Times are numbers, or time stamps like ``2024-01-31T23:59:59``, which count in
       seconds; stamps without a zone are taken for UTC.
 
     Cases keep the order of their first rows, channels that of their columns.
 
-    The cases of a long file come point by point where each is evenly spaced, within 1 %. Where one
-    is not, all are laid on an even grid: every observation goes to the nearest point, those of a
-    channel that share a point are averaged, and points without any are NaN, which the classifier
-    leaves out. :func:`egem.data.timesteps.choose_step` tells how the step is chosen. Files to be
-    compared, for training and for prediction, need the same one; give it to both::
+    If every case of a long file is evenly spaced, within 1 %, its rows are the time points. If one
+    is not, all cases are laid on an even grid: every observation goes to the nearest point, those
+    of a channel that share a point are averaged, and points without any are NaN, which the
+    classifier ignores. The step of the grid is chosen as :func:`egem.time_step` does. Files to be
+    compared, for training and for prediction, need the same step; pass it for both::
 
         step = time_step("train.csv")
         X, y = read_data("train.csv", step=step)
@@ -52,14 +49,14 @@ def read_data(
     Parameters
     ----------
     path : str or Path
-        The file; its ending says how to read it.
+        The file; its ending names its format.
     step : float or None, default None
-        Time between two points, in the unit of ``time``, seconds for time stamps. None takes evenly
-        spaced cases as they are, and otherwise chooses. Given, it holds for evenly spaced cases as
-        well: of other spacing, they are laid on the grid.
+        Time between two points, in the unit of ``time``; in seconds for time stamps. None keeps
+        evenly spaced cases as they are, and otherwise chooses a step. A given step holds for evenly
+        spaced cases too: those of another spacing are laid on the grid.
     start : float, str or None, default None
-        Time of the first point of every case, a time stamp where the times are. None is each
-        case's own first time.
+        Time of the first point of every case, a time stamp if the times are. None is each case's
+        own first time.
     max_bytes : int or None, default None
         Largest file, unpacked; None is ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
 
@@ -74,18 +71,18 @@ def read_data(
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
     ValueError
-        Where the ending is unknown or the content cannot be used, or is too large; where a case is
-        so long, or the step so short, that next to all of the grid would be empty; where ``step``
-        or ``start`` are given for a file without times.
+        If the ending is unknown, or the content cannot be used or is too large; if times are too
+        irregular for a step to be chosen, or the grid would be all but empty; if ``step`` or
+        ``start`` is given for a file without times.
     ImportError
-        Where `.ts` or `.parquet` needs an extra that is not installed.
+        If `.ts` or `.parquet` needs an extra that is not installed.
 
     Warns
     -----
     UserWarning
-        Where the times of a case are unevenly spaced and the step was chosen; the message tells it.
+        If the times of a case are unevenly spaced and a step was chosen; the message names it.
 
     Examples
     --------
@@ -111,10 +108,7 @@ def read_named(
     max_bytes: int | None = None,
     stacklevel: int = 2,
 ) -> Named:
-    """Do as :func:`read_data`, and keep what the file calls cases and channels.
-
-    Warnings are those of the caller at ``stacklevel``.
-    """
+    """Read a file as :func:`read_data` does, with the names of cases and channels."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
@@ -126,33 +120,25 @@ def read_named(
         )
     if ending not in ENDINGS and (step is not None or start is not None):
         raise ValueError(
-            f"{path}: {ending} files are read without times, so step and start mean nothing; leave "
-            "them out, or give a long .csv or .parquet."
+            f"{path}: {ending} files are read without times; leave out step and start, or give a "
+            "long .csv or .parquet."
         )
-    limit = most_bytes(max_bytes)
+    limit = byte_limit(max_bytes)
     try:
         check_size("it holds", path.stat().st_size, limit)
         if ending in ENDINGS:
-            return read_long(path, step, start, limit, stacklevel)
+            return sequences_of(read_table(path, limit), step, start, stacklevel)
         return Named(*(_read_npz(path, limit) if ending == ".npz" else read_ts(path)))
     except (ImportError, Warning):  # warnings may be errors
         raise
-    except Exception as error:  # whatever a damaged file brings about is one trouble to the user
+    except Exception as error:  # the errors that damaged files cause have no common type
         if isinstance(error, ValueError) and str(path) in str(error):
             raise
         raise ValueError(f"{path}: cannot be read as {ending} ({error}).") from error
 
 
 def read_ts(path: Path) -> tuple[Sequences, Labels | None]:
-    """Read a `.ts` file of the time-series archive; labels keep their case, as text.
-
-    Raises
-    ------
-    ValueError
-        Where the file is damaged, has time stamps, or holds a regression target.
-    ImportError
-        Where aeon is not installed.
-    """
+    """Read a `.ts` file of the time-series archive; labels are text and keep their capitals."""
     try:
         from aeon.datasets import load_from_ts_file
     except ImportError as error:
@@ -181,15 +167,9 @@ def read_ts(path: Path) -> tuple[Sequences, Labels | None]:
 
 
 def load_arrays(path: Path, *required: str, max_bytes: int | None = None) -> dict[str, np.ndarray]:
-    """Load the arrays of an `.npz` file, never unpickling.
-
-    Raises
-    ------
-    ValueError
-        Where the file is damaged, holds objects, unpacks to too much, or lacks a required array.
-    """
+    """Load the arrays of an `.npz` file, some of them required, without unpickling."""
     try:
-        _check_unpacked(path, most_bytes(max_bytes))
+        _check_unpacked(path, byte_limit(max_bytes))
         with np.load(path, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it is one bare array")
@@ -210,9 +190,9 @@ def load_arrays(path: Path, *required: str, max_bytes: int | None = None) -> dic
 
 
 def _check_unpacked(path: Path, limit: int) -> None:
-    """Refuse arrays that are larger than what a file holds of them, or than the limit together.
+    """Refuse arrays that unpack to more than the limit, or whose headers claim more than that.
 
-    A few bytes can ask for any amount of memory, by their header or by how well zeros compress.
+    A few bytes can ask for any amount of memory, by a header or by how well zeros compress.
     """
     with zipfile.ZipFile(path) as archive:
         check_size("unpacked it holds", sum(each.file_size for each in archive.infolist()), limit)
@@ -225,7 +205,7 @@ def _check_unpacked(path: Path, limit: int) -> None:
             if dtype.hasobject:
                 raise ValueError("it holds objects")
             if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > each.file_size:
-                raise ValueError(f"{each.filename} says it is of shape {shape}, but holds less")
+                raise ValueError(f"{each.filename} claims the shape {shape}, but holds less")
 
 
 _NPY_HEADERS = {
@@ -249,7 +229,7 @@ def _read_npz(path: Path, limit: int) -> tuple[Sequences, Labels | None]:
     X = X.astype(precision(X.dtype))
     if y is not None and y.shape != X.shape[:1]:
         raise ValueError(
-            f"{path}: X holds {len(X)} cases but y has shape {y.shape}; store one label a case."
+            f"{path}: X holds {len(X)} cases but y has shape {y.shape}; store one label per case."
         )
     if lengths is None:
         return X, y

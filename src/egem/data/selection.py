@@ -1,11 +1,11 @@
-"""Training subsets: at random, centres of clusters, or the cases in their middle.
+"""Training subsets of each class: random cases, k-means centres, or medoids.
 
-Classes are taken one by one with random numbers of their own, so that the presence of other classes
-changes nothing.
+Every class has random numbers of its own, so that the presence of other classes changes nothing.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ from egem.data.sequences import Labels, Sequences
 from egem.data.splits import class_generator
 from egem.data.validation import Case, as_cases, as_labels
 
+Method = Literal["random", "centres", "medoids"]
+Distance = Literal["euclidean", "dtw"]
 Distances = Callable[[list[Case], list[Case]], Float[np.ndarray, "n m"]]
 
 
@@ -23,14 +25,14 @@ def select(
     X: Any,
     y: Any,
     k: int,
-    method: Literal["random", "centres", "medoids"] = "random",
-    distance: Literal["euclidean", "dtw"] = "euclidean",
+    method: Method = "random",
+    distance: Distance = "euclidean",
     *,
     window: float | None = 0.1,
     random_state: int = 0,
     max_rounds: int = 10,
 ) -> tuple[Sequences, Labels]:
-    """Choose k training sequences for each class.
+    """Choose k training sequences of each class.
 
     Parameters
     ----------
@@ -39,34 +41,35 @@ def select(
     y : array (n_cases,)
         Labels.
     k : int
-        Sequences a class.
+        Sequences per class.
     method : {"random", "centres", "medoids"}, default "random"
-        ``"centres"``: k-means, whose centres are plain arithmetic means, for cases of one length
-        (with ``"dtw"``: the published clustering). ``"medoids"``: the real cases in the middle of
-        k clusters, each the one with the least summed distance to its cluster.
+        ``"centres"``: k-means, whose centres are arithmetic means, for cases of one length (with
+        ``"dtw"``: the published clustering). ``"medoids"``: k real cases, each the one with the
+        least summed distance to the cases of its cluster.
     distance : {"euclidean", "dtw"}, default "euclidean"
-        How near a case is to a centre or medoid: the sum of squared differences, of points at the
-        same time or aligned by dynamic time warping (needs aeon, takes unequal lengths).
+        Distance of a case to a centre or medoid: the sum of squared differences, of points at the
+        same time or aligned by dynamic time warping (needs aeon; medoids may differ in length).
     window : float or None, default 0.1
-        Farthest that warping may shift a point, as a share of the length; None sets no bound.
+        Largest shift of a point by warping, as a share of the length; None sets no bound.
     random_state : int, default 0
         Not negative.
     max_rounds : int, default 10
-        Rounds of assigning cases and renewing centres, after the start by k-means++.
+        Rounds of assigning cases and updating centres, after a start by k-means++.
 
     Returns
     -------
     X_selected : like X
-        k for each class, classes in sorted order; within a class, real cases in their order in X.
+        k sequences of each class, classes in sorted order; real cases of a class in their order
+        in X.
     y_selected : array (n_classes * k,)
         Their labels.
 
     Raises
     ------
     ValueError
-        Where a class has fewer than k cases, or the cases do not suit the method.
+        If a class has fewer than k cases, or the cases do not suit the method.
     ImportError
-        Where ``"dtw"`` is asked for and aeon is not installed.
+        If ``"dtw"`` is asked for and aeon is not installed.
 
     Examples
     --------
@@ -82,13 +85,10 @@ def select(
         raise ValueError(f"distance must be 'euclidean' or 'dtw', not {distance!r}.")
     if window is not None and not 0 <= window <= 1:
         raise ValueError(f"window must be a share of the length, 0 to 1, or None, not {window}.")
-    for name, value, least in (
-        ("k", k, 1),
-        ("random_state", random_state, 0),
-        ("max_rounds", max_rounds, 1),
-    ):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, not {value}.")
+    minima = {"k": (k, 1), "random_state": (random_state, 0), "max_rounds": (max_rounds, 1)}
+    for name, (value, minimum) in minima.items():
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, not {value}.")
     X = X if isinstance(X, list | tuple) else np.asarray(X)
     cases = as_cases(X)
     labels = as_labels(y, len(cases))
@@ -96,8 +96,7 @@ def select(
         _check_clusterable(cases, method, distance)
     measure = _euclidean if distance == "euclidean" else partial(dtw_distances, window=window)
     classes = np.unique(labels)
-    chosen: list[Int[np.ndarray, " k"]] = []
-    centres: list[Float[np.ndarray, "k n_channels n_timepoints"]] = []
+    chosen: list[np.ndarray] = []  # of each class: centres, or indices of real cases
     for label in classes:
         members = np.flatnonzero(labels == label)
         if len(members) < k:
@@ -106,73 +105,85 @@ def select(
                 "the class out, or give more of its cases."
             )
         rng = class_generator(random_state, label)
-        own = [cases[i] for i in members]
         if method == "random":
             chosen.append(np.sort(rng.permutation(members)[:k]))
-        elif method == "medoids":
-            chosen.append(members[_medoids(own, k, measure, max_rounds, rng)])
+            continue
+        own = [cases[i] for i in members]
+        start = _kmeans_plus_plus(own, k, measure, rng)
+        if method == "medoids":
+            chosen.append(members[_medoids(own, start, measure, max_rounds)])
         else:
-            centres.append(_centres(own, k, measure, max_rounds, rng))
+            chosen.append(_centres(np.stack(own), start, distance, window, max_rounds))
     y_selected = np.repeat(classes, k)
+    selected = np.concatenate(chosen)
     if method == "centres":
-        return _like(np.concatenate(centres), X), y_selected
-    index = np.concatenate(chosen)
-    return X[index] if isinstance(X, np.ndarray) else [X[i] for i in index], y_selected
+        return _like(selected, X), y_selected
+    return X[selected] if isinstance(X, np.ndarray) else [X[i] for i in selected], y_selected
 
 
 def _check_clusterable(cases: list[Case], method: str, distance: str) -> None:
     if any(np.isnan(x).any() for x in cases):
         raise ValueError(
-            f"X has missing values (NaN), between which there is no distance; fill them, or take "
-            f"method='random' instead of {method!r}."
+            f"X has missing values (NaN), which method={method!r} cannot compare; fill them, or "
+            "use method='random'."
         )
     lengths = {x.shape[1] for x in cases}
     if len(lengths) > 1 and (method == "centres" or distance == "euclidean"):
         raise ValueError(
             f"X has cases of {min(lengths)} to {max(lengths)} time points, which method={method!r} "
             f"with distance={distance!r} cannot average or compare point by point; resample them "
-            "to one length, or take method='medoids' with distance='dtw'."
+            "to one length, or use method='medoids' with distance='dtw'."
         )
 
 
 def _centres(
-    cases: list[Case], k: int, measure: Distances, max_rounds: int, rng: np.random.Generator
+    cases: Float[np.ndarray, "n n_channels n_timepoints"],
+    start: Int[np.ndarray, " k"],
+    distance: Distance,
+    window: float | None,
+    max_rounds: int,
 ) -> Float[np.ndarray, "k n_channels n_timepoints"]:
-    """Find k-means centres: assign by distance, renew by the mean, until nothing moves."""
-    stacked = np.stack(cases)
-    centres = stacked[_spread_start(cases, k, measure, rng)]
-    before = None
-    for _ in range(max_rounds):
-        distances = measure(cases, list(centres))
-        nearest = _without_empty(distances, distances.argmin(axis=1))
-        if before is not None and (nearest == before).all():
-            break
-        centres = np.stack([stacked[nearest == j].mean(axis=0) for j in range(k)])
-        before = nearest
-    return centres
+    """Cluster cases by k-means: assign by distance, update by the arithmetic mean."""
+    k, init = len(start), cases[start]
+    distinct = np.unique(cases, axis=0)
+    if len(distinct) <= k:  # both libraries would leave clusters empty
+        return np.resize(distinct, init.shape)
+    if distance == "euclidean":
+        from sklearn.cluster import KMeans
+
+        options: dict[str, Any] = {"init": init.reshape(k, -1), "n_init": 1, "tol": 0}
+        model = KMeans(k, max_iter=max_rounds, **options).fit(cases.reshape(len(cases), -1))
+        return model.cluster_centers_.reshape(init.shape)
+    with _aeon_at_work():
+        from aeon.clustering import TimeSeriesKMeans
+
+        # The last of aeon's iterations assigns only.
+        model = TimeSeriesKMeans(k, init, "dtw", n_init=1, max_iter=max_rounds + 1)
+        model.set_params(averaging_method="mean", distance_params={"window": window})
+        model.fit(cases)
+        return np.asarray(model.cluster_centers_)
 
 
 def _medoids(
-    cases: list[Case], k: int, measure: Distances, max_rounds: int, rng: np.random.Generator
+    cases: list[Case], start: Int[np.ndarray, " k"], measure: Distances, max_rounds: int
 ) -> Int[np.ndarray, " k"]:
-    """Find k medoids: assign by distance, take the middle of each cluster, until nothing moves."""
-    distances = measure(cases, cases)
-    medoids = np.sort(_spread_start(cases, k, measure, rng))
+    """Cluster cases around k of them, by alternating assignment and update; return their places."""
+    distances, medoids = measure(cases, cases), np.sort(start)
     for _ in range(max_rounds):
         nearest = distances[:, medoids].argmin(axis=1)
-        nearest[medoids] = np.arange(k)  # a medoid's twin must not empty its cluster
-        clusters = [np.flatnonzero(nearest == j) for j in range(k)]
-        middles = [c[distances[np.ix_(c, c)].sum(axis=1).argmin()] for c in clusters]
-        if set(middles) == set(medoids):
+        nearest[medoids] = np.arange(len(medoids))  # even where an equal case is a medoid too
+        clusters = [np.flatnonzero(nearest == j) for j in range(len(medoids))]
+        updated = [c[distances[np.ix_(c, c)].sum(axis=1).argmin()] for c in clusters]
+        if set(updated) == set(medoids):
             break
-        medoids = np.sort(middles)
+        medoids = np.sort(updated)
     return medoids
 
 
-def _spread_start(
+def _kmeans_plus_plus(
     cases: list[Case], k: int, measure: Distances, rng: np.random.Generator
 ) -> Int[np.ndarray, " k"]:
-    """Choose k starting cases by k-means++: each with odds of its distance to those chosen."""
+    """Choose k cases, each with a probability proportional to its distance to those chosen."""
     chosen = [int(rng.integers(len(cases)))]
     gap = measure(cases, [cases[chosen[0]]])[:, 0]
     while len(chosen) < k:
@@ -181,19 +192,6 @@ def _spread_start(
         chosen.append(int(rng.choice(len(cases), p=odds / odds.sum())))
         gap = np.minimum(gap, measure(cases, [cases[chosen[-1]]])[:, 0])
     return np.array(chosen)
-
-
-def _without_empty(
-    distances: Float[np.ndarray, "n k"], nearest: Int[np.ndarray, " n"]
-) -> Int[np.ndarray, " n"]:
-    """Give each empty cluster the case farthest from its centre, of those with company."""
-    nearest = nearest.copy()
-    gap = distances.min(axis=1)
-    for j in range(distances.shape[1]):
-        if not (nearest == j).any():
-            company = np.bincount(nearest, minlength=distances.shape[1])[nearest] > 1
-            nearest[np.where(company, gap, -1.0).argmax()] = j
-    return nearest
 
 
 def _euclidean(left: list[Case], right: list[Case]) -> Float[np.ndarray, "n m"]:
@@ -207,19 +205,27 @@ def dtw_distances(
     left: list[Case], right: list[Case], window: float | None
 ) -> Float[np.ndarray, "n m"]:
     """Dynamic time warping distances between cases, warped by at most ``window`` of the length."""
-    try:
+    with _aeon_at_work():
         from aeon.distances import dtw_pairwise_distance
-        from numba.core.errors import NumbaTypeSafetyWarning
-    except ImportError as error:
-        raise ImportError("distance='dtw' needs aeon; run: pip install 'egem[data]'") from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumbaTypeSafetyWarning)  # of aeon's loops, when compiled
+
         other = None if right is left else right  # None: one half of a symmetric matrix
         return np.asarray(dtw_pairwise_distance(left, other, window=window))
 
 
+@contextmanager
+def _aeon_at_work() -> Iterator[None]:
+    """Ask for aeon if it is not installed, and ignore the warnings of numba as it compiles."""
+    try:
+        from numba.core.errors import NumbaTypeSafetyWarning
+    except ImportError as error:
+        raise ImportError("distance='dtw' needs aeon; run: pip install 'egem[data]'") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaTypeSafetyWarning)
+        yield
+
+
 def _like(centres: Float[np.ndarray, "n n_channels n_timepoints"], X: Any) -> np.ndarray:
-    """Give centres the floating type and the number of dimensions of X."""
+    """Convert centres to the floating type and the number of dimensions of X."""
     first = X if isinstance(X, np.ndarray) else np.asarray(X[0])
     centres = centres.astype(np.result_type(first.dtype, np.float32))
     return centres[:, 0] if isinstance(X, np.ndarray) and X.ndim == 2 else centres

@@ -1,6 +1,6 @@
-"""What data come as: sequences and labels, from whatever file they were read."""
+"""The forms that data take: sequences, labels, and the names a file gives them."""
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Shaped
@@ -11,11 +11,32 @@ Sequences: TypeAlias = Any
 Labels: TypeAlias = Shaped[np.ndarray, " n_cases"]
 
 
+class Named(NamedTuple):
+    """Sequences with the names that a file gives them.
+
+    Attributes
+    ----------
+    X : array (n_cases, n_channels, n_timepoints), or list of array (n_channels, length_i)
+        The sequences.
+    y : array (n_cases,) or None
+        Labels.
+    cases : list or None
+        Names of the cases, text or numbers; None where they have none.
+    channels : list of str or None
+        Names of the channels.
+    """
+
+    X: Sequences
+    y: Labels | None
+    cases: list[Any] | None = None
+    channels: list[str] | None = None
+
+
 def stack(cases: list[np.ndarray]) -> Sequences:
-    """Make one array of cases where their lengths agree, otherwise leave the list."""
+    """Stack cases of one length into an array; leave others a list."""
     return np.stack(cases) if len({x.shape for x in cases}) == 1 else cases
 
 
 def precision(*dtypes: np.dtype) -> type[np.floating]:
-    """Return float32 where all that is stored is no finer, otherwise float64."""
+    """Return float32 where no dtype is finer, otherwise float64."""
     return np.float32 if all(d in (np.float32, np.float16) for d in dtypes) else np.float64

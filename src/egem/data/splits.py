@@ -1,4 +1,4 @@
-"""Which cases of a class are trained on, and which are held out."""
+"""Few-shot splits into training and test cases."""
 
 import zlib
 from typing import Any, NamedTuple
@@ -15,30 +15,30 @@ class FewShotSplit(NamedTuple):
 
 
 def few_shot_split(y: Any, k: int | None, seed: int) -> FewShotSplit:
-    """Hold out a fifth of each class, and draw k training cases a class from the rest.
+    """Hold out a fifth of each class, and draw k training cases per class from the rest.
 
-    What is drawn of a class depends on the seed, its label and its number of cases alone. The test
-    cases do not depend on k, and fewer training cases are among more.
+    The draw of a class depends only on the seed, its label and its number of cases. The test cases
+    do not depend on k, and the training cases of a smaller k are among those of a larger one.
 
     Parameters
     ----------
     y : array (n_cases,)
         Labels.
     k : int or None
-        Training cases a class; None takes all that are not held out.
+        Training cases per class; None takes all that are not held out.
     seed : int
         Not negative.
 
     Returns
     -------
     FewShotSplit
-        ``train`` and ``test``, ascending indices; of a class of n cases, floor(n / 5) are in
-        ``test``.
+        ``train`` and ``test``, ascending indices; ``test`` holds floor(n / 5) of a class of n
+        cases.
 
     Raises
     ------
     ValueError
-        Where a class has fewer than 5 cases, or fewer than k that are not held out.
+        If a class has fewer than 5 cases, or fewer than k that are not held out.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def few_shot_split(y: Any, k: int | None, seed: int) -> FewShotSplit:
     """
     labels = np.asarray(y)
     if labels.ndim != 1 or not len(labels):
-        raise ValueError(f"y must hold one label a case, not have the shape {labels.shape}.")
+        raise ValueError(f"y must hold one label per case; it has shape {labels.shape}.")
     if k is not None and k < 1:
         raise ValueError(f"k must be at least 1, or None for all training cases, not {k}.")
     train, test = [], []
@@ -70,5 +70,5 @@ def few_shot_split(y: Any, k: int | None, seed: int) -> FewShotSplit:
 
 
 def class_generator(seed: int, label: Any) -> np.random.Generator:
-    """Make a class's own random numbers, which the presence of other classes cannot change."""
+    """Return the random number generator of a class; other classes cannot change its numbers."""
     return np.random.default_rng([seed, zlib.crc32(str(label).encode())])

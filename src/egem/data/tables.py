@@ -1,7 +1,8 @@
-"""Tables in files, `.csv` and `.parquet`: columns of numbers, of time stamps, of text."""
+"""Tables in `.csv` and `.parquet` files: columns of numbers, time stamps and text."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,15 +10,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from egem.errors import TooLarge
-from egem.runtime.files import whole_file
+from egem.runtime.files import atomic_write
 from egem.runtime.limits import check_size
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
 ENDINGS = (".csv", ".parquet")
-_FURTHEST = 1e100  # squares of times must be finite
-_WHOLE = 2**53  # floats tell whole numbers apart up to here
+_MAX_TIME = 1e100  # differences and ratios of larger times overflow
 
 
 class Times(NamedTuple):
@@ -26,11 +27,12 @@ class Times(NamedTuple):
     Attributes
     ----------
     time : array (n_rows,)
-        As stored; of time stamps the seconds since ``start``, or else since the first of them.
+        Whole numbers count from the least of them, time stamps in seconds from ``start`` or else
+        from the first of them, so that none is rounded; other numbers are as stored.
     start : float or None
         ``start`` on that scale.
     shown : callable
-        Writes such a time as the user knows it.
+        Formats such a time as the file does.
     """
 
     time: Float[np.ndarray, " n_rows"]
@@ -39,28 +41,25 @@ class Times(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Columns of a file; ``first_row`` is what a user calls the first of their rows."""
+    """The rows of a file; messages call the first of them ``first_row``."""
 
     path: Path
-    columns: dict[Any, "pd.Series"]
-    n_rows: int
+    frame: "pd.DataFrame"
     first_row: int
 
+    def column(self, name: str) -> Any:
+        """Return a column, a pandas Series."""
+        return self.frame[name]
+
     def empty(self, name: str) -> Bool[np.ndarray, " n_rows"]:
-        """Tell which cells of a column are empty."""
-        column = self.columns[name]
+        """Whether each cell of a column is empty."""
+        column = self.column(name)
         return (column.isna() | (column.astype(str) == "")).to_numpy(bool)
 
     def numbers(self, name: str) -> Float[np.ndarray, " n_rows"]:
-        """Turn a column into floats, NaN where it is empty.
-
-        Raises
-        ------
-        ValueError
-            Where a cell holds something else.
-        """
-        numbers, wrong = _floats(self.columns[name])
-        if wrong is not None:
+        """Convert a column to floats, NaN where it is empty."""
+        numbers, wrong = self._floats(name)
+        if wrong.any():
             raise ValueError(
                 f"{self._cell(name, wrong)}, which is not a number; correct it, leave it empty "
                 "where the value is missing, or drop the column if it is no channel."
@@ -68,66 +67,60 @@ class Table(NamedTuple):
         return numbers
 
     def times(self, name: str, start: Any = None) -> Times:
-        """Turn a column of numbers, or of time stamps, into times.
-
-        Raises
-        ------
-        ValueError
-            Where a cell is empty or neither, or where ``start`` is of the other kind.
-        """
-        import pandas as pd
-
-        column, first = self.columns[name], 0
-        if column.dtype.kind in "iu" and abs(column).max() > _WHOLE:  # nanoseconds since 1970
-            first = int(column.min())
-            column = column - first
-        if pd.api.types.is_timedelta64_dtype(column.dtype):
-            column = column.dt.total_seconds()
-        numbers, wrong = _floats(column)
-        if wrong is None:
-            begin = self._start(start)
-            times = Times(
-                numbers,
-                None if begin is None else begin - first,
-                lambda time: str(first + int(time)) if first else f"{time:.15g}",
-            )
-        else:
-            times = self._stamps(name, start)
-        unknown = ~np.isfinite(times.time)
+        """Convert a column of numbers or of time stamps, and a ``start`` like them, to times."""
+        _, wrong = self._floats(name)
+        times = self._stamps(name, start) if wrong.any() else self._numeric_times(name, start)
+        unknown = ~(np.abs(times.time) < _MAX_TIME)
         if unknown.any():
-            row = int(np.argmax(unknown)) + self.first_row
+            row = int(unknown.argmax()) + self.first_row
             raise ValueError(
                 f"{self.path}: column {name!r} is empty or infinite in row {row}; fill it."
             )
-        if len(times.time) and not np.abs(times.time).max() < _FURTHEST:
-            row = int(np.argmax(np.abs(times.time))) + self.first_row
-            raise ValueError(
-                f"{self.path}: column {name!r} holds a time beyond {_FURTHEST:g} in row {row}; "
-                "correct it, or give another unit."
-            )
         return times
 
-    def _start(self, start: Any) -> float | None:
+    def _floats(
+        self, name: str
+    ) -> tuple[Float[np.ndarray, " n_rows"], Bool[np.ndarray, " n_rows"]]:
+        """Convert a column to floats, and mark the cells that hold something else."""
+        import pandas as pd
+
+        column = self.column(name)
+        if pd.api.types.is_timedelta64_dtype(column.dtype):
+            column = column.dt.total_seconds()
+        elif column.dtype.kind not in "fiub":
+            column = pd.to_numeric(column.astype(object), errors="coerce")
+        numbers = np.asarray(column, np.float64)
+        return numbers, np.isnan(numbers) & ~self.empty(name)
+
+    def _numeric_times(self, name: str, start: Any) -> Times:
+        column = self.column(name)
         try:
-            number = None if start is None else float(start)
+            begin = None if start is None else float(start)
         except (TypeError, ValueError):
-            number = np.nan
-        if number is not None and not np.isfinite(number):
+            begin = np.nan
+        if begin is not None and not np.isfinite(begin):
             raise ValueError(
                 f"{self.path}: start must be a number, as the times of this file are, not "
                 f"{start!r}."
             )
-        return number
+        if column.dtype.kind not in "iu":
+            return Times(self._floats(name)[0], begin, "{:.15g}".format)
+        first = int(column.min())
+        return Times(
+            (column - first).to_numpy(np.float64),
+            None if begin is None else begin - first,
+            lambda time: str(first + int(time)),
+        )
 
     def _stamps(self, name: str, start: Any) -> Times:
         import pandas as pd
 
-        stamps = _instants(self.columns[name])
+        stamps = _instants(self.column(name))
         wrong = stamps.isna().to_numpy() & ~self.empty(name)
         if wrong.any():
             raise ValueError(
-                f"{self._cell(name, int(np.argmax(wrong)))}, which is neither a number nor a time "
-                "stamp like 2024-01-31T23:59:59; correct it."
+                f"{self._cell(name, wrong)}, which is neither a number nor a time stamp like "
+                "2024-01-31T23:59:59; correct it."
             )
         first = stamps.min() if start is None else _instants(pd.Series([start], dtype=object))[0]
         if start is not None and (first is pd.NaT or isinstance(start, int | float)):
@@ -141,55 +134,96 @@ class Table(NamedTuple):
             lambda time: (first + pd.Timedelta(seconds=time)).tz_convert(None).isoformat(),
         )
 
-    def _cell(self, name: str, index: int) -> str:
-        value = self.columns[name].iloc[index]
-        return f"{self.path}: column {name!r}, row {index + self.first_row} holds {value!r}"
+    def _cell(self, name: str, wrong: Bool[np.ndarray, " n_rows"]) -> str:
+        """Describe the first wrong cell of a column."""
+        row = int(wrong.argmax())
+        value = self.column(name).iloc[row]
+        return f"{self.path}: column {name!r}, row {row + self.first_row} holds {value!r}"
 
 
 def read_table(path: Path, max_bytes: int) -> Table:
-    """Read a `.csv` or `.parquet`, the latter of no more than ``max_bytes`` when unpacked.
+    """Read a `.csv`, or a `.parquet` of no more than ``max_bytes`` when unpacked."""
+    if path.suffix.lower() == ".csv":
+        return Table(path, _read_csv(path), 2)
+    with open_parquet(path) as file:
+        about = file.metadata
+        groups = [about.row_group(i) for i in range(about.num_row_groups)]
+        # Repeated values take next to no room in a file, and 8 bytes each in memory.
+        unpacked = 8 * about.num_rows * max(about.num_columns, 1)
+        unpacked = max(unpacked, sum(group.total_byte_size for group in groups))
+        check_size("unpacked it holds", unpacked, max_bytes)
+        return Table(path, to_frame(file.read()), 1)
 
-    Raises
-    ------
-    ValueError
-        Where the file is damaged.
-    ImportError
-        Where `.parquet` needs an extra that is not installed.
-    """
-    is_csv = path.suffix.lower() == ".csv"
-    frame = _read_csv(path) if is_csv else _read_parquet(path, max_bytes)
-    return Table(path, dict(frame.items()), len(frame), 2 if is_csv else 1)
+
+def to_frame(columns: Any) -> "pd.DataFrame":
+    """Convert a table or batch of pyarrow; a named index that pandas wrote is a column."""
+    frame = columns.to_pandas(ignore_metadata=True)
+    return frame[[name for name in frame.columns if not str(name).startswith("__index_level_")]]
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator["ParquetFile"]:
+    """Open a `.parquet` file; errors in reading it name the file."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(needs(path, "pyarrow")) from error
+    try:
+        with parquet.ParquetFile(path) as file:
+            yield file
+    except TooLarge:
+        raise
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: cannot be read as .parquet ({error}).") from error
 
 
 def write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Write columns as `.csv` or `.parquet`, whole or not at all.
-
-    Raises
-    ------
-    ValueError
-        Where the ending is another.
-    ImportError
-        Where `.parquet` needs an extra that is not installed.
-    """
+    """Write columns as `.csv` or `.parquet`, whole or not at all."""
     import pandas as pd
 
-    frame = pd.DataFrame(columns)
     match path.suffix.lower():
         case ".csv":
-            with whole_file(path) as file:
-                frame.to_csv(file, index=False)
+            with atomic_write(path) as file:
+                pd.DataFrame(columns).to_csv(file, index=False)
         case ".parquet":
-            try:
-                with whole_file(path) as file:
-                    frame.to_parquet(file, index=False)
-            except ImportError as error:
-                raise ImportError(needs(path, "pyarrow")) from error
+            with parquet_writer(path) as write:
+                write(columns)
         case ending:
             raise ValueError(f"{path}: cannot write {ending!r}; end the name in .csv or .parquet.")
 
 
+@contextmanager
+def parquet_writer(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield a function that appends columns, the same ones in each call, to a `.parquet` file.
+
+    The file takes its name once all is written; a failure leaves a former file as it was.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise ImportError(needs(path, "pyarrow")) from error
+    writer: pq.ParquetWriter | None = None
+    with atomic_write(path) as file:
+
+        def write(columns: dict[str, Any]) -> None:
+            nonlocal writer
+            table = pa.table(columns)
+            writer = writer or pq.ParquetWriter(file, table.schema)
+            writer.write_table(table)
+
+        try:
+            yield write
+        finally:
+            if writer:
+                writer.close()
+
+
 def needs(path: Path, package: str) -> str:
-    """Say which package a file needs."""
+    """Name the package that a file needs."""
     return f"{path}: {path.suffix} files need {package}; run: pip install 'egem[data]'"
 
 
@@ -197,7 +231,7 @@ def _read_csv(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        # Line ends are made one kind first: of "\n\r " pandas (3.0) makes rows without end.
+        # Text mode makes all line ends alike: of "\n\r " pandas 3.0 makes endless rows.
         with path.open(encoding="utf-8-sig") as text:
             names = pd.read_csv(text, nrows=0).columns
         values = [name for name in names if name not in ("case", "label")]
@@ -219,45 +253,8 @@ def _read_csv(path: Path) -> "pd.DataFrame":
         ) from error
 
 
-def _read_parquet(path: Path, max_bytes: int) -> "pd.DataFrame":
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(needs(path, "pyarrow")) from error
-    try:
-        with parquet.ParquetFile(path) as file:
-            about = file.metadata
-            groups = [about.row_group(i) for i in range(about.num_row_groups)]
-            unpacked = sum(group.total_byte_size for group in groups)
-            # Repeated values take next to no room in a file, and 8 bytes each in memory.
-            size = max(unpacked, 8 * about.num_rows * max(about.num_columns, 1))
-            check_size("unpacked it holds", size, max_bytes)
-            # What pandas has written about its index is not needed: a named one is a column.
-            frame = file.read().to_pandas(ignore_metadata=True)
-            return frame[[c for c in frame.columns if not str(c).startswith("__index_level_")]]
-    except TooLarge:
-        raise
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise ValueError(f"{path}: cannot be read as .parquet ({error}).") from error
-
-
-def _floats(column: "pd.Series") -> tuple[Float[np.ndarray, " n_rows"], int | None]:
-    """Turn a column into floats, up to the first cell that holds something else."""
-    array = column.to_numpy()
-    if array.dtype.kind in "fiub":
-        return array.astype(np.float64), None
-    numbers = np.full(len(column), np.nan)
-    for row, (value, absent) in enumerate(zip(column, column.isna(), strict=True)):
-        try:
-            numbers[row] = np.nan if absent else float(value)
-        except (TypeError, ValueError):
-            return numbers, row
-    return numbers, None
-
-
 def _instants(column: "pd.Series") -> "pd.Series":
-    """Turn time stamps into instants, UTC where they name no zone; NaT where they are none."""
+    """Convert time stamps to instants, UTC where they name no zone; NaT where they are none."""
     import pandas as pd
 
     stamps = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")

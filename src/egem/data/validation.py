@@ -1,4 +1,4 @@
-"""What a user hands in, checked and turned into a plain list of cases.
+"""Validation of user input, and its conversion to a list of cases.
 
 Every error names the argument, the trouble and the remedy.
 """
@@ -6,47 +6,47 @@ Every error names the argument, the trouble and the remedy.
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 Case = Float[np.ndarray, "n_channels n_timepoints"]
 
-VALUES_AT_ONCE = 2**15  # float64s that stay in a cache while they are worked on
+VALUES_AT_ONCE = 2**15  # float64s that fit in a cache
 
-# A value this many typical spreads from the middle is a sentinel (-999, 1e30), not a measurement:
-# scaled by it, the ordinary values would drown below float32's resolution.
+# A value this many typical deviations from the median is a sentinel (-999, 1e30), no measurement:
+# standardised with it, the other values would fall below float32's resolution.
 SENTINEL = 1e6
-# What often stands for "missing", where it lies far out: in typical spreads, and times the rest.
+# Common codes for "missing" (99, 999, ...). They are suspect beyond ODD typical deviations, and
+# APART times the deviation of the farthest other value.
 USUAL_SENTINELS = {10.0**n - 1.0 for n in range(2, 7)}
 ODD, APART = 20.0, 4.0
 
 
 def as_cases(X, name: str = "X") -> list[Case]:
-    """Turn any accepted input into a list of float64 cases ``(n_channels, length)``.
+    """Convert any accepted input to a list of float64 cases ``(n_channels, length)``.
 
     Parameters
     ----------
     X : array or sequence
         ``(n_cases, n_channels, n_timepoints)``; ``(n_cases, n_timepoints)``, univariate; or a
-        sequence of ``(n_channels, length_i)`` or ``(length_i,)`` arrays of unequal length. NaN is
-        a missing value.
+        sequence of ``(n_channels, length_i)`` or ``(length_i,)`` arrays. NaN is a missing value.
     name : str, default "X"
         Name of the argument, for messages.
 
     Returns
     -------
     list of array (n_channels, length_i)
-        Time points after a case's last observed one are dropped: they say nothing.
+        Time points after the last observed one of a case are dropped.
 
     Raises
     ------
     ValueError
-        Where X is empty, ragged in its channels, infinite, not real, or holds a case without any
-        value.
+        If X is empty, infinite or not real, its cases differ in their number of channels, or a
+        case holds no value.
     """
     if isinstance(X, Sequence | np.ndarray) and len(X) == 0:
         raise ValueError(f"{name} holds no cases; give at least one.")
@@ -80,7 +80,7 @@ def as_cases(X, name: str = "X") -> list[Case]:
 
 
 def _is_list_of_cases(X) -> bool:
-    """Tell a sequence of arrays or of ragged lists from something NumPy reads as one array."""
+    """Whether X is a sequence of arrays or of ragged lists, not one array to NumPy."""
     if isinstance(X, np.ndarray):
         return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
     if not isinstance(X, Sequence) or isinstance(X, str) or not X:
@@ -123,16 +123,15 @@ def _trimmed(x: Case, i: int, name: str) -> Case:
 
 
 def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> None:
-    """Refuse sentinel values, which would drown everything else; warn of what may be one.
+    """Refuse sentinel values, which would dwarf all others; warn of values that may be one.
 
-    ``stacklevel`` says whom to warn: by default who called the caller.
-
-    Spreads that float32 cannot tell from 0 beside those of the widest channel are rounding errors.
+    By default the warning goes to the caller of the caller. Deviations below float32's resolution
+    of those in the widest channel count as rounding errors.
 
     Raises
     ------
     ValueError
-        Where a value lies a million times farther out than its channel's typical one.
+        If a value deviates a million times as far from the median as is typical of its channel.
     """
     spreads = [_spread(cases, channel) for channel in range(len(cases[0]))]
     rounding = np.finfo(np.float32).eps * max(each.typical for each in spreads)
@@ -157,12 +156,12 @@ def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> Non
 
 
 class _Spread(NamedTuple):
-    """How far the values of a channel lie from their median."""
+    """Absolute deviations of a channel's values from their median."""
 
-    typical: float
+    typical: float  # median of those above 0
     farthest: float
-    second: float  # how far the farthest other value lies
-    worst: float  # the value that lies farthest
+    second: float  # the largest of any other value
+    worst: float  # the value with the largest
 
 
 def _spread(cases: list[Case], channel: int) -> _Spread:
@@ -178,13 +177,67 @@ def _spread(cases: list[Case], channel: int) -> _Spread:
     return _Spread(typical, float(far.max()), second, float(worst))
 
 
-def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
-    """Check labels: one for each case, all strings or all integers (or booleans).
+def cases_of(estimator: Any, X, fitted: Any = None) -> list[Case]:
+    """Take X apart, and check it against what an estimator was fitted to.
+
+    ``fitted`` is the estimator's preparation (``n_channels``, ``n_timepoints``); with None the
+    estimator is being fitted, and learns the width and feature names of 2-D input.
+    """
+    table, cases = is_table(X), as_cases(X)
+    if fitted is None:
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(estimator).pop(name, None)
+    elif table and fitted.n_channels > 1:
+        n = fitted.n_channels
+        raise ValueError(
+            f"X has shape {np.shape(X)}, which reads as {len(cases)} cases of one channel, but "
+            f"this model was fitted with {n}; give (n_cases, {n}, n_timepoints): X[None] for a "
+            "single case."
+        )
+    elif table and estimator.n_features_in_ == 1:  # fitted to 3-D input or a list
+        width = np.shape(X)[1]
+        if width != fitted.n_timepoints:
+            raise ValueError(
+                f"X has {width} time points, but this model was fitted with {fitted.n_timepoints}; "
+                "give prefixes as a list, as (n_cases, 1, length), or padded with NaN."
+            )
+        table = hasattr(estimator, "feature_names_in_")
+    if table:
+        validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
+    elif fitted is None:
+        estimator.n_features_in_ = len(cases[0])
+    return cases
+
+
+def check_channels(cases: list[Case], n_channels: int, fitted: str) -> None:
+    """Refuse cases with another number of channels than ``fitted`` has.
 
     Raises
     ------
     ValueError
-        Where y has another length than X, is continuous, or mixes types.
+        Naming both numbers.
+    """
+    n = len(cases[0])
+    if n != n_channels:
+        raise ValueError(
+            f"X has {n} channel{'s' * (n != 1)}, but {fitted} was fitted with {n_channels}; give "
+            "the same channels in the same order (a missing one is a row of NaN)."
+        )
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is not strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, both excluded, not {value!r}.")
+
+
+def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
+    """Check labels: one for each case, all text or all integers (or booleans).
+
+    Raises
+    ------
+    ValueError
+        If y has another length than X, is continuous, or mixes types.
     """
     if y is None:
         raise ValueError(
@@ -201,7 +254,7 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
         if isinstance(y[0] if len(y) else "", str):
             y = y.astype(str)
     if len(y) != n_cases:
-        raise ValueError(f"X holds {n_cases} cases but y holds {len(y)} labels; give one a case.")
+        raise ValueError(f"X holds {n_cases} cases but y holds {len(y)} labels; give one per case.")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError("y holds NaN or infinite labels; name the class of every case.")
     check_classification_targets(y)
@@ -211,7 +264,7 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
 def of_one_shape(
     cases: Sequence[Case],
 ) -> Iterator[tuple[Int[np.ndarray, " m"], Float[np.ndarray, "m c t"]]]:
-    """Yield cases of the same shape together, as many as a cache holds: places, and their array.
+    """Yield batches of cases of one shape that fit in a cache: their indices, and their array.
 
     >>> [(i.tolist(), x.shape) for i, x in of_one_shape([np.ones((1, 2)), np.ones((1, 3))])]
     [([0], (1, 1, 2)), ([1], (1, 1, 3))]
@@ -227,7 +280,7 @@ def of_one_shape(
 
 
 def is_table(X) -> bool:
-    """Tell two-dimensional input: an array, a data frame, or lists of one length of numbers."""
+    """Whether X is two-dimensional: an array, a data frame, or equally long lists of numbers."""
     if hasattr(X, "shape"):
         return np.ndim(X) == 2
     if isinstance(X, str) or not isinstance(X, Sequence) or not X or _is_list_of_cases(X):

@@ -1,4 +1,4 @@
-"""What a contest takes place in: the experts, their books, the search, and the cases."""
+"""The bank of experts that a search works with, and what it finds."""
 
 from typing import NamedTuple
 
@@ -6,122 +6,104 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from egem.data.preparation import Batch
-from egem.ensemble.codebook import Books
-from egem.ensemble.lm import EVERYWHERE, Searcher, Targets
-from egem.ensemble.metric import Metric, Weights, bind
+from egem.core.config import SearchConfig
+from egem.core.decoder import Decoder
+from egem.core.inversion import Expert
+from egem.core.metric import Metric
+from egem.ensemble.codebook import Codebook, decoded
+from egem.ensemble.codes import TrainedExpert
+from egem.ensemble.training import EXPERTS_PER_BATCH
+from egem.runtime.batching import batched_indices, stack
+from egem.runtime.native import accelerated
 
 
-class Search(NamedTuple):
-    """How codes are searched for.
+class Group(NamedTuple):
+    """Experts with codes of one size."""
 
-    Attributes
-    ----------
-    method : {"levenberg-marquardt", "adam"}
-        The default search, or the paper's.
-    n_iterations : int
-        Most steps of the former; exactly the steps of the latter.
-    prior_strength : float
-        Weight of the code prior (the paper has none: Adam ignores it).
-    reach : float or None, default None
-        How far an entry of a code may lie beyond [0, 1], where codes of training were held there;
-        None does not hold them. What such experts make of codes further out means nothing.
-    """
-
-    method: str
-    n_iterations: int
-    prior_strength: float
-    reach: float | None = None
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Least and greatest entry of a code."""
-        return EVERYWHERE if self.reach is None else (-self.reach, 1.0 + self.reach)
+    numbers: Int[np.ndarray, " m"]  # their places among all experts
+    experts: Expert  # with a leading axis of them
+    starts: Float32[np.ndarray, "m b k"]  # their codebooks
 
 
-class Team(NamedTuple):
-    """Experts with codes of one size.
+class Bank(NamedTuple):
+    """Experts side by side, with their decoded codebooks."""
 
-    Attributes
-    ----------
-    experts : array of int (m,)
-        Their numbers.
-    searchers : Searcher
-        With a leading axis of them.
-    book : array (m, n_book, k)
-        Codes to start from.
-    """
+    decoder: Decoder
+    groups: tuple[Group, ...]
+    codebook: Codebook
+    search: SearchConfig
 
-    experts: Int[np.ndarray, " m"]
-    searchers: Searcher
-    book: Float32[np.ndarray, "m b k"]
-
-
-class Arena(NamedTuple):
-    """Everything that a contest takes place in."""
-
-    teams: tuple[Team, ...]
-    books: Books
-    search: Search
+    @classmethod
+    def of(
+        cls,
+        trained: tuple[TrainedExpert, ...],
+        decoder: Decoder,
+        metric: Metric,
+        search: SearchConfig,
+        n_steps: int,
+    ) -> "Bank":
+        """Group experts by the size of their codes, and decode their codebooks."""
+        decoder = accelerated(decoder)
+        by_size: dict[int, list[int]] = {}
+        for i, t in enumerate(trained):
+            by_size.setdefault(t.code_size, []).append(i)
+        n_codes = max(len(t.codebook) for t in trained)
+        groups, parts = [], {}
+        penalties = np.zeros((len(trained), n_codes), np.float32)
+        for members in by_size.values():
+            of = [trained[i] for i in members]
+            experts = stack([t.expert for t in of])
+            starts = np.stack([t.codebook[np.arange(n_codes) % len(t.codebook)] for t in of])
+            group = Group(np.array(members), experts, starts)
+            for at in batched_indices(len(members), EXPERTS_PER_BATCH):
+                params = jax.tree.map(lambda a, at=at: a[at], experts.params)
+                values = decoded(decoder, params, starts[at], n_steps)
+                parts |= dict(zip(group.numbers[at].tolist(), values, strict=True))
+            away = starts - experts.code_mean[:, None]
+            penalties[members] = np.sum(experts.code_precision[:, None] * away**2, axis=2)
+            groups.append(group)
+        penalties *= np.float32(search.prior_weight * metric.noise)
+        values = np.concatenate([parts[e] for e in range(len(trained))])
+        return cls(decoder, tuple(groups), Codebook(values, penalties, metric), search)
 
     @property
     def metric(self) -> Metric:
         """The metric of the losses."""
-        return self.books.metric
+        return self.codebook.metric
 
-    def alone(self, e: int) -> "Arena":
-        """Leave one expert, whose number is then 0."""
-        team = next(team for team in self.teams if e in team.experts)
-        at = np.flatnonzero(team.experts == e)
-        searchers = jax.tree.map(lambda a: a[at], team.searchers)
-        team = Team(np.zeros(1, int), searchers, team.book[at])
-        return self._replace(teams=(team,), books=self.books.of_expert(e))
+    @property
+    def n_experts(self) -> int:
+        """Number of experts."""
+        return len(self.codebook.penalties)
+
+    def only(self, e: int) -> "Bank":
+        """Return the bank of one expert."""
+        group = next(group for group in self.groups if e in group.numbers)
+        at = np.flatnonzero(group.numbers == e)
+        experts = jax.tree.map(lambda a: a[at], group.experts)
+        group = Group(np.zeros(1, int), experts, group.starts[at])
+        return self._replace(groups=(group,), codebook=self.codebook.only(e))
 
 
-class Outcome(NamedTuple):
-    """What was found, arrays (n_cases, n_experts, ...); shorter codes have NaN at the end."""
+class Found(NamedTuple):
+    """Results of a search, arrays (n_cases, n_experts, ...); shorter codes have NaN at the end."""
 
     codes: Float32[np.ndarray, "n e k"]
     losses: Float32[np.ndarray, "n e"]
     priors: Float32[np.ndarray, "n e"]
     n_steps: Int[np.ndarray, "n e"]
     converged: Bool[np.ndarray, "n e"]
+    winners: Int[np.ndarray, " n"] | None = None  # where a class was predicted
 
-    @staticmethod
-    def blank(arena: Arena, n_cases: int) -> "Outcome":
-        """Lay out what is to be found, before anybody searched."""
-        shape = n_cases, len(arena.books.prices)
-        longest = max(team.book.shape[2] for team in arena.teams)
-        return Outcome(
+    @classmethod
+    def blank(cls, bank: Bank, n_cases: int) -> "Found":
+        """Return the results before the search."""
+        shape = n_cases, bank.n_experts
+        longest = max(group.starts.shape[2] for group in bank.groups)
+        return cls(
             np.full((*shape, longest), np.nan, np.float32),
             np.zeros(shape, np.float32),
             np.zeros(shape, np.float32),
             np.zeros(shape, np.int32),
             np.zeros(shape, bool),
-        )
-
-
-class Bound(NamedTuple):
-    """Cases, flat, with the metric bound to what is observed of them."""
-
-    values: Float32[np.ndarray, "n p"]
-    mask: Bool[np.ndarray, "n p"]
-    weights: Weights
-
-    @staticmethod
-    def of(batch: Batch, metric: Metric) -> "Bound":
-        """Bind the metric."""
-        flat = batch.n_cases, -1
-        weights = bind(metric, batch.mask)
-        return Bound(batch.values.reshape(flat), batch.mask.reshape(flat), weights)
-
-    def targets(self, cases: Int[np.ndarray, "*n"]) -> Targets:
-        """Lay out some cases; those that miss the same values share a factor."""
-        pattern = self.weights.pattern[cases]
-        alike = (pattern == pattern.flat[0]).all()
-        return Targets(
-            self.values[cases],
-            self.mask[cases],
-            self.weights.factors[pattern.flat[0] if alike else pattern],
-            self.weights.n_observed[cases],
         )

@@ -1,78 +1,71 @@
-"""Screening: the nearest of each expert's decoded codes, by one product of matrices.
+"""Codebooks: the starts of all searches, compared with all cases by one product of matrices.
 
-With ``w = L^-1 B' x`` as in :mod:`egem.ensemble.metric`, the squared length of ``x - y`` is that of
-x and that of y, less twice ``(x'y - w_x' w_y) / floor``: a product of all cases with all decoded
-codes of all experts. What does not depend on the case, and the price of the code, is one more
-column of it.
+With ``w = L^-1 B' x`` as in :mod:`egem.core.metric`, the squared length of ``x - y`` is that of x
+and that of y, less twice ``(x'y - w_x' w_y) / floor``: a product of all cases with the decoded
+codes of all experts. What does not depend on the case is one more column of it.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from egem.ensemble.decoder import Expert, decode
-from egem.ensemble.metric import Metric, Weights
+from egem.core.decoder import Decoder
+from egem.core.metric import Metric
+from egem.ensemble.cases import BoundCases
 from egem.runtime.memo import Cached, Last
 from egem.runtime.parallel import run
 from egem.runtime.progress import Advance
 
 SCORES_AT_ONCE = 2**21
-MOST_KEPT = 2**25  # values of books of which a second layout stays in memory
+MAX_KEPT = 2**25  # values of codebooks of which a second layout stays in memory
 
 
 @dataclass(frozen=True, eq=False)
-class Books(Cached):
-    """Codes of every expert, decoded.
+class Codebook(Cached):
+    """The decoded codebooks of all experts."""
 
-    Attributes
-    ----------
-    values : array (n_experts * n_book, p)
-        Decoded codes, flat, those of an expert next to each other.
-    prices : array (n_experts, n_book)
-        Of their codes, ``strength * noise * |z - mean|^2_precision``.
-    metric : Metric
-        The metric of the loss.
-    """
+    values: Float32[np.ndarray, "b p"]  # sequences, flat, those of an expert next to each other
+    # ``prior_weight noise |z - mean|^2_precision`` of their codes
+    penalties: Float32[np.ndarray, "e m"]
+    metric: Metric  # the metric of the loss
 
-    values: Float32[np.ndarray, "b p"]
-    prices: Float32[np.ndarray, "e m"]
-    metric: Metric
+    def only(self, e: int) -> "Codebook":
+        """Return the codebook of one expert."""
+        n_codes = self.penalties.shape[1]
+        values = self.values[e * n_codes :][:n_codes]
+        return Codebook(values, self.penalties[e : e + 1], self.metric)
 
-    def of_expert(self, e: int) -> "Books":
-        """Leave the book of one expert."""
-        n_book = self.prices.shape[1]
-        values = self.values[e * n_book :][:n_book]
-        return Books(values, self.prices[e : e + 1], self.metric)
-
-    def shown(
+    def observed(
         self,
         experts: Int[np.ndarray, " e"],
         seen: Bool[np.ndarray, " p"],
         factor: Float32[np.ndarray, "q q"],
-    ) -> "_Shown":
-        """Lay out the books of some experts as cases show them that miss the same values."""
-        if len(experts) < len(self.prices) or self.values.size > MOST_KEPT:
-            return self._laid_out(experts, seen, factor)
-        return self._last.get(seen.tobytes(), lambda: self._laid_out(experts, seen, factor))
+    ) -> "_Observed":
+        """Prepare the codebooks of some experts for cases that miss the same values."""
+
+        def make() -> _Observed:
+            values = self.values.reshape(*self.penalties.shape, -1)
+            if not every:
+                values = values[experts]
+            return _Observed.of(values, self.penalties[experts], experts, seen, self.metric, factor)
+
+        every = len(experts) == len(self.penalties)
+        if not every or self.values.size > MAX_KEPT:
+            return make()
+        return self._last.get(seen.tobytes(), make)
 
     @cached_property
-    def _last(self) -> "Last[_Shown]":
-        """What the last cases showed; for a single case, laying it out is much of the work."""
+    def _last(self) -> "Last[_Observed]":
+        """For a single case, the preparation is much of the work."""
         return Last()
-
-    def _laid_out(self, experts, seen, factor) -> "_Shown":
-        books = self.values.reshape(*self.prices.shape, -1)
-        if len(experts) < len(books):
-            books = books[experts]
-        return _Shown.of(books, self.prices[experts], experts, seen, self.metric, factor)
 
 
 class Screened(NamedTuple):
-    """The best of each expert's book for each case: its place, loss and prior."""
+    """The best code of each expert's codebook for each case: its place, loss and prior."""
 
     place: Int[np.ndarray, "n e"]
     losses: Float32[np.ndarray, "n e"]
@@ -80,121 +73,100 @@ class Screened(NamedTuple):
 
 
 def screen(
-    books: Books,
-    values: Float32[np.ndarray, "n p"],
-    mask: Bool[np.ndarray, "n p"],
-    weights: Weights,
+    codebook: Codebook,
+    cases: BoundCases,
     among: Bool[np.ndarray, "n e"] | None = None,
     n_jobs: int | None = 1,
 ) -> Screened:
-    """Find for every case and expert the code of the lowest score in the expert's book.
+    """Find the code of the lowest score in each expert's codebook for each case.
 
-    Parameters
-    ----------
-    books : Books
-        The experts' books.
-    values, mask : array (n, p)
-        Cases, 0 where they miss a value.
-    weights : Weights
-        The books' metric bound to what is observed of the cases.
-    among : array of bool (n, e) or None, default None
-        Which pairs of a case and an expert matter; None is all. Losses of the others may be inf.
-    n_jobs : int or None, default 1
-        Threads, None for one a core.
-
-    Returns
-    -------
-    Screened
+    ``among`` are the pairs of a case and an expert that count, None for all; losses of the others
+    may be inf.
     """
-    n, all_experts = len(values), len(books.prices)
+    values, mask = cases.flat
+    n, n_experts = len(values), len(codebook.penalties)
     out = Screened(
-        np.zeros((n, all_experts), np.int32),
-        np.full((n, all_experts), np.inf, np.float32),
-        np.zeros((n, all_experts), np.float32),
+        np.zeros((n, n_experts), np.int32),
+        np.full((n, n_experts), np.inf, np.float32),
+        np.zeros((n, n_experts), np.float32),
     )
 
-    def work(task: tuple[Int[np.ndarray, " m"], _Shown], advance: Advance) -> None:
-        some, shown = task
-        place, scores = shown.best(values[some])
-        priors = np.take_along_axis(shown.prices.T, place, axis=0)
-        observed = weights.n_observed[some][:, None]
-        pairs = some[:, None], shown.experts
+    def work(task: tuple[Int[np.ndarray, " m"], _Observed], advance: Advance) -> None:
+        some, codes = task
+        place, scores = codes.best(values[some])
+        priors = np.take_along_axis(codes.penalties.T, place, axis=0)
+        n_observed = cases.n_observed[some][:, None]
+        pairs = some[:, None], codes.experts
         out.place[pairs] = place
-        out.losses[pairs] = (scores - priors) / observed
-        out.priors[pairs] = priors / observed
+        out.losses[pairs] = (scores - priors) / n_observed
+        out.priors[pairs] = priors / n_observed
 
-    for pattern in np.unique(weights.pattern):
-        alike = np.flatnonzero(weights.pattern == pattern)
-        experts = np.arange(all_experts)
+    for pattern in np.unique(cases.pattern):
+        alike = np.flatnonzero(cases.pattern == pattern)
+        experts = np.arange(n_experts)
         if among is not None:
             experts = experts[among[alike].any(axis=0)]
-        shown = books.shown(experts, mask[alike[0]], weights.factors[pattern])
-        n_parts = -(-len(alike) * shown.prices.size // SCORES_AT_ONCE)
+        codes = codebook.observed(experts, mask[alike[0]], cases.factors[pattern])
+        n_parts = -(-len(alike) * codes.penalties.size // SCORES_AT_ONCE)
         parts = np.array_split(alike, n_parts)
-        run(work, [(some, shown) for some in parts], n_jobs, lambda _: None)
+        run(work, [(some, codes) for some in parts], n_jobs, lambda _: None)
     return out
 
 
-class _Shown(NamedTuple):
-    """What cases that miss the same values show of books."""
+class _Observed(NamedTuple):
+    """Codebooks as far as cases that miss the same values can be compared with them."""
 
-    of_book: Float32[np.ndarray, "b p+q+1"]
-    prices: Float32[np.ndarray, "e m"]
+    columns: Float32[np.ndarray, "b p+q+1"]
+    penalties: Float32[np.ndarray, "e m"]
     experts: Int[np.ndarray, " e"]
     metric: Metric
     factor: Float32[np.ndarray, "q q"]
 
-    @staticmethod
+    @classmethod
     def of(
-        decoded: Float32[np.ndarray, "e m p"],
-        prices: Float32[np.ndarray, "e m"],
+        cls,
+        values: Float32[np.ndarray, "e m p"],
+        penalties: Float32[np.ndarray, "e m"],
         experts: Int[np.ndarray, " e"],
         seen: Bool[np.ndarray, " p"],
         metric: Metric,
         factor: Float32[np.ndarray, "q q"],
-    ) -> "_Shown":
-        """Lay out everything that a product of matrices can tell."""
-        flat = decoded.reshape(-1, decoded.shape[2])
+    ) -> "_Observed":
+        """Lay out one column a code: the sequence, its projection, and what no case changes."""
+        flat = values.reshape(-1, values.shape[2])
         flat = flat if seen.all() else flat * seen
-        explained = _whitened(flat, metric, factor)
-        alone = _lengths(flat, explained, metric) + prices.ravel()
+        projected = (flat @ metric.basis) @ factor.T
+        alone = _lengths(flat, projected, metric) + penalties.ravel()
         scale = np.float32(-2.0 / metric.floor)
-        of_book = np.concatenate([scale * flat, -scale * explained, alone[:, None]], axis=1)
-        return _Shown(of_book, prices, experts, metric, factor)
+        columns = np.concatenate([scale * flat, -scale * projected, alone[:, None]], axis=1)
+        return cls(columns, penalties, experts, metric, factor)
 
     def best(
         self, values: Float32[np.ndarray, "n p"]
     ) -> tuple[Int[np.ndarray, "n e"], Float32[np.ndarray, "n e"]]:
-        """Return the place of the lowest score in each book, and that score."""
-        explained = _whitened(values, self.metric, self.factor)
+        """Return the place of the lowest score in each codebook, and that score."""
+        projected = (values @ self.metric.basis) @ self.factor.T
         ones = np.ones((len(values), 1), np.float32)
-        of_case = np.concatenate([values, explained, ones], axis=1)
-        scores = (of_case @ self.of_book.T).reshape(len(values), *self.prices.shape)
+        rows = np.concatenate([values, projected, ones], axis=1)
+        scores = (rows @ self.columns.T).reshape(len(values), *self.penalties.shape)
         place = scores.argmin(axis=2)
         lowest = np.take_along_axis(scores, place[:, :, None], axis=2)[:, :, 0]
-        return place, lowest + _lengths(values, explained, self.metric)[:, None]
+        return place, lowest + _lengths(values, projected, self.metric)[:, None]
 
 
-def _whitened(rows: Float32[np.ndarray, "n p"], metric: Metric, factor) -> np.ndarray:
-    return metric.project(rows) @ factor.T
-
-
-def _lengths(
-    plain: Float32[np.ndarray, "n p"], explained: Float32[np.ndarray, "n q"], metric: Metric
-) -> np.ndarray:
-    """Squared lengths of values, less what the metric explains of them."""
-    squares = np.einsum("np,np->n", plain, plain) - np.einsum("nq,nq->n", explained, explained)
+def _lengths(plain: np.ndarray, projected: np.ndarray, metric: Metric) -> np.ndarray:
+    """Squared lengths in the metric, of values and their projections on its basis."""
+    squares = np.einsum("np,np->n", plain, plain) - np.einsum("nq,nq->n", projected, projected)
     return squares / np.float32(metric.floor)
 
 
 def decoded(
-    expert: Expert, codes: Float32[np.ndarray, "e m k"], n_steps: int
+    decoder: Decoder, params: Any, codes: Float32[np.ndarray, "e m k"], n_steps: int
 ) -> Float32[np.ndarray, "e m p"]:
     """Decode the codes of experts with codes of one size."""
-    return np.asarray(_decode_all(expert, codes, n_steps)).reshape(*codes.shape[:2], -1)
+    return np.asarray(_decode(params, codes, decoder, n_steps)).reshape(*codes.shape[:2], -1)
 
 
-_decode_all = jax.jit(
-    lambda expert, codes, n_steps: jax.vmap(lambda e, z: decode(e, z, n_steps))(expert, codes),
-    static_argnums=2,
-)
+@partial(jax.jit, static_argnums=(2, 3))
+def _decode(params: Any, codes, decoder: Decoder, n_steps: int):
+    return jax.vmap(lambda p, z: decoder.decode_batch(p, z, n_steps))(params, codes)

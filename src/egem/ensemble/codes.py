@@ -1,71 +1,69 @@
-"""Codes: those that training begins with, and what an expert knows of them when it is done."""
+"""Codes: those that training starts from, and what is known of them once an expert is trained."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Float32
 
-from egem.calibration.folds import evenly
-from egem.data.augment import Pool
+from egem.core.inversion import Expert
+from egem.core.training import Pairs, pair_codes
 from egem.data.preparation import Batch, canonical_order
-from egem.ensemble.decoder import Expert
 from egem.ensemble.recipe import Recipe
-from egem.runtime.arrays import AnyArray
-from egem.runtime.batching import bucket
+from egem.runtime.batching import bucket, evenly
 from egem.runtime.linalg import svd
 
-MOST_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
-BOOK_SIZE = 64
-PLAIN_BOOK_SIZE = 128  # of an expert that was shown no blends: its starts have to be made up
-# Prices of a code's entries in the prior, as precisions. One-hot codes spread by 0.4 and training
-# bends by 1; both are priced higher, since what a test case needs of them is less.
+MAX_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
+CODEBOOK_SIZE = 64
+PLAIN_CODEBOOK_SIZE = 128  # of an expert trained without mixup: its starts are drawn here
+# Precisions of the prior. One-hot codes have a standard deviation of 0.4 and the warps of training
+# one of 1; the prior is narrower, since test cases need less of either.
 ONE_HOT_PRECISION = 10.0
-BEND_PRECISION = 10.0
-LEAST_SPREAD = 0.03  # of a learned entry: one that is the same for all cases says little
+WARP_PRECISION = 10.0
+MIN_SPREAD = 0.03  # of a learned entry, which may be the same for all cases
 
 
-class Trained(NamedTuple):
-    """One class's expert with what the inversion needs to know of its codes.
+class TrainedExpert(NamedTuple):
+    """One class's decoder parameters with the prior on its codes."""
 
-    Attributes
-    ----------
-    expert : Expert
-        The decoder's parameters.
-    codes : array (n_cases, code_size)
-        Codes of the training cases, in the order the cases were given.
-    code_mean, code_precision : array (code_size,)
-        The prior on codes: independent normals.
-    book : array (n_book, code_size)
-        Codes to start inversions from.
-    loss : float
-        Mean squared error over the training pairs, in standardised units.
-    n_bends : int
-        Entries at the end of a code that bend the sequence, see :mod:`egem.data.augment`.
-    """
-
-    expert: Expert
+    params: Any  # the decoder's parameters
+    # codes of the training cases, in the order the cases were given
     codes: Float32[np.ndarray, "n_cases code_size"]
-    code_mean: Float32[np.ndarray, " code_size"]
-    code_precision: Float32[np.ndarray, " code_size"]
-    book: Float32[np.ndarray, "n_book code_size"]
-    loss: float
-    n_bends: int
+    code_mean: Float32[np.ndarray, " code_size"]  # the prior on codes: independent normals
+    code_precision: Float32[np.ndarray, " code_size"]  # the prior on codes: independent normals
+    codebook: Float32[np.ndarray, "n_codes code_size"]  # codes that searches start from
+    loss: float  # mean squared error over the training pairs, in standardised units
+    n_warps: int  # entries at the end of a code that are coordinates of a deformation
+
+    @property
+    def expert(self) -> Expert:
+        """What the search needs."""
+        return Expert(self.params, self.code_mean, self.code_precision)
+
+    @property
+    def code_size(self) -> int:
+        """Entries of a code."""
+        return self.codes.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.params))
 
 
 def _is_one_hot(n_cases: int, recipe: Recipe) -> bool:
-    return recipe.codes == "one-hot" or (recipe.codes == "auto" and n_cases <= MOST_ONE_HOT)
+    return recipe.codes == "one-hot" or (recipe.codes == "auto" and n_cases <= MAX_ONE_HOT)
 
 
 def case_size(n_cases: int, recipe: Recipe) -> int:
-    """Entries of the codes of a class of so many cases, without bends."""
+    """Return the entries of the codes of a class of so many cases, without warps."""
     if not _is_one_hot(n_cases, recipe):
         return recipe.code_size
-    return bucket(n_cases, 4) if recipe.pad_codes else n_cases
+    return n_cases if recipe.codes == "one-hot" else bucket(n_cases, 4)
 
 
 def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"], bool]:
-    """Return first codes of a class's cases and whether they are to be learned.
+    """Return first codes of a class's cases, and whether they are to be learned.
 
     Learned codes start from the standardised principal component scores of the cases.
     """
@@ -82,71 +80,37 @@ def case_codes(batch: Batch, recipe: Recipe) -> tuple[Float32[np.ndarray, "n k"]
     return codes, True
 
 
-def pair_codes(table: Float[AnyArray, "n k"], pairs: Pool) -> Float[Array, "m k_and_coordinates"]:
-    """Codes of training pairs: the blend of the two cases' codes, then the deformation."""
-    share = pairs.share[:, None]
-    blend = share * table[pairs.first] + (1.0 - share) * table[pairs.second]
-    return jnp.concatenate([blend, pairs.bend], axis=1)
-
-
-def finished(
-    expert: Expert,
-    table: Float32[np.ndarray, "n_rows case_size"],
-    pairs: Pool,
+def with_prior(
+    params: Any,
+    case_codes: Float32[np.ndarray, "n_rows case_size"],
+    pairs: Pairs,
     learned: bool,
     batch: Batch,
     loss: float,
-) -> Trained:
-    """Lay down the prior and the code book of a trained expert.
+) -> TrainedExpert:
+    """Give trained parameters their prior on codes and their codebook.
 
-    Parameters
-    ----------
-    expert : Expert
-        Its weights.
-    table : array (n_rows, case_size)
-        Codes of its cases in their canonical order, then idle rows.
-    pairs : Pool
-        What it was shown.
-    learned : bool
-        Whether its codes were learned.
-    batch : Batch
-        Its cases.
-    loss : float
-        Its training loss.
-
-    Returns
-    -------
-    Trained
+    ``case_codes`` are those of the cases in their canonical order, then padding.
     """
-    n, n_entries = batch.n_cases, table.shape[1]
-    n_pairs, n_bends = pairs.bend.shape
-    table = table[:n]
-    codes = np.zeros((n, n_entries + n_bends), np.float32)
-    codes[:, :n_entries] = table
+    n, n_entries = batch.n_cases, case_codes.shape[1]
+    n_pairs, n_warps = pairs.warp.shape
+    case_codes = case_codes[:n]
+    codes = np.zeros((n, n_entries + n_warps), np.float32)
+    codes[:, :n_entries] = case_codes
     mean = codes.mean(axis=0)  # before reordering: a sum must not depend on the cases' order
     codes[canonical_order(batch)] = codes.copy()
-    book = np.asarray(pair_codes(table, pairs), np.float32)
-    # The cases first, evenly thinned where they are too many, then blends and deformations.
-    cases = evenly(n, BOOK_SIZE)
-    book = book[np.concatenate([cases, np.arange(n, n_pairs)])[:BOOK_SIZE]]
+    codebook = np.asarray(pair_codes(case_codes, pairs), np.float32)
+    # The cases first, evenly thinned where they are too many, then mixtures and deformations.
+    cases = evenly(n, CODEBOOK_SIZE)
+    codebook = codebook[np.concatenate([cases, np.arange(n, n_pairs)])[:CODEBOOK_SIZE]]
     if n_pairs == n and not learned:
-        further = np.zeros((PLAIN_BOOK_SIZE - len(book), book.shape[1]), np.float32)
+        further = np.zeros((PLAIN_CODEBOOK_SIZE - len(codebook), codebook.shape[1]), np.float32)
         further[0, :n] = 1.0 / n
         further[1:, :n] = np.random.default_rng(n).dirichlet(np.ones(n), len(further) - 1)
-        book = np.concatenate([book, further])
-    book = book[np.arange(max(BOOK_SIZE, len(book))) % len(book)]
-    precision = np.full(mean.shape, BEND_PRECISION, np.float32)
+        codebook = np.concatenate([codebook, further])
+    codebook = codebook[np.arange(max(CODEBOOK_SIZE, len(codebook))) % len(codebook)]
+    precision = np.full(mean.shape, WARP_PRECISION, np.float32)
     precision[:n_entries] = (
-        1.0 / np.maximum(table.std(axis=0), LEAST_SPREAD) ** 2 if learned else ONE_HOT_PRECISION
+        1.0 / np.maximum(case_codes.std(axis=0), MIN_SPREAD) ** 2 if learned else ONE_HOT_PRECISION
     )
-    return Trained(expert, codes, mean, precision, book, loss, n_bends)
-
-
-def code_size(trained: Trained) -> int:
-    """Length of an expert's codes."""
-    return trained.codes.shape[1]
-
-
-def count_parameters(trained: Trained) -> int:
-    """Number of weights of an expert."""
-    return sum(leaf.size for leaf in trained.expert)
+    return TrainedExpert(params, codes, mean, precision, codebook, loss, n_warps)

@@ -1,10 +1,9 @@
-"""Convolution features: a description of a sequence that forgives shifts and stretches.
+"""Convolution features: a representation that tolerates shifts and stretches.
 
 Small kernels slide over the sequence at several dilations; a feature is the share of time at which
 a kernel's response exceeds a threshold (kernels and statistic are MiniRocket's: Dempster, Schmidt
-and Webb, KDD 2021). The sequence and its first differences are looked at both. Features are then
-standardised and projected onto the directions in which the training cases differ at all, which
-leaves an ordinary vector that :mod:`egem.ensemble.views` can compare.
+and Webb, KDD 2021), for the sequence and for its first differences. Features are standardised and
+projected onto the directions in which the training cases differ.
 """
 
 from dataclasses import dataclass
@@ -19,22 +18,22 @@ from jaxtyping import Array, Bool, Float, Float32, Int
 
 from egem.data.validation import Case, of_one_shape
 from egem.runtime import native
-from egem.runtime.batching import tiled
+from egem.runtime.batching import batched_indices
 from egem.runtime.linalg import svd
 from egem.runtime.memo import Cached
 from egem.runtime.parallel import run
 
 TAPS = 9
 N_THRESHOLDS = 4  # of a kernel
-MOST_CHANNELS = 9  # that a kernel sums over
+MAX_CHANNELS = 9  # that a kernel sums over
 PER_OCTAVE = 2  # dilations
-SHOWN_FOR_THRESHOLDS = 40  # training cases
+CASES_FOR_THRESHOLDS = 40  # training cases
 RESPONSES_FOR_THRESHOLDS = 8192
-SHOWN_FOR_PROJECTION = 2000
-MOST_DIRECTIONS = 512
-VALUES_PER_TILE = 16_384  # time points of all cases that one call works on
+CASES_FOR_PROJECTION = 2000
+MAX_DIRECTIONS = 512
+VALUES_PER_BATCH = 16_384  # time points of all cases that one call works on
 MARGIN = 1e-5  # of thresholds, which are responses to training cases
-SOFTENING = 0.1  # of a typical feature's spread: rare features must not shout
+SOFTENING = 0.1  # of a typical feature's spread, added so that rare features do not dominate
 
 # All kernels with weights of 2 at three of nine taps and -1 at the others; they sum to 0.
 _PLACES = np.array(list(combinations(range(TAPS), 3)), np.int32)
@@ -45,40 +44,22 @@ Along = Literal["time", "channels"]
 
 
 class Bank(NamedTuple):
-    """All kernels at several dilations.
+    """All kernels at several dilations."""
 
-    Attributes
-    ----------
-    dilations : array of int (n_dilations,)
-        Steps between two taps.
-    channels : array (n_dilations, n_kernels, n_channels)
-        1 where a kernel looks at a channel; it sums over those.
-    thresholds : array (n_dilations, n_kernels, N_THRESHOLDS)
-        Quantiles of a kernel's response to training cases.
-    """
-
-    dilations: Int[np.ndarray, " d"]
+    dilations: Int[np.ndarray, " d"]  # steps between two taps
+    # 1 where a kernel looks at a channel; it sums over those
     channels: Float32[np.ndarray, "d k c"]
-    thresholds: Float32[np.ndarray, "d k b"]
+    thresholds: Float32[np.ndarray, "d k b"]  # quantiles of a kernel's response to training cases
 
 
 class Layout(NamedTuple):
-    """How a case in the user's units becomes what kernels slide over.
+    """How a case in the user's units becomes what kernels slide over."""
 
-    Attributes
-    ----------
-    along : {"time", "channels"}
-        What they slide over; ``"channels"`` suits images, whose channels are pixel columns.
-    mean, scale : array (n_channels,)
-        Offset and divisor.
-    length : int
-        Longest sequence; of longer ones the rest is not looked at.
-    """
-
+    # what they slide over; ``"channels"`` suits images, whose channels are pixel columns
     along: Along
-    mean: Float[np.ndarray, " c"]
-    scale: Float[np.ndarray, " c"]
-    length: int
+    mean: Float[np.ndarray, " c"]  # offset and divisor
+    scale: Float[np.ndarray, " c"]  # offset and divisor
+    length: int  # longest sequence; of longer ones the rest is not looked at
 
     def apply(
         self, cases: list[Case]
@@ -98,40 +79,16 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Convolutions(Cached):
-    """Fitted features.
+    """Fitted features."""
 
-    Attributes
-    ----------
-    layout : Layout
-        What the kernels slide over.
-    banks : tuple of Bank
-        For the sequences, and for their first differences.
-    centre, spread : array (n_features,)
-        Standardisation of the features.
-    projection : array (n_features, n_directions)
-        Orthonormal columns, projected onto.
-    """
-
-    layout: Layout
-    banks: tuple[Bank, ...]
-    centre: Float32[np.ndarray, " f"]
-    spread: Float32[np.ndarray, " f"]
-    projection: Float32[np.ndarray, "f q"]
+    layout: Layout  # what the kernels slide over
+    banks: tuple[Bank, ...]  # for the sequences, and for their first differences
+    centre: Float32[np.ndarray, " f"]  # standardisation of the features
+    spread: Float32[np.ndarray, " f"]  # standardisation of the features
+    projection: Float32[np.ndarray, "f q"]  # orthonormal columns, projected onto
 
     def transform(self, cases: list[Case], n_jobs: int | None = None) -> Float32[np.ndarray, "n q"]:
-        """Describe cases by vectors.
-
-        Parameters
-        ----------
-        cases : list of array (n_channels, length_i)
-            Sequences in the user's units; what is missing inside is filled in along a line.
-        n_jobs : int or None
-            Threads, None for one a core.
-
-        Returns
-        -------
-        array (n, n_directions)
-        """
+        """Describe cases by vectors."""
         # In double precision, so that a case gets the same vector, to float32, in any company.
         projection = self._scaled_projection
         described = _describe(self.layout, self.banks, cases, n_jobs)
@@ -150,34 +107,16 @@ def fit_convolutions(
     rng: np.random.Generator,
     n_jobs: int | None = None,
 ) -> Convolutions:
-    """Choose dilations, channels, thresholds and directions from training cases.
-
-    Parameters
-    ----------
-    cases : list of array (n_channels, length_i)
-        Training cases, and bent copies of them where they are few.
-    along : {"time", "channels"}
-        What the kernels slide over.
-    shared_scale : bool
-        Whether all channels are standardised together.
-    rng : numpy.random.Generator
-        Source of randomness.
-    n_jobs : int or None
-        Threads.
-
-    Returns
-    -------
-    Convolutions
-    """
-    shown = [cases[i] for i in rng.permutation(len(cases))[:SHOWN_FOR_PROJECTION]]
+    """Choose dilations, channels, thresholds and directions from training cases."""
+    shown = [cases[i] for i in rng.permutation(len(cases))[:CASES_FOR_PROJECTION]]
     layout = _layout(shown, along, shared_scale)
-    first = layout.apply(shown[:SHOWN_FOR_THRESHOLDS])
+    first = layout.apply(shown[:CASES_FOR_THRESHOLDS])
     banks = tuple(_bank(*view, rng) for view in _views(*first))
     found = np.concatenate(list(_describe(layout, banks, shown, n_jobs)))[: len(shown)]
     centre, spread = found.mean(axis=0), found.std(axis=0)
     spread += SOFTENING * np.sqrt(np.mean(spread**2)) + 1e-6
     _, s, vt = svd((found - centre) / spread)
-    n_kept = int((s[:MOST_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
+    n_kept = int((s[:MAX_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
     kept = vt[: max(n_kept, 1)]  # one, where all cases are alike
     return Convolutions(layout, banks, centre, spread, np.ascontiguousarray(kept.T))
 
@@ -224,7 +163,7 @@ def _bank(
     widest = max((values.shape[2] - 1) // (TAPS - 1), 1)
     n = 1 + int(PER_OCTAVE * np.log2(widest))
     dilations = np.unique(np.geomspace(1, widest, n).astype(np.int32))
-    most = min(n_channels, MOST_CHANNELS)
+    most = min(n_channels, MAX_CHANNELS)
     channels = np.zeros((len(dilations), n_kernels, n_channels), np.float32)
     for each in channels.reshape(-1, n_channels):
         size = min(int(2 ** rng.uniform(0.0, np.log2(most + 1))), most)
@@ -247,19 +186,19 @@ def _bank(
 
 def _describe(layout: Layout, banks: tuple[Bank, ...], cases: list[Case], n_jobs: int | None):
     """Yield the features of tiles of cases, (n_tile, n_features); the last tile is filled up."""
-    size = int(np.clip(VALUES_PER_TILE // layout.length, 1, 64))
+    size = int(np.clip(VALUES_PER_BATCH // layout.length, 1, 64))
     if native.KERNEL is not None:  # no programs of fixed shapes: a tile need not be filled up
         size = min(size, -(-len(cases) // 2))
 
     def work(at: Int[np.ndarray, " m"], advance) -> Float32[np.ndarray, "m f"]:
         tile = layout.apply([cases[i] for i in at])
         shares = [
-            shares_above(*view, bank) for view, bank in zip(_views(*tile), banks, strict=True)
+            proportions_above(*view, bank) for view, bank in zip(_views(*tile), banks, strict=True)
         ]
         advance(1.0)
         return np.concatenate([share.reshape(len(at), -1) for share in shares], axis=1)
 
-    tiles = tiled(len(cases), size)
+    tiles = batched_indices(len(cases), size)
     for i in range(0, len(tiles), 64):  # features of all cases at once may not fit into memory
         done = run(work, tiles[i : i + 64], n_jobs, lambda _: None)
         yield np.concatenate(done)
@@ -278,7 +217,7 @@ def _responses(
     return jnp.einsum("kj,kc,jnct->nkt", jnp.asarray(KERNELS), channels, taps)
 
 
-def shares_above(
+def proportions_above(
     values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"], bank: Bank
 ) -> Float32[np.ndarray, "n d k b"]:
     """Share of time at which each kernel's response exceeds each of its thresholds.
@@ -288,7 +227,7 @@ def shares_above(
     """
     if native.KERNEL is None:
         return np.asarray(_shares_above(values, lengths, bank))
-    return native.shares_above(
+    return native.proportions_above(
         values, lengths, bank.dilations, _PLACES, bank.channels, bank.thresholds
     )
 

@@ -1,5 +1,6 @@
-"""The search as the paper has it: 50 Adam-like iterations on codes that are kept on the simplex."""
+"""The paper's search: Adam-like iterations on codes that are kept on the simplex (section 2)."""
 
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,13 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from egem.core.config import AnyArray
+from egem.core.decoder import Decoder
+from egem.core.inversion import Targets, losses
+from egem.core.metric import Metric
 from egem.data.preparation import Batch
-from egem.ensemble.bank import Arena, Bound, Outcome
-from egem.ensemble.decoder import Expert
-from egem.ensemble.lm import Targets, inversion_losses
-from egem.ensemble.metric import Metric
-from egem.runtime.arrays import AnyArray
-from egem.runtime.batching import in_tiles
+from egem.ensemble.bank import Bank, Found, Group
+from egem.ensemble.cases import BoundCases, axes_of
+from egem.ensemble.training import label_key
+from egem.runtime.batching import grouped_batches
 from egem.runtime.parallel import run
 from egem.runtime.progress import Advance
 
@@ -27,9 +30,10 @@ class Settled(NamedTuple):
     losses: Float[AnyArray, "*n"]
 
 
-@partial(jax.jit, static_argnames=("n_iterations", "code_size"))
+@partial(jax.jit, static_argnames=("decoder", "n_iterations", "code_size"))
 def published_adam(
-    experts: Expert,
+    decoder: Decoder,
+    params,
     targets: Targets,
     metric: Metric,
     keys: PRNGKeyArray,
@@ -41,31 +45,14 @@ def published_adam(
     Each iteration clips the code to [0, 1], divides it by its sum, decodes, and takes an Adam-like
     step along the gradient at that normalised code. At the end the code is decoded as it is, and
     that loss decides; the code returned is clipped and normalised.
-
-    Parameters
-    ----------
-    experts : Expert
-        With a leading axis of groups.
-    targets : Targets
-        With leading axes of groups and cases (a shared factor has neither).
-    metric : Metric
-        The metric of the loss.
-    keys : PRNGKeyArray (n_groups, n_cases)
-        Randomness of the starts, uniform in 1/K +- 0.005.
-    n_iterations : int
-        Number of steps; 0 gives the loss of the random start.
-    code_size : int
-        K.
-
-    Returns
-    -------
-    Settled
-        With leading axes of groups and cases.
     """
-    one = jax.vmap(partial(inversion_losses, metric=metric), (0, 0, targets.axes))
+    one: Callable[..., Any] = jax.vmap(
+        lambda params, codes, targets: losses(decoder, params, codes, targets, metric),
+        (0, 0, axes_of(targets)),
+    )
 
     def losses_of(codes: Float[Array, "g n k"]) -> Float[Array, "g n"]:
-        return one(experts, codes, targets)
+        return one(params, codes, targets)
 
     gradient = jax.grad(lambda codes: jnp.sum(losses_of(codes)))
     start = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (code_size,), minval=-1.0)))(keys)
@@ -93,58 +80,42 @@ def on_simplex(z: Float[Array, "*n k"]) -> Float[Array, "*n k"]:
     return z / jnp.maximum(jnp.sum(z, axis=-1, keepdims=True), 1e-8)
 
 
-def settle(
-    arena: Arena,
-    batch: Batch,
-    n_jobs: int | None,
-    bar: Advance,
-    keys: Callable[[int, int], Any],
-) -> Outcome:
-    """Let every expert search, as the paper does, for the codes of all cases.
+def search_published(
+    bank: Bank, batch: Batch, n_jobs: int | None, advance: Advance, labels: np.ndarray, seed: int
+) -> Found:
+    """Search for the codes of all cases by every expert, as the paper does.
 
-    Parameters
-    ----------
-    arena : Arena
-        The experts, the metric and the search.
-    batch : Batch
-        Prepared cases.
-    n_jobs : int or None
-        Threads, None for all cores.
-    bar : callable
-        Receives progress, in cases.
-    keys : callable
-        Gives the key, two numbers, for an expert and a case by their numbers.
-
-    Returns
-    -------
-    Outcome
-        With priors 0 and ``converged`` True: the published procedure has no such notion.
+    Random starts derive from the seed, the expert's label and the case's content. Priors are 0 and
+    ``converged`` is True: the published procedure has no such notion.
     """
-    n_iterations = arena.search.n_iterations
-    bound = Bound.of(batch, arena.metric)
-    out = Outcome.blank(arena, batch.n_cases)
+    n_iterations = bank.search.max_steps
+    cases = BoundCases.of(batch, bank.metric)
+    out = Found.blank(bank, batch.n_cases)
     out.n_steps[:], out.converged[:] = n_iterations, True
+    of_case = [zlib.crc32(batch.values[i].tobytes()) for i in range(batch.n_cases)]
+    of_expert = [zlib.crc32(repr(label_key(seed, c)).encode()) for c in labels]
     tasks = []
-    for team in arena.teams:
-        pairs = np.arange(len(team.experts) * batch.n_cases)
-        tasks += [(team, tile) for tile in in_tiles(pairs, pairs // batch.n_cases)]
+    for group in bank.groups:
+        pairs = np.arange(len(group.numbers) * batch.n_cases)
+        tasks += [(group, tile) for tile in grouped_batches(pairs, pairs // batch.n_cases)]
 
-    def work(task, advance: Advance) -> None:
-        team, tile = task
+    def work(task: tuple[Group, np.ndarray], advanced: Advance) -> None:
+        group, tile = task
         member, case = np.divmod(tile, batch.n_cases)
-        expert = team.experts[member]
-        drawn = [keys(e, i) for e, i in zip(expert.flat, case.flat, strict=True)]
+        expert = group.numbers[member]
+        keys = [(of_expert[e], of_case[i]) for e, i in zip(expert.flat, case.flat, strict=True)]
         found = published_adam(
-            jax.tree.map(lambda a: a[member[:, 0]], team.searchers.expert),
-            bound.targets(case),
-            arena.metric,
-            jnp.asarray(drawn, jnp.uint32).reshape(*tile.shape, 2),
+            bank.decoder,
+            jax.tree.map(lambda a: a[member[:, 0]], group.experts.params),
+            cases.targets(case),
+            bank.metric,
+            jnp.asarray(keys, jnp.uint32).reshape(*tile.shape, 2),
             n_iterations,
-            team.book.shape[2],
+            group.starts.shape[2],
         )
-        out.codes[case, expert, : team.book.shape[2]] = found.codes
+        out.codes[case, expert, : group.starts.shape[2]] = found.codes
         out.losses[case, expert] = found.losses
-        advance(batch.n_cases / len(tasks))
+        advanced(batch.n_cases / len(tasks))
 
-    run(work, tasks, n_jobs, bar)
+    run(work, tasks, n_jobs, advance)
     return out

@@ -1,4 +1,4 @@
-"""What every expert made of every case, and how that decides."""
+"""Results of an inversion: every expert's code and loss for every case, and what follows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
+from egem.core.classify import (
+    conformal_threshold,
+    log_odds,
+    p_values,
+    probabilities,
+    safe_log,
+)
 from egem.runtime.timings import summed
 
 
@@ -21,15 +28,85 @@ class State(StrEnum):
 
 
 _REMEDIES = {
-    State.UNFINISHED: "was still falling when its steps were used up; raise n_iterations",
+    State.UNFINISHED: "was still improving when its steps were used up; raise max_steps of search",
     State.NOT_FINITE: "found no finite loss, and cannot win; look at the case for extreme values, "
     "and at the class's training cases",
 }
 
 
+class ViewLosses(NamedTuple):
+    """What the linear views add to the scores."""
+
+    # weighted sum of the log losses in the linear views
+    log_losses: Float[np.ndarray, "n_cases n_classes"]
+    recurrent_weight: float  # weight of the log score of the recurrent view; all weights sum to 1
+    # Part of that sum which the out-of-distribution gate removed
+    gated: Float[np.ndarray, "n_cases n_classes"]
+
+    @staticmethod
+    def joined(parts: "list[ViewLosses]") -> "ViewLosses":
+        """Concatenate cases."""
+        return ViewLosses(
+            np.concatenate([part.log_losses for part in parts]),
+            parts[0].recurrent_weight,
+            np.concatenate([part.gated for part in parts]),
+        )
+
+    def __getitem__(self, index: Any) -> "ViewLosses":  # type: ignore[override]
+        return ViewLosses(self.log_losses[index], self.recurrent_weight, self.gated[index])
+
+
+class HeldOut(NamedTuple):
+    """Scores of labelled cases that the experts were not trained on.
+
+    Attributes
+    ----------
+    log_scores : array (n, n_classes)
+        As :attr:`Inversion.log_scores`.
+    nonconformity : array (n,)
+        As :attr:`Inversion.nonconformity`.
+    truth : array of int (n,)
+        Positions of their true classes.
+    """
+
+    log_scores: Float[np.ndarray, "n n_classes"]
+    nonconformity: Float[np.ndarray, " n"]
+    truth: Int[np.ndarray, " n"]
+
+    @classmethod
+    def none(cls, n_classes: int) -> "HeldOut":
+        """Return the scores of no case, as with one case a class."""
+        return cls(np.zeros((0, n_classes)), np.zeros(0), np.zeros(0, int))
+
+
+class Calibration(NamedTuple):
+    """What turns scores into probabilities, sets and p-values."""
+
+    inverse_temperature: float
+    held_out: HeldOut
+
+    def prediction_set(
+        self, log_scores: Float[np.ndarray, "n n_classes"], alpha: float
+    ) -> Bool[np.ndarray, "n n_classes"]:
+        """Return the classes that cannot be excluded at level alpha."""
+        held, beta = self.held_out, self.inverse_temperature
+        of_truth = np.arange(len(held.truth)), held.truth
+        threshold = conformal_threshold(log_odds(beta * held.log_scores)[of_truth], alpha)
+        return log_odds(beta * log_scores) >= threshold
+
+
+def pooled(
+    scores: Float32[np.ndarray, "n_cases n_classes"], views: ViewLosses | None
+) -> Float32[np.ndarray, "n_cases n_classes"]:
+    """Pool the recurrent view's scores with the losses in the linear views, if there are any."""
+    if views is None:
+        return scores
+    return np.exp(views.recurrent_weight * safe_log(scores) + views.log_losses).astype(np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Inversion:
-    """What every expert made of every case, how its search ended and how long all of it took.
+    """Every expert's code and loss for every case, and how the searches ended.
 
     Attributes
     ----------
@@ -38,18 +115,17 @@ class Inversion:
     losses : array (n_cases, n_classes)
         Remaining loss in the metric, per observed value; inf where none is finite.
     priors : array (n_cases, n_classes)
-        Price of the code, in the same units; ``losses + priors`` is what the search minimised and
-        what decides.
+        Prior on the code, in the same units; ``losses + priors`` is what the search minimised.
     codes : array (n_cases, n_classes, code_size)
         The codes found; experts with shorter codes have NaN at the end.
     n_steps : array of int (n_cases, n_classes)
         Steps taken.
     converged : array of bool (n_cases, n_classes)
         True where the last step changed the score by less than 0.1 %; False where the search was
-        still falling when its steps were used up (raise ``n_iterations``).
+        still falling when its steps were used up (raise ``max_steps``).
     stats : mapping
-        Seconds of each phase: ``"prepare"``, ``"spaces"`` (comparisons in further spaces),
-        ``"search"``, compilation included where it was the first of its shape.
+        Seconds of each phase: ``"prepare"``, ``"views"`` (losses in the linear views) and
+        ``"search"``, with compilation where a shape was new.
     """
 
     classes: Shaped[np.ndarray, " n_classes"]
@@ -59,16 +135,48 @@ class Inversion:
     n_steps: Int[np.ndarray, "n_cases n_classes"]
     converged: Bool[np.ndarray, "n_cases n_classes"]
     _decode: Callable[[int, np.ndarray], np.ndarray] = field(repr=False)
-    evidence: "Evidence | None" = field(default=None, repr=False)
+    views: ViewLosses | None = field(default=None, repr=False)
     stats: Mapping[str, float] = field(default_factory=dict, repr=False)
+    calibration: Calibration | None = field(default=None, repr=False)
     _among: Bool[np.ndarray, "n_cases n_classes"] | None = field(default=None, repr=False)
+    _winners: Int[np.ndarray, " n_cases"] | None = field(default=None, repr=False)
+
+    def labels(self) -> Shaped[np.ndarray, " n_cases"]:
+        """Return the class of the lowest score, for each case."""
+        return self.classes[self.winners]
+
+    @property
+    def winners(self) -> Int[np.ndarray, " n_cases"]:
+        """Positions of those classes."""
+        return self.scores.argmin(axis=1) if self._winners is None else self._winners
+
+    def probabilities(self) -> Float[np.ndarray, "n_cases n_classes"]:
+        """Return class probabilities, ``scores ** -inverse_temperature`` normalised."""
+        return probabilities(self.scores, self._calibrated.inverse_temperature)
+
+    def prediction_set(self, alpha: float) -> Bool[np.ndarray, "n_cases n_classes"]:
+        """Return the classes that cannot be excluded at level alpha."""
+        return self._calibrated.prediction_set(self.log_scores, alpha)
+
+    def novelty(self) -> Float[np.ndarray, " n_cases"]:
+        """Return the p-value of each case being of a known class."""
+        return p_values(self.nonconformity, self._calibrated.held_out.nonconformity)
+
+    @property
+    def _calibrated(self) -> Calibration:
+        if self.calibration is None:
+            raise ValueError(
+                "this inversion has no calibration; make it with EGEMClassifier.invert"
+            )
+        return self.calibration
 
     @staticmethod
     def joined(parts: "list[Inversion]") -> "Inversion":
-        """Put together what was made of some cases after others."""
+        """Concatenate cases."""
         if len(parts) == 1:
             return parts[0]
-        evidence = [part.evidence for part in parts if part.evidence]
+        views = [part.views for part in parts if part.views]
+        winners = [part._winners for part in parts if part._winners is not None]
         return Inversion(
             parts[0].classes,
             np.concatenate([part.losses for part in parts]),
@@ -77,8 +185,10 @@ class Inversion:
             np.concatenate([part.n_steps for part in parts]),
             np.concatenate([part.converged for part in parts]),
             parts[0]._decode,
-            Evidence.joined(evidence) if evidence else None,
+            ViewLosses.joined(views) if views else None,
             summed([part.stats for part in parts]),
+            parts[0].calibration,
+            _winners=np.concatenate(winners) if winners else None,
         )
 
     @property
@@ -90,28 +200,28 @@ class Inversion:
 
     @property
     def undecided(self) -> Int[np.ndarray, " n"]:
-        """Cases for which no expert found a finite loss: there is no nearest class."""
+        """Cases for which no expert found a finite loss."""
         lost = ~np.isfinite(self.losses).any(axis=1)
         return np.flatnonzero(lost if self._among is None else lost & self._among.any(axis=1))
 
     @property
     def troubles(self) -> list[str]:
-        """One sentence for each kind of trouble, with what to do about it; none as a rule."""
-        states, told = self.states, []
+        """One sentence for each kind of failed search, with its remedy; none as a rule."""
+        states, sentences = self.states, []
         for state, remedy in _REMEDIES.items():
             cases, experts = np.nonzero(states == state)
             if len(cases):
                 label = self.classes[experts[0]].item()
-                told.append(
+                sentences.append(
                     f"{len(cases)} of {states.size} searches (first: class {label!r}, case "
                     f"{cases[0]}): each {remedy}."
                 )
         if len(self.undecided):
-            told.append(_undecided(self.undecided))
-        return told
+            sentences.append(_undecided(self.undecided))
+        return sentences
 
     def check_decided(self, first: int = 0) -> None:
-        """Refuse cases without a nearest class; ``first`` is the number of the first case.
+        """Refuse cases without a finite loss; ``first`` is the number of the first case.
 
         Raises
         ------
@@ -123,37 +233,44 @@ class Inversion:
 
     @property
     def scores(self) -> Float32[np.ndarray, "n_cases n_classes"]:
-        """What decides, (n_cases, n_classes); the lowest wins.
+        """Scores, (n_cases, n_classes); the class of the lowest is predicted.
 
-        Losses and priors together, or, where the metric compares in further spaces, the weighted
-        geometric mean of that and of the losses there.
+        Losses plus priors; with further views the weighted geometric mean of that and of the losses
+        there.
         """
-        scores = decisive(self.losses + self.priors, self.evidence)
-        return np.where(np.isfinite(self.losses), scores, np.float32(np.inf))
+        scores = pooled(self.losses + self.priors, self.views)
+        scores = np.where(np.isfinite(self.losses), scores, np.float32(np.inf))
+        if self._winners is None:
+            return scores
+        # Classes that the search for the predicted one has dropped do not get below it again.
+        lowest = np.take_along_axis(scores, self._winners[:, None], axis=1)
+        floor = np.nextafter(lowest, np.float32(np.inf))
+        others = np.arange(scores.shape[1]) != self._winners[:, None]
+        return np.where(others, np.maximum(scores, floor), scores)
 
     @property
     def log_scores(self) -> Float[np.ndarray, "n_cases n_classes"]:
         """Logs of :attr:`scores`, (n_cases, n_classes)."""
-        return floored_log(self.scores)
+        return safe_log(self.scores)
 
     @property
-    def strangeness(self) -> Float[np.ndarray, " n_cases"]:
-        """How far each case is from the nearest class, (n_cases,): a log score.
+    def nonconformity(self) -> Float[np.ndarray, " n_cases"]:
+        """Lowest log score of each case, (n_cases,), with all views counted in full.
 
-        Unlike in :attr:`scores`, all spaces count in full: whether features are to be trusted with
-        a case is another matter than whether it looks like the training cases.
+        The out-of-distribution gate decides how far features are trusted with a classification;
+        whether a case resembles the training cases is another question.
         """
-        return (self.log_scores + (self.evidence.doubted if self.evidence else 0.0)).min(axis=1)
+        return (self.log_scores + (self.views.gated if self.views else 0.0)).min(axis=1)
 
     @property
     def reconstructions(self) -> Float32[np.ndarray, "n_cases n_classes n_channels n_timepoints"]:
-        """What each expert imagined for each case, in the user's units; decoded at every call."""
+        """Every expert's sequence for every case, in the user's units; decoded at every call."""
         return np.stack([self._decode(e, self.codes[:, e]) for e in range(len(self.classes))], 1)
 
     def reconstructions_of(
         self, label: Any
     ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:
-        """What one class's expert imagined for each case, in the user's units.
+        """One class's sequence for every case, in the user's units.
 
         Raises
         ------
@@ -171,53 +288,8 @@ def _undecided(cases: Int[np.ndarray, " n"]) -> str:
     )
 
 
-class Evidence(NamedTuple):
-    """What else than the experts' own losses counts in the decision.
-
-    Attributes
-    ----------
-    log_losses : array (n_cases, n_classes)
-        Weighted sum of the log losses in further spaces.
-    share : float
-        Weight of the log of the experts' own losses; all weights sum to 1.
-    doubted : array (n_cases, n_classes)
-        Log losses left out of the former, where they are not to be trusted.
-    """
-
-    log_losses: Float[np.ndarray, "n_cases n_classes"]
-    share: float
-    doubted: Float[np.ndarray, "n_cases n_classes"]
-
-    @staticmethod
-    def joined(parts: "list[Evidence]") -> "Evidence":
-        """Put together what counts for some cases after others."""
-        return Evidence(
-            np.concatenate([part.log_losses for part in parts]),
-            parts[0].share,
-            np.concatenate([part.doubted for part in parts]),
-        )
-
-    def __getitem__(self, index: Any) -> "Evidence":  # type: ignore[override]
-        return Evidence(self.log_losses[index], self.share, self.doubted[index])
-
-
-def decisive(
-    scores: Float32[np.ndarray, "n_cases n_classes"], evidence: Evidence | None
-) -> Float32[np.ndarray, "n_cases n_classes"]:
-    """Join the experts' own scores with further evidence, if there is any."""
-    if evidence is None:
-        return scores
-    own = floored_log(scores)
-    return np.exp(evidence.share * own + evidence.log_losses).astype(np.float32)
-
-
-def floored_log(losses: Float32[np.ndarray, "n_cases n_classes"]) -> Float[np.ndarray, "n c"]:
-    """Return the logs of losses, in double precision; a loss of 0 has one as well."""
-    return np.log(np.maximum(losses, 1e-12, dtype=np.float64))
-
-
 def class_index(classes: Shaped[np.ndarray, " n_classes"], label: Any) -> int:
-    """Find a label's position, or say clearly that there is none."""
+    """Return a label's position; raise ValueError where there is no such class."""
     found = np.flatnonzero(classes == label)
     if not len(found):
         shown = ", ".join(repr(c) for c in classes.tolist()[:20])

@@ -1,35 +1,51 @@
-"""Spaces: where a sequence may be compared with what a class can bring forth.
+"""Views: the representations in which every class has a linear expert, and how they are pooled.
 
-A space describes a sequence by a vector: the values on the experts' grid (``"raw"``), convolution
-features (:mod:`egem.ensemble.features`), or what a user's own representation returns. In each space
-the spread of cases about their class means is estimated from all classes together, and cases are
-measured against each class's hull (:mod:`egem.ensemble.linear`). Instead of one shrinkage and one
-ridge, the log of the loss is averaged over several, by how well each told held-out training cases
-apart (:mod:`egem.calibration.weights`).
+A view represents a sequence by a vector: the values on the grid (``"linear"``), convolution
+features along time or, for images, along columns (``"features"``, ``"columns"``), or a user's own
+representation. In each view the scatter of cases about their class means is estimated from all
+classes together, and the log loss is averaged over several shrinkages and ridges, weighted by how
+well each predicted held-out training cases (:mod:`egem.calibration.weights`).
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy.special import expit
 
-from egem.data.preparation import Batch
+from egem.core.metric import Scatter
+from egem.data.preparation import Batch, Coverage
 from egem.data.validation import Case
-from egem.ensemble.linear import Candidate, Gauge, Pieces
-from egem.ensemble.metric import Scatter
+from egem.ensemble.features import Along, Convolutions, fit_convolutions
+from egem.ensemble.linear import LocalExperts
+from egem.ensemble.linear_losses import LinearLosses, LinearMetric
+from egem.ensemble.result import ViewLosses
 from egem.runtime.memo import Cached, Last
+
+RECURRENT, LINEAR, FEATURES, COLUMNS, OWN = "recurrent", "linear", "features", "columns", "own"
+VIEWS = (RECURRENT, LINEAR, FEATURES, COLUMNS)
+CONVOLUTIONS: dict[str, Along] = {FEATURES: "time", COLUMNS: "channels"}
+
+# The out-of-distribution gate. A case whose loss in the linear view is this many standard
+# deviations above that of held-out training cases is unlike them, and its features are not trusted.
+GATE, GATE_WIDTH = 1.75, 0.25
+# Nor are they where more of a case is missing than of training cases: features fill gaps with
+# lines, and those of a prefix are not those of the whole. From full trust to none, in shares of a
+# case.
+GAPS, GAPS_WIDTH = 0.15, 0.1
 
 
 @runtime_checkable
 class Representation(Protocol):
-    """What a user may hand in as ``metric``: a description of sequences by vectors.
+    """A user's own view: vectors of sequences.
 
     Examples
     --------
-    Spectra, which forget where in time something happened:
+    Spectra, which do not depend on when something happened:
 
     >>> import numpy as np
     >>> class Spectra:
@@ -49,65 +65,160 @@ class Representation(Protocol):
         ...
 
     def transform(self, cases: list[Case]) -> Float[np.ndarray, "n p"]:
-        """Describe each case by a finite vector, nearer for more similar cases."""
+        """Represent each case by a finite vector."""
         ...
 
 
-class Usual(NamedTuple):
-    """Mean and spread of the log loss that held-out training cases had against their own class."""
+class HeldOutLoss(NamedTuple):
+    """Mean and standard deviation of held-out training cases' log loss in their own class."""
 
     mean: float
     spread: float
 
 
 @dataclass(frozen=True, eq=False)
-class Space(Cached):
-    """A space with its measure, estimated from the training cases of all classes.
+class View(Cached):
+    """A representation with the metrics of its linear experts, fitted to all classes."""
 
-    Attributes
-    ----------
-    name : str
-        ``"raw"``, ``"features"``, ``"columns"`` or ``"own"``.
-    scatter : Scatter
-        Spread about class means.
-    candidates : tuple of Candidate
-        Ways to measure; shares sum to 1.
-    weight : float
-        Exponent of this space's loss in the classifier's decision.
-    usual : Usual or None
-        What to expect of a case's log loss; None where no training case could be held out.
-    """
+    name: str  # ``"linear"``, ``"features"``, ``"columns"`` or ``"own"``
+    representation: Convolutions | Representation | None  # None for the values on the grid
+    scatter: Scatter  # about class means
+    metrics: tuple[LinearMetric, ...]  # averaged over
+    weight: float  # exponent of this view's loss in the score
+    held_out_loss: HeldOutLoss | None = None  # None where no training case could be held out
 
-    name: str
-    scatter: Scatter
-    candidates: tuple[Candidate, ...]
-    weight: float
-    usual: Usual | None = None
+    def represent(self, cases: list[Case], batch: Batch, n_jobs: int | None) -> Batch:
+        """Represent cases, of which ``batch`` are the values on the grid."""
+        return represent(self.representation, cases, batch, n_jobs)
 
-    def log_losses(self, hulls: Sequence[Pieces], batch: Batch) -> Float[np.ndarray, "n n_classes"]:
-        """Return the averaged log loss of each case against the nearest hull of each class."""
-        return self._gauge(hulls).averaged(batch)
+    def log_losses(
+        self, experts: Sequence[LocalExperts], batch: Batch
+    ) -> Float[np.ndarray, "n n_classes"]:
+        """Return the log loss of represented cases in every class's nearest local expert."""
 
-    def _gauge(self, hulls: Sequence[Pieces]) -> Gauge:
-        """Lay the hulls out, or take what was laid out last: that of one case would be most."""
+        def make() -> tuple[LinearLosses, tuple[LocalExperts, ...]]:  # which keeps the ids taken
+            return LinearLosses.of(self.scatter, experts, self.metrics), tuple(experts)
 
-        def make() -> tuple[Gauge, tuple[Pieces, ...]]:  # no others get the same ids meanwhile
-            return Gauge.of(self.scatter, hulls, self.candidates), tuple(hulls)
-
-        return self._last.get(tuple(map(id, hulls)), make)[0]
+        return self._last.get(tuple(map(id, experts)), make)[0].averaged(batch)
 
     @cached_property
-    def _last(self) -> Last[tuple[Gauge, tuple[Pieces, ...]]]:
+    def _last(self) -> Last[tuple[LinearLosses, tuple[LocalExperts, ...]]]:
+        """For a single case, laying the experts out is most of the work."""
         return Last()
 
-    def strangeness(self, log_losses: Float[np.ndarray, "n n_classes"]) -> Float[np.ndarray, " n"]:
-        """Return by how many spreads each case is further from its nearest class than usual."""
-        if self.usual is None:
+    def deviation(self, log_losses: Float[np.ndarray, "n n_classes"]) -> Float[np.ndarray, " n"]:
+        """Return by how many standard deviations the smallest loss exceeds held-out cases'."""
+        if self.held_out_loss is None:
             return np.zeros(len(log_losses))
-        return (log_losses.min(axis=1) - self.usual.mean) / self.usual.spread
+        return (log_losses.min(axis=1) - self.held_out_loss.mean) / self.held_out_loss.spread
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """All views of a model beside the recurrent one, and the weights of all."""
+
+    linear: tuple[View, ...]  # the views with linear experts
+    recurrent_weight: float  # weight of the recurrent view; 0 without one
+    coverage: Coverage  # how much of the training cases is observed
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of all weights."""
+        return self.recurrent_weight + sum(view.weight for view in self.linear)
+
+    def pool(
+        self,
+        log_losses: Sequence[Float[np.ndarray, "n n_classes"]],
+        mask: Bool[np.ndarray, "n n_steps n_channels"],
+    ) -> ViewLosses:
+        """Pool the log losses of the views; the gate removes features of unusual cases."""
+        counted = np.zeros_like(log_losses[0])
+        gated = np.zeros_like(counted)
+        trust = np.ones((len(counted), 1))
+        for view, losses in zip(self.linear, log_losses, strict=True):
+            if view.name == LINEAR:
+                unusual = (GATE - view.deviation(losses)) / GATE_WIDTH
+                gaps = (GAPS - self.coverage.lacking(mask)) / GAPS_WIDTH
+                trust = (expit(unusual) * np.clip(gaps, 0.0, 1.0))[:, None]
+                counted += view.weight * losses
+            else:
+                counted += trust * view.weight * losses
+                gated += (1.0 - trust) * view.weight * losses
+        total = self.total_weight
+        return ViewLosses(counted / total, self.recurrent_weight / total, gated / total)
+
+
+def resolve_views(views: Any, augmentation: str) -> tuple:
+    """Return the views that are asked for, in one order: results do not depend on the user's.
+
+    Raises
+    ------
+    ValueError
+        Where one is unknown, given twice, or there is none.
+    """
+    if isinstance(views, str):
+        return VIEWS if augmentation == "image" else VIEWS[:-1]
+    for view in views:
+        own = isinstance(view, Representation) and not isinstance(view, type)
+        if not (view in VIEWS if isinstance(view, str) else own):
+            raise ValueError(
+                f"views must hold {', '.join(map(repr, VIEWS))} or objects with fit and transform; "
+                f"it holds {view!r}."
+            )
+    names = [view for view in views if isinstance(view, str)]
+    if not views or len(set(names)) < len(names):
+        raise ValueError(f"views must name one view at least, and none twice; it is {views!r}.")
+    order = {name: i for i, name in enumerate(VIEWS)}
+    return tuple(sorted(views, key=lambda v: order[v] if isinstance(v, str) else len(order)))
 
 
 def as_batch(vectors: Float[np.ndarray, "n p"]) -> Batch:
-    """Take complete vectors for cases of p steps and one channel."""
+    """Return complete vectors as cases of p steps and one channel."""
     values = np.asarray(vectors, np.float32)[:, :, None]
     return Batch(values, np.ones(values.shape, bool))
+
+
+def represent(
+    representation: Convolutions | Representation | None,
+    cases: list[Case],
+    batch: Batch,
+    n_jobs: int | None,
+) -> Batch:
+    """Return cases in a representation.
+
+    Raises
+    ------
+    ValueError
+        Where a user's representation does not return one finite vector a case.
+    """
+    if representation is None:
+        return batch
+    if isinstance(representation, Convolutions):
+        return as_batch(representation.transform(cases, n_jobs))
+    vectors = np.asarray(representation.transform(cases), float)
+    if vectors.ndim != 2 or len(vectors) != len(cases) or not np.isfinite(vectors).all():
+        raise ValueError(
+            f"views: transform of {type(representation).__name__} must return one finite vector a "
+            f"case, an array ({len(cases)}, p); it returned shape {vectors.shape}"
+            + ("." if np.isfinite(vectors).all() else " with values that are not finite.")
+        )
+    return as_batch(vectors)
+
+
+def fit_representations(
+    views: Sequence[str | Representation],
+    cases: list[Case],
+    is_image: bool,
+    rng: np.random.Generator,
+    n_jobs: int | None,
+) -> dict[str, Convolutions | Representation | None]:
+    """Fit the representation of each view but the recurrent one, by name."""
+    found: dict[str, Convolutions | Representation | None] = {}
+    for view in views:
+        if not isinstance(view, str):
+            found[OWN if OWN not in found else f"{OWN} {len(found)}"] = deepcopy(view).fit(cases)
+        elif view in CONVOLUTIONS:
+            found[view] = fit_convolutions(cases, CONVOLUTIONS[view], is_image, rng, n_jobs)
+        elif view == LINEAR:
+            found[view] = None
+    return found

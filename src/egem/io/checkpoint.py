@@ -1,34 +1,27 @@
-"""Experts kept in a folder as they finish, so that an interrupted fit carries on.
+"""Experts kept in a folder as they finish, so that an interrupted fit resumes.
 
-A file holds a tile of experts and is named by all that it was made of: cases, labels, recipe, seed.
-Whatever else is fitted later, with other classes or in another order, finds what is the same.
+A file holds the experts of a training task and is named by everything they depend on: cases,
+labels, recipe, seed. Later fits with other classes, or in another order, find what is the same.
 """
 
 import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from egem.ensemble.codes import Trained
-from egem.ensemble.decoder import Expert
-from egem.ensemble.training import Lesson
-from egem.runtime.files import checksum, whole_file
+from egem.ensemble.codes import TrainedExpert
+from egem.ensemble.training import TrainingTask
+from egem.io.packing import pack_expert, unpack_expert
+from egem.runtime.files import atomic_write, checksum
 
 FORMAT = 1
 _KEY = "egem-experts"
-_ARRAYS = ("codes", "code_mean", "code_precision", "book")
 
 
 class Folder:
-    """A :class:`egem.ensemble.training.Shelf` on disk.
-
-    Parameters
-    ----------
-    path : str or Path
-        The folder; it is made where it does not exist.
+    """A :class:`egem.ensemble.training.CheckpointStore` on disk.
 
     Raises
     ------
@@ -47,51 +40,48 @@ class Folder:
                 str(path),
             ) from error
 
-    def find(self, lessons: list[Lesson]) -> dict[int, list[Trained | None]]:
-        """Read what is kept of some lessons; a damaged file counts as none."""
-        there = {file.name for file in self._path.glob("*.safetensors")}
+    def find(self, tasks: list[TrainingTask]) -> dict[int, list[TrainedExpert | None]]:
+        """Read the experts of tasks that were finished before; a damaged file counts as none."""
+        names = {file.name for file in self._path.glob("*.safetensors")}
         found = {}
-        for i, lesson in enumerate(lessons):
-            name = _name(lesson)
-            experts = _read(self._path / name) if name in there else None
-            if experts is not None and len(experts) == len(lesson.labels):
+        for i, task in enumerate(tasks):
+            name = _name(task)
+            experts = _read(self._path / name, task) if name in names else None
+            if experts is not None and len(experts) == len(task.labels):
                 found[i] = experts
         return found
 
-    def put(self, lesson: Lesson, experts: list[Trained | None]) -> None:
-        """Write what came of a lesson, whole or not at all."""
+    def put(self, task: TrainingTask, experts: list[TrainedExpert | None]) -> None:
+        """Write the experts of a task, whole or not at all."""
         from safetensors.numpy import save
 
         arrays: dict[str, np.ndarray] = {}
-        about: list[dict[str, Any] | None] = []
-        for e, trained in enumerate(experts):
-            about.append(
-                None if trained is None else {"loss": trained.loss, "n_bends": trained.n_bends}
-            )
-            if trained is not None:
-                parts = trained.expert._asdict() | {k: getattr(trained, k) for k in _ARRAYS}
-                arrays |= {f"{e}/{k}": np.ascontiguousarray(a) for k, a in parts.items()}
-        header = {"experts": about, "labels": [str(c) for c in lesson.labels]}
-        told = {_KEY: json.dumps(header), "checksum": checksum(arrays, header)}
-        with whole_file(self._path / _name(lesson)) as file:
-            file.write(save(arrays, metadata=told))
+        for e, expert in enumerate(experts):
+            arrays |= {} if expert is None else pack_expert(expert, f"{e}")
+        facts = [t and {"loss": t.loss, "n_warps": t.n_warps} for t in experts]
+        header = {"experts": facts, "labels": [str(c) for c in task.labels]}
+        metadata = {_KEY: json.dumps(header), "checksum": checksum(arrays, header)}
+        with atomic_write(self._path / _name(task)) as file:
+            file.write(save(arrays, metadata=metadata))
 
 
-def _name(lesson: Lesson) -> str:
-    """Name a lesson by its content."""
+def _name(task: TrainingTask) -> str:
+    """Name a task by its content."""
     digest = hashlib.sha256()
-    told = [FORMAT, asdict(lesson.recipe), lesson.steps_used, lesson.seed, lesson.attempt]
-    digest.update(json.dumps(told).encode())
-    for label, batch in zip(lesson.labels, lesson.batches, strict=True):
+    recipe = asdict(task.recipe) | {"decoder": repr(task.recipe.decoder)}
+    content = [FORMAT, recipe, task.steps_used, task.seed, task.attempt]
+    digest.update(json.dumps(content).encode())
+    for label, batch in zip(task.labels, task.batches, strict=True):
         digest.update(f"{label!r} {batch.values.shape}".encode())
         digest.update(np.ascontiguousarray(batch.values).tobytes())
         digest.update(np.ascontiguousarray(batch.mask).tobytes())
     return f"{digest.hexdigest()[:40]}.safetensors"
 
 
-def _read(path: Path) -> list[Trained | None] | None:
+def _read(path: Path, task: TrainingTask) -> list[TrainedExpert | None] | None:
     from safetensors import safe_open
 
+    decoder, n_channels = task.recipe.decoder, task.batches[0].values.shape[2]
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -100,13 +90,7 @@ def _read(path: Path) -> list[Trained | None] | None:
         if metadata["checksum"] != checksum(arrays, header):
             return None
         return [
-            None
-            if its is None
-            else Trained(
-                Expert(*(arrays[f"{e}/{name}"] for name in Expert._fields)),
-                **{name: arrays[f"{e}/{name}"] for name in _ARRAYS},
-                **its,
-            )
+            its and unpack_expert(arrays, f"{e}", decoder, n_channels, its)
             for e, its in enumerate(header["experts"])
         ]
     except Exception:  # whatever a damaged file brings about: the experts are trained again

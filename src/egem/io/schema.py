@@ -1,168 +1,161 @@
-"""Whether what a file says is a model can be one, before anything is worked out with it.
+"""Checks of what a file holds, before anything is computed with it.
 
-A checksum tells of accidents, not of intent: whoever writes a file can write its checksum as well.
-Native code trusts shapes and dilations, and what is not finite would spread. So everything a
-computation relies on is looked at here, and what a model would take in memory is reckoned up.
+A checksum detects accidents, not intent: whoever writes a file can write its checksum as well.
+Native code trusts shapes and dilations, and values that are not finite would spread. Everything
+that a computation relies on is checked here, and so is the memory that a model would take.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+import jax
 import numpy as np
 
-from egem.calibration.conformal import HeldOut
-from egem.data.augment import Kind
+from egem.core.metric import METRICS, Metric
+from egem.data.augment import Augmentation
+from egem.data.exemplars import Exemplars
 from egem.data.preparation import Preparation
-from egem.ensemble.bank import Search
-from egem.ensemble.codes import Trained
-from egem.ensemble.decoder import Expert
-from egem.ensemble.experts import Ensemble
+from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.features import KERNELS, N_THRESHOLDS, Convolutions
-from egem.ensemble.joint import JointMetric
-from egem.ensemble.linear import MOST_HULL_DIRECTIONS, Pieces
-from egem.ensemble.metric import Metric
-from egem.ensemble.recipe import Recipe
-from egem.ensemble.views import Space
-from egem.kept import Kept
+from egem.ensemble.linear import MAX_DIRECTIONS, LocalExperts
+from egem.ensemble.result import HeldOut
+from egem.ensemble.views import CONVOLUTIONS, LINEAR, View, resolve_views
+from egem.model import Model
 from egem.runtime.limits import check_size
+from egem.settings import Settings
 
 LARGEST = 2**31 - 1  # of what is counted: time points, steps, seeds
-MOST_ITERATIONS = 100_000
-KINDS: tuple[str, ...] = get_args(Kind)
-SPACES = ("raw", "features", "columns", "own")
+MAX_STEPS = 100_000
+AUGMENTATIONS: tuple[str, ...] = get_args(Augmentation)
 
 
-def check_ensemble(ensemble: Ensemble, max_bytes: int) -> None:
-    """Refuse experts that do not fit each other, their grid, their metric or into memory.
+def check_model(model: Model, max_bytes: int) -> None:
+    """Refuse a model that no fit can have made, or that does not fit into memory.
 
     Raises
     ------
     ValueError
-        Saying what is wrong.
+        Naming what is wrong.
     """
-    classes, grid = ensemble.classes, ensemble.preparation
-    if classes.ndim != 1 or len(classes) != len(ensemble.trained) or not len(classes):
-        raise ValueError(f"{len(classes)} classes but {len(ensemble.trained)} experts")
-    if not (classes[:-1] < classes[1:]).all():
+    classes, grid = model.classes, model.preparation
+    n = len(classes)
+    if classes.ndim != 1 or not n or not (classes[:-1] < classes[1:]).all():
         raise ValueError("its classes are not in order, or not different")
-    _whole("seed", ensemble.seed, 0, 2**64)
+    if (model.metric is None) != (not model.experts) or (model.experts and len(model.experts) != n):
+        raise ValueError(f"{n} classes but {len(model.experts)} experts")
+    _whole("seed", model.seed, 0, 2**64)
     _check_grid(grid)
-    n_book = max(len(t.book) for t in ensemble.trained)
-    decoded = 4 * len(classes) * n_book * ensemble.n_values
-    needed = decoded + 8 * grid.n_timepoints * (grid.n_steps + grid.n_channels)
+    n_values = grid.n_steps * grid.n_channels
+    needed = 8 * grid.n_timepoints * (grid.n_steps + grid.n_channels)
+    needed += 4 * n * n_values * max((len(t.codebook) for t in model.experts), default=0)
     check_size("at work it takes", needed, max_bytes)
-    n_cells = len(ensemble.trained[0].expert.w_rec)
-    for trained in ensemble.trained:
-        _check_trained(trained, n_cells, grid.n_channels)
-    _check_metric(ensemble.metric, ensemble.n_values)
-    _check_search(ensemble.search)
+    for expert in model.experts:
+        _check_expert(expert)
+    if model.metric is not None:
+        _check_metric(model.metric, n_values)
+    _check_views(model, n_values, max_bytes)
+    _check_settings(model.settings)
+    _check_held_out(model.held_out, n)
+    _number("inverse_temperature", model.inverse_temperature, 0.0)
+    _check_exemplars(model.exemplars, grid.n_channels, model)
 
 
-def check_hulls(
-    metric: JointMetric, hulls: Sequence[Sequence[Pieces]], n_values: int, max_bytes: int
-) -> None:
-    """Refuse spaces that do not fit each other, or whose dilations reach beyond a case.
-
-    Raises
-    ------
-    ValueError
-        Saying what is wrong.
-    """
-    names = [space.name for space in metric.spaces]
+def _check_views(model: Model, n_values: int, max_bytes: int) -> None:
+    if model.views is None:
+        if model.metric is None or model.linear_experts:
+            raise ValueError("it has no views")
+        return
+    views = model.views
+    names = [view.name for view in views.linear]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"its spaces are {', '.join(names) or 'none'}")
-    _number("imagined", metric.imagined, 0.0)
-    _whole("whole steps", metric.whole.n_steps, 0, LARGEST)
-    _number("missing", metric.whole.missing, 0.0)
-    for i, (space, found) in enumerate(zip(metric.spaces, metric.representations, strict=True)):
+        raise ValueError(f"its views are {', '.join(names) or 'none'}")
+    _number("recurrent_weight", views.recurrent_weight, 0.0)
+    _whole("covered steps", views.coverage.n_steps, 0, LARGEST)
+    _number("missing", views.coverage.missing, 0.0)
+    if len(model.linear_experts) != len(names):
+        raise ValueError("a view has no linear experts")
+    for view, experts in zip(views.linear, model.linear_experts, strict=True):
         size = n_values
-        if isinstance(found, Convolutions):
-            _check_convolutions(found, max_bytes)
-            size = found.projection.shape[1]
-        elif space.name != "raw":
-            raise ValueError(f"space {space.name!r} has no description")
-        _check_space(space, size)
-        _check_pieces(space, [of[i] for of in hulls], size, max_bytes)
+        if isinstance(view.representation, Convolutions):
+            _check_convolutions(view.representation, max_bytes)
+            size = view.representation.projection.shape[1]
+        if (view.representation is None) != (view.name == LINEAR):
+            raise ValueError(f"view {view.name!r} has another representation")
+        _check_view(view, size)
+        if len(experts) != len(model.classes):
+            raise ValueError("a class has no linear expert")
+        _check_linear_experts(view, experts, size, max_bytes)
 
 
-def check_recipe(recipe: Recipe, ensemble: Ensemble) -> None:
-    """Refuse a recipe that no expert can be trained by.
-
-    Raises
-    ------
-    ValueError
-        Naming the entry.
-    """
-    for name in ("n_cells", "n_updates", "batch_size", "code_size"):
-        _whole(name, getattr(recipe, name), 1, LARGEST)
+def _check_settings(settings: Settings) -> None:
+    recipe, search = settings.recipe, settings.search
+    config = recipe.config
+    for name in ("n_updates", "batch_size"):
+        _whole(name, getattr(config, name), 1, LARGEST)
+    _whole("code_size", recipe.code_size, 1, LARGEST)
+    _whole("keep_cases", settings.keep_cases, 1, LARGEST)
     for name in ("learning_rate", "code_noise", "value_noise"):
-        _number(name, getattr(recipe, name), 0.0)
-    if recipe.clip is not None:
-        _number("clip", recipe.clip, 0.0)
-    for name in ("cosine", "published_init", "blend", "pad_codes"):
-        if not isinstance(getattr(recipe, name), bool):
-            raise ValueError(f"{name} is {getattr(recipe, name)!r}")
-    if recipe.kind not in KINDS or recipe.codes not in ("auto", "one-hot", "learned"):
-        raise ValueError(f"kind {recipe.kind!r} or codes {recipe.codes!r} is unknown")
-    n_cells = len(ensemble.trained[0].expert.w_rec)
-    if recipe.n_cells != n_cells:
-        raise ValueError(f"a recipe of {recipe.n_cells} cells, but experts of {n_cells}")
+        _number(name, getattr(config, name), 0.0)
+    for name, value in (("clip", config.clip), ("shrinkage", settings.shrinkage)):
+        if value is not None:
+            _number(name, value, 0.0)
+    for value in (config.cosine, config.clip_codes, recipe.mixup):
+        if not isinstance(value, bool):
+            raise ValueError(f"a switch of training is {value!r}")
+    if recipe.augmentation not in AUGMENTATIONS:
+        raise ValueError(f"augmentation {recipe.augmentation!r} is unknown")
+    if recipe.codes not in ("auto", "one-hot", "learned") or settings.metric not in METRICS:
+        raise ValueError(f"codes {recipe.codes!r} or metric {settings.metric!r} are unknown")
+    if settings.method not in ("levenberg-marquardt", "adam"):
+        raise ValueError(f"search {settings.method!r} is unknown")
+    _whole("max_steps", search.max_steps, 0, MAX_STEPS)
+    _number("prior_weight", search.prior_weight, 0.0)
+    if not search.bounds[0] < search.bounds[1]:
+        raise ValueError(f"codes are bounded by {search.bounds}")
+    resolve_views(settings.views, "none")
 
 
-def check_held_out(held: HeldOut, n_classes: int) -> None:
-    """Refuse scores of held-out cases that do not belong together.
-
-    Raises
-    ------
-    ValueError
-        Naming the array.
-    """
+def _check_held_out(held: HeldOut, n_classes: int) -> None:
     n = len(held.truth)
     _array("held_out/log_scores", held.log_scores, (n, n_classes), "f")
-    _array("held_out/strangeness", held.strangeness, (n,), "f")
+    _array("held_out/nonconformity", held.nonconformity, (n,), "f")
     _positions("held_out/truth", held.truth, n_classes)
 
 
-def check_kept(kept: Kept, n_channels: int, ensemble: Ensemble) -> None:
-    """Refuse training cases that are none of the model's.
-
-    Raises
-    ------
-    ValueError
-        Saying what is wrong.
-    """
+def _check_exemplars(kept: Exemplars, n_channels: int, model: Model) -> None:
     n = len(kept.cases)
     for case in kept.cases:
         if len(case) != n_channels or not case.shape[1] or np.isinf(case).any():
             raise ValueError("one of its cases is empty, infinite or of other channels")
-    _positions("cases/classes", kept.classes, len(ensemble.classes))
+    _positions("cases/classes", kept.classes, len(model.classes))
     if kept.classes.shape != (n,) or kept.rows.shape != (n,) or (np.diff(kept.classes) < 0).any():
         raise ValueError("its cases and their classes do not belong together")
-    n_rows = np.array([len(t.codes) for t in ensemble.trained])
-    if kept.rows.dtype.kind not in "iu" or not (kept.rows < n_rows[kept.classes]).all():
-        raise ValueError("its cases have codes that are not there")
-    if n and kept.rows.min() < 0:
-        raise ValueError("its cases have codes that are not there")
+    n_rows = np.full(len(model.classes), LARGEST)
+    if model.experts:
+        n_rows = np.array([len(t.codes) for t in model.experts])
+    rows = kept.rows
+    if rows.dtype.kind not in "iu" or not ((rows >= 0) & (rows < n_rows[kept.classes])).all():
+        raise ValueError("its cases have codes that are missing")
 
 
-def check_facts(sharpness: Any, time_step: Any, n_features: Any, names: Any, kind: Any) -> None:
-    """Refuse what else a header tells.
+def check_fitted(fitted: Mapping[str, Any]) -> None:
+    """Refuse attributes that no estimator has.
 
     Raises
     ------
     ValueError
-        Naming it.
+        Naming what is wrong.
     """
-    _number("sharpness", sharpness, 0.0)
-    if time_step is not None:
-        _number("time_step", time_step, np.nextafter(0.0, 1.0))
-    _whole("n_features_in", n_features, 1, LARGEST)
+    n, names, step = fitted["n_features_in_"], fitted["feature_names_in_"], fitted["time_step_"]
+    if step is not None:
+        _number("time_step", step, np.nextafter(0.0, 1.0))
+    _whole("n_features_in", n, 1, LARGEST)
+    if names is None:
+        return
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("feature_names_in are not names")
-    if names and len(names) != n_features:
-        raise ValueError(f"{n_features} features but {len(names)} names of them")
-    if kind not in KINDS:
-        raise ValueError(f"kind {kind!r} is unknown")
+    if len(names) != n:
+        raise ValueError(f"{n} features but {len(names)} names of them")
 
 
 def _check_grid(grid: Preparation) -> None:
@@ -177,28 +170,27 @@ def _check_grid(grid: Preparation) -> None:
         raise ValueError(f"{grid.n_steps} steps do not hold {grid.n_timepoints} time points")
 
 
-def _check_trained(trained: Trained, n_cells: int, n_channels: int) -> None:
-    h, k = n_cells, len(trained.expert.w_code)
-    shapes = (k, 4 * h), (4 * h,), (h, 4 * h), (4 * h,), (h, n_channels), (n_channels,)
-    for name, array, shape in zip(Expert._fields, trained.expert, shapes, strict=True):
-        _array(name, np.asarray(array), shape, "f")
-    n, n_book = len(trained.codes), len(trained.book)
-    if not (h and k and n and n_book):
-        raise ValueError("an expert has no cells, no codes or no book")
-    _array("codes", trained.codes, (n, k), "f")
-    _array("code_mean", trained.code_mean, (k,), "f")
-    _array("code_precision", trained.code_precision, (k,), "f")
-    _array("book", trained.book, (n_book, k), "f")
-    if (trained.code_precision < 0).any():
+def _check_expert(expert: TrainedExpert) -> None:
+    for i, array in enumerate(jax.tree.leaves(expert.params)):  # whose shapes the decoder set
+        _array(f"params/{i}", array, array.shape, "f")
+    k = expert.codes.shape[1]
+    n, n_codes = len(expert.codes), len(expert.codebook)
+    if not (k and n and n_codes):
+        raise ValueError("an expert has no codes or no codebook")
+    _array("codes", expert.codes, (n, k), "f")
+    _array("code_mean", expert.code_mean, (k,), "f")
+    _array("code_precision", expert.code_precision, (k,), "f")
+    _array("codebook", expert.codebook, (n_codes, k), "f")
+    if (expert.code_precision < 0).any():
         raise ValueError("a precision is negative")
-    _number("loss", trained.loss, 0.0)
-    _whole("n_bends", trained.n_bends, 0, k)
+    _number("loss", expert.loss, 0.0)
+    _whole("n_warps", expert.n_warps, 0, k)
 
 
 def _check_metric(metric: Metric, n_values: int) -> None:
     width = metric.basis.shape[1] if metric.basis.ndim == 2 else 0
     _array("metric/basis", metric.basis, (n_values, width), "f")
-    if metric.name not in ("mse", "whitened"):
+    if metric.name not in METRICS:
         raise ValueError(f"metric {metric.name!r} is unknown")
     for name in ("floor", "noise", "shrinkage"):
         _number(f"the metric's {name}", getattr(metric, name), 0.0)
@@ -206,47 +198,40 @@ def _check_metric(metric: Metric, n_values: int) -> None:
         raise ValueError("the metric's floor is not positive")
 
 
-def _check_search(search: Search) -> None:
-    if search.method not in ("levenberg-marquardt", "adam"):
-        raise ValueError(f"search {search.method!r} is unknown")
-    _whole("n_iterations", search.n_iterations, 0, MOST_ITERATIONS)
-    _number("prior_strength", search.prior_strength, 0.0)
-    if search.reach is not None:
-        _number("reach", search.reach, 0.0)
-
-
-def _check_pieces(space: Space, hulls: Sequence[Pieces], size: int, max_bytes: int) -> None:
-    if not all(hulls):
-        raise ValueError("a class has no hull")
-    flat = [each for pieces in hulls for each in pieces]
+def _check_linear_experts(
+    view: View, experts: Sequence[LocalExperts], size: int, max_bytes: int
+) -> None:
+    if not all(experts):
+        raise ValueError("a class has no linear expert")
+    flat = [each for local in experts for each in local]
     for each in flat:
         width = max(len(each.basis), 1) if each.basis.ndim == 2 else 0
-        if width > MOST_HULL_DIRECTIONS:
-            raise ValueError(f"a hull of {width} directions")
-        _array("a hull's mean", each.mean, (size,), "f")
-        _array("a hull's basis", each.basis, (width, size), "f")
-    # Laid side by side in double precision: as they are, for each shrinkage, and for each way.
+        if width > MAX_DIRECTIONS:
+            raise ValueError(f"a linear expert of {width} directions")
+        _array("a linear expert's mean", each.mean, (size,), "f")
+        _array("a linear expert's basis", each.basis, (width, size), "f")
+    # Side by side in double precision: as they are, for each shrinkage, and for each metric.
     widest = max(len(each.basis) for each in flat)
-    a_row = size * (1 + len({c.shrinkage for c in space.candidates}))
-    a_row += widest * len(space.candidates)
-    check_size("at work its hulls take", 8 * len(flat) * widest * a_row, max_bytes)
+    a_row = size * (1 + len({m.shrinkage for m in view.metrics}))
+    a_row += widest * len(view.metrics)
+    check_size("at work its linear experts take", 8 * len(flat) * widest * a_row, max_bytes)
 
 
-def _check_space(space: Space, size: int) -> None:
-    if space.name not in SPACES:
-        raise ValueError(f"space {space.name!r} is unknown")
-    directions, variances, *rest = space.scatter
+def _check_view(view: View, size: int) -> None:
+    if view.name != LINEAR and view.name not in CONVOLUTIONS:
+        raise ValueError(f"view {view.name!r} is unknown")
+    directions, variances, *rest = view.scatter
     _array("directions", directions, (size, len(variances)), "f")
     _array("variances", variances, (len(variances),), "f")
-    for value in (*rest, space.weight, *(v for c in space.candidates for v in c)):
-        _number("a measure", value, 0.0)
-    if (variances < 0).any() or not space.candidates or len(space.candidates) > 1000:
-        raise ValueError(f"space {space.name!r} cannot be measured in")
-    if min(c.shrinkage for c in space.candidates) <= 0:
-        raise ValueError(f"space {space.name!r} cannot be measured in")
-    if space.usual is not None:
-        _number("the usual loss", space.usual.mean, -np.inf)
-        _number("its spread", space.usual.spread, np.nextafter(0.0, 1.0))
+    for value in (*rest, view.weight, *(v for m in view.metrics for v in m)):
+        _number("a metric of linear experts", value, 0.0)
+    if (variances < 0).any() or not 0 < len(view.metrics) <= 1000:
+        raise ValueError(f"view {view.name!r} has no metrics, or too many")
+    if min(m.shrinkage for m in view.metrics) <= 0:
+        raise ValueError(f"view {view.name!r} has a shrinkage of 0")
+    if view.held_out_loss is not None:
+        _number("held_out_loss", view.held_out_loss.mean, -np.inf)
+        _number("its spread", view.held_out_loss.spread, np.nextafter(0.0, 1.0))
 
 
 def _check_convolutions(found: Convolutions, max_bytes: int) -> None:

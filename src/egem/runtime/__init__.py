@@ -1,1 +1,1 @@
-"""How work runs: fixed shapes, threads, executors, progress, compilation, native code, files."""
+"""How computations run: batches, threads, executors, progress, compiled and native code, files."""

@@ -1,8 +1,8 @@
-"""Work cut into batches of one fixed shape.
+"""Batches of fixed shapes.
 
-XLA compiles a program for each shape, and its sums may differ in the last bit between shapes.
-Batches of one shape, filled up with copies, keep compilations few and make every result
-independent of what else is computed.
+XLA compiles one program for each shape, and sums may differ in the last bit between shapes. Batches
+of one shape, padded with copies, need few compilations, and results do not depend on what else is
+computed.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,11 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-# Groups of a tile, and cases of a group: as many as fill the lanes of the native decoder.
-WIDE = 4, 16
-# Where most of a wide group would be copies. Sums in tiles of another shape differ in the last bit:
-# only for those to whom that does not matter.
-THIN = 8  # groups of one case
-FEW_PAIRS = 2  # each of which has a tile of its own: the quickest for a single case
+# (groups, cases of a group): fills the SIMD lanes of the native decoder.
+BATCH_SHAPE = 4, 16
+# Leftover cases, for callers that accept last-bit differences between shapes: groups of one case.
+SINGLES_BATCH = 8
+MAX_LATENCY_PAIRS = 2  # so few pairs get a batch each, which is quickest for a single case
 
 
 def bucket(n: int, smallest: int) -> int:
@@ -31,37 +30,47 @@ def bucket(n: int, smallest: int) -> int:
     return size
 
 
-def tiled(n: int, size: int) -> list[np.ndarray]:
-    """Cut ``range(n)`` into index arrays of exactly ``size``, the last filled up with its end.
+def evenly(n: int, most: int) -> Int[np.ndarray, " m"]:
+    """Select at most ``most`` of ``range(n)``, evenly.
 
-    >>> [t.tolist() for t in tiled(5, 3)]
+    >>> evenly(10, 4)
+    array([0, 3, 6, 9])
+    """
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
+
+
+def batched_indices(n: int, size: int) -> list[np.ndarray]:
+    """Split ``range(n)`` into index arrays of equal ``size``; the last repeats the last index.
+
+    >>> [indices.tolist() for indices in batched_indices(5, 3)]
     [[0, 1, 2], [3, 4, 4]]
     """
     return [np.minimum(np.arange(i, i + size), n - 1) for i in range(0, n, size)]
 
 
-def in_tiles(
+def grouped_batches(
     pairs: Int[np.ndarray, " n"],
     of: Int[np.ndarray, " n"],
     few_cases: int = 0,
-    shape: tuple[int, int] = WIDE,
+    shape: tuple[int, int] = BATCH_SHAPE,
 ) -> list[Int[np.ndarray, "g m"]]:
-    """Cut pairs, sorted by their expert, into groups of one expert, and groups into tiles.
+    """Split pairs, sorted by their expert ``of``, into batches of groups of one expert each.
 
-    Tiles are wide ones of one shape, filled up with copies, and thin ones for what is left of an
-    expert's cases where that is no more than ``few_cases``.
+    All batches have one ``shape`` and are padded with copies. Up to ``few_cases`` leftover cases of
+    an expert are not padded: they form batches of groups of one case.
     """
     n_groups, size = shape
-    groups, left = [], []
-    for mine in np.split(pairs, np.flatnonzero(np.diff(of)) + 1):
-        rest = len(mine) % size
-        whole = len(mine) - rest if rest <= few_cases else len(mine)
-        groups += [mine[at] for at in tiled(whole, size)]
-        left += [mine[whole:]]
-    alone = np.concatenate(left)[:, None]
-    thin = tiled(len(alone), 1 if len(alone) <= FEW_PAIRS else THIN)
-    wide = [np.stack([groups[i] for i in at]) for at in tiled(len(groups), n_groups)]
-    return wide + [alone[at] for at in thin]
+    groups, singles = [], []
+    for own in np.split(pairs, np.flatnonzero(np.diff(of)) + 1):
+        n_left = len(own) % size
+        n_grouped = len(own) - n_left if n_left <= few_cases else len(own)
+        groups += [own[indices] for indices in batched_indices(n_grouped, size)]
+        singles.append(own[n_grouped:])
+    single = np.concatenate(singles)[:, None]
+    size = 1 if len(single) <= MAX_LATENCY_PAIRS else SINGLES_BATCH
+    return [
+        np.stack([groups[i] for i in indices]) for indices in batched_indices(len(groups), n_groups)
+    ] + [single[indices] for indices in batched_indices(len(single), size)]
 
 
 def stack(trees: Sequence):

@@ -1,27 +1,27 @@
-"""Work cut into shards: on threads of this process, or on the workers of an engine.
+"""Run tasks on threads or on an executor, and survive workers that die.
 
-A shard is the same function of the same values wherever it runs, so that results do not depend on
-where. A worker that dies costs no more than what it was at: its task is tried again, and where that
-fails as well, the others are finished before an error names the classes or cases concerned.
+A task computes the same result wherever it runs. A task whose worker dies is run again; if that
+fails too, the other tasks are finished before an error names the classes or cases of the task.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from typing import Any, TypeVar
 
 from egem.errors import ClusterLost, WorkerDied
-from egem.runtime.compile_cache import keep_compiled
-from egem.runtime.executors import Engine, active, resolve
-from egem.runtime.parallel import plain_products, run
+from egem.runtime.compile_cache import enable_compile_cache
+from egem.runtime.executors import Executor, active_executor, resolve
+from egem.runtime.parallel import run, single_threaded_blas
 from egem.runtime.progress import Advance
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-HEARTBEAT = 2.0  # seconds without a result after which the engine is asked whether it is there
-AHEAD = 2  # tasks given away for each worker: one is under way while another comes
-MOST_NAMES = 10
+HEARTBEAT = 2.0  # seconds without a result after which the executor is checked
+QUEUED_PER_WORKER = 2  # one task runs while the next one is sent
+MAX_NAMES = 10  # in an error message
 
 
 def dispatch(
@@ -32,158 +32,135 @@ def dispatch(
     finished: Callable[[int, Result], None],
     names: Callable[[Task], Sequence],
 ) -> list[Result]:
-    """Run ``work(task, advance)`` for every task, on threads or where joblib was told to.
+    """Run ``work(task, advance)`` for every task, on threads or on the active executor.
+
+    Returns the results in order.
 
     Parameters
     ----------
     work : callable
-        A function of a module.
+        An importable function.
     tasks : sequence
         The tasks.
     n_jobs : int or None
-        Threads or workers; None uses all cores, or all workers.
+        Number of threads or workers. None uses all cores, or all workers.
     bar : callable
-        Receives progress, in names.
+        Called with progress, counted in names.
     finished : callable
-        Called with each task's position and result, as they come, from whichever thread.
+        Called with the index and the result of each task as it finishes, in any thread.
     names : callable
-        Tells what a task is about.
-
-    Returns
-    -------
-    list
-        One result a task, in their order.
+        Returns the classes or cases of a task, for errors.
 
     Raises
     ------
     WorkerDied
-        Where workers died twice of the same task; the others are finished by then.
+        If workers died twice of the same task. All other tasks are finished.
     ClusterLost
-        Where the engine does not answer any more.
+        If the cluster does not answer any more, or has no worker.
     """
-    engine = active(n_jobs) if tasks else None
-    if engine is not None:
-        return spread(engine, work, tasks, bar, names, finished)
+    executor = active_executor(n_jobs) if tasks else None
+    if executor is not None:
+        return dispatch_to(executor, work, tasks, bar, names, finished)
 
-    def here(at: int, advance: Advance) -> Result:
-        result = work(tasks[at], advance)
-        finished(at, result)
+    def run_here(index: int, advance: Advance) -> Result:
+        result = work(tasks[index], advance)
+        finished(index, result)
         return result
 
-    # In turns: three threads end five tiles of experts together, two leave one tile to the last.
-    return run(here, range(len(tasks)), n_jobs, bar, in_turns=True)
+    # Three threads on two cores finish five tasks together; two would leave one core idle at last.
+    return run(run_here, range(len(tasks)), n_jobs, bar, in_turns=True)
 
 
-def spread(
-    engine: Engine,
+def dispatch_to(
+    executor: Executor,
     work: Callable[..., Result],
     tasks: Sequence[Task],
     bar: Advance,
     names: Callable[[Task], Sequence],
-    finished: Callable[[int, Result], None] | None = None,
+    finished: Callable[[int, Result], None] = lambda index, result: None,
     shared: Any = None,
 ) -> list[Result]:
-    """Do what :func:`dispatch` does, on an engine.
+    """Run tasks on an executor, and close it; see :func:`dispatch`.
 
-    Where ``shared`` is given, which is what all tasks need and goes to each worker once, it is
-    ``work(shared, task, advance)`` that is run.
+    With ``shared``, a large value that is sent to each worker once, the workers call
+    ``work(shared, task, advance)``.
     """
     results: dict[int, Result] = {}
+    killers: list[int] = []  # tasks whose workers died repeatedly
+    broadcast: list[Any] = []  # the reference to the shared value, once it is sent
 
-    def came(at: int, result: Result) -> None:
-        results[at] = result
-        if finished is not None:
-            finished(at, result)
-        bar(float(len(names(tasks[at]))))
+    def submit(index: int) -> Future:
+        if shared is not None and not broadcast:
+            broadcast.append(executor.broadcast(shared))
+        return executor.submit(_call, work, *broadcast, tasks[index])
 
-    try:
-        lost = _fly(engine, work, tasks, shared, came)
-    finally:
-        engine.close()
-    if lost:
-        raise _died([name for at in sorted(lost) for name in names(tasks[at])], len(results))
-    return [results[at] for at in range(len(tasks))]
-
-
-def _fly(
-    engine: Engine, work: Callable, tasks: Sequence, shared: Any, came: Callable[[int, Any], None]
-) -> list[int]:
-    """Run tasks on an engine; returns those whose workers died again and again.
-
-    Where a death takes all tasks under way with it, each of them is tried again on its own, so that
-    the second death has one task to blame.
-    """
-    waiting, suspects = deque(range(len(tasks))), deque[int]()
-    flying: dict[Future, int] = {}
-    lost: list[int] = []
-    handle = None if shared is None else engine.share(shared)
-
-    def launch(at: int) -> None:
-        try:
-            flying[engine.submit(_call, work, handle, tasks[at])] = at
-        except engine.broken:
-            flying[engine.submit(_call, work, handle, tasks[at])] = at  # a pool of new workers
-
-    try:
-        while waiting or suspects or flying:
-            alone = bool(suspects)
-            if alone and not flying:
-                launch(suspects[0])
-            while waiting and not alone and len(flying) < AHEAD * engine.n_workers:
-                launch(waiting.popleft())
-            done, _ = wait(flying, HEARTBEAT, FIRST_COMPLETED)
-            if not done:
-                engine.check()
-            broken = []
-            for future in done:
-                at = flying.pop(future)
+    def attempt(indices: Iterable[int], n_at_once: int) -> list[int]:
+        """Return the tasks that were interrupted."""
+        interrupted = []
+        with closing(_as_completed(executor, submit, indices, n_at_once)) as completed:
+            for index, future in completed:
                 try:
-                    result = future.result()
-                except engine.fatal:
-                    lost.append(at)
-                except engine.broken:
-                    broken.append(at)
-                    continue
-                except engine.gone as error:
+                    results[index] = future.result()
+                except executor.killed:
+                    killers.append(index)
+                except executor.interrupted:
+                    executor.check()
+                    broadcast.clear()  # may be lost as well
+                    interrupted.append(index)
+                except executor.lost as error:
                     raise ClusterLost(
                         "the cluster ended while it worked "
                         f"({type(error).__name__}: {error}); start it again."
                     ) from error
                 else:
-                    came(at, result)
-                if suspects and at == suspects[0]:
-                    suspects.popleft()
-            if broken:
-                engine.check()
-                handle = None if shared is None else engine.share(shared)
-            for at in broken:
-                if suspects and at == suspects[0]:
-                    lost.append(suspects.popleft())
-                elif at not in suspects:
-                    suspects.append(at)
+                    finished(index, results[index])
+                    bar(float(len(names(tasks[index]))))
+        return interrupted
+
+    with closing(executor):
+        # One death may interrupt several tasks. Each of them runs again alone, so that a second
+        # death identifies its task.
+        for index in attempt(range(len(tasks)), QUEUED_PER_WORKER * executor.n_workers):
+            killers += attempt([index], 1)
+    if killers:
+        raise _worker_died([n for i in sorted(killers) for n in names(tasks[i])], len(results))
+    return [results[index] for index in range(len(tasks))]
+
+
+def _as_completed(
+    executor: Executor,
+    submit: Callable[[int], Future],
+    indices: Iterable[int],
+    n_at_once: int,
+) -> Generator[tuple[int, Future], None, None]:
+    """Submit tasks, some at a time, and yield each index and future as it completes."""
+    waiting, running = deque(indices), dict[Future, int]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < n_at_once:
+                index = waiting.popleft()
+                running[submit(index)] = index
+            done, _ = wait(running, HEARTBEAT, FIRST_COMPLETED)
+            if not done:
+                executor.check()
+            for future in done:
+                yield running.pop(future), future
     finally:
-        for future in flying:
+        for future in running:
             future.cancel()
-    return lost
 
 
-def _call(work: Callable, handle: Any, task: Any) -> Any:
-    """Run a task in a worker, on one thread."""
-    keep_compiled()
-    with plain_products():
-        if handle is None:
-            return work(task, _unheard)
-        return work(resolve(handle), task, _unheard)
+def _call(work: Callable[..., Result], *args: Any) -> Result:
+    """Run a task in a worker, on one thread; its progress is not reported."""
+    enable_compile_cache()
+    with single_threaded_blas():
+        return work(*map(resolve, args), lambda amount: None)
 
 
-def _unheard(amount: float) -> None:
-    """Progress within a shard is not reported."""
-
-
-def _died(names: Sequence, n_finished: int) -> WorkerDied:
-    shown = ", ".join(map(repr, names[:MOST_NAMES])) + (", ..." if len(names) > MOST_NAMES else "")
+def _worker_died(names: Sequence, n_finished: int) -> WorkerDied:
+    listed = ", ".join(map(repr, names[:MAX_NAMES])) + (", ..." if len(names) > MAX_NAMES else "")
     return WorkerDied(
-        f"the workers died again and again of {len(names)} class{'es' * (len(names) != 1)} or "
-        f"cases: {shown}. Look at the workers' logs; lack of memory is the usual reason. The other "
-        f"{n_finished} shards are finished, and kept where a checkpoint folder was given."
+        f"the workers died repeatedly on {len(names)} class{'es' * (len(names) != 1)} or cases: "
+        f"{listed}. Look at the workers' logs; the usual reason is lack of memory. The other "
+        f"{n_finished} tasks are finished, and kept if a checkpoint folder was given."
     )

@@ -1,219 +1,229 @@
-"""Where shards of work run outside this process: the engine that joblib was told to use.
+"""Executors: processes that run tasks, on this machine (loky) or on a cluster (Dask, Ray).
 
-``joblib.parallel_config(backend="loky" | "dask" | "ray")`` says which. joblib's own loop over tasks
-waits for ever where a cluster's scheduler is gone, and says nothing of which task killed a worker,
-so tasks are handed to the engines as they are: each gives back futures of the standard library.
+``joblib.parallel_config(backend="loky" | "dask" | "ray")`` selects one. Tasks do not go through
+``joblib.Parallel``: it does not report which task killed a worker, and it waits forever for a Dask
+worker that was killed. The backends are called directly; each returns standard futures.
 """
 
 import pickle
-import secrets
-import tempfile
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, cast
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, cast
 
+from joblib import parallel_config
+from joblib.externals.loky import get_reusable_executor
 from joblib.parallel import get_active_backend
 
 from egem.errors import ClusterLost
 from egem.runtime.parallel import n_cores
 
-PING = 10.0  # seconds that a scheduler has to answer
-WITHOUT_WORKERS = 20.0  # seconds that a cluster may be without any
-RETRIES = 1  # of a task whose worker died, where the engine counts
+CONNECT_TIMEOUT = 20.0  # seconds to reach a scheduler for the first time
+DASK_TIMEOUT = 60.0  # seconds without an answer: a scheduler is busy while it imports egem
+RAY_TIMEOUT = 10.0  # Ray ends this process a minute after its head is lost
+WORKER_TIMEOUT = 20.0  # seconds without a worker after which a cluster is lost
+RAY_RETRIES = 1  # of a task whose worker died
+
+Exceptions = tuple[type[BaseException], ...]
 
 
-class Engine(ABC):
+class Executor(ABC):
     """Runs functions in other processes.
 
-    Attributes
-    ----------
-    n_workers : int
-        Tasks that run at once.
-    fatal : tuple of exception types
-        What a task raises whose worker died as often as the engine tries.
-    broken : tuple of exception types
-        What tasks raise that something else took down: they can be tried again.
-    gone : tuple of exception types
-        What tasks raise where there is nobody any more to try them again.
+    A future raises one of ``killed`` if its task killed as many workers as the backend tolerates,
+    one of ``interrupted`` if its worker stopped for any other reason, so that the task may run
+    again, and one of ``lost`` if the cluster has ended.
     """
 
-    fatal: ClassVar[tuple[type[BaseException], ...]] = ()
-    broken: ClassVar[tuple[type[BaseException], ...]] = ()
-    gone: ClassVar[tuple[type[BaseException], ...]] = ()
+    killed: Exceptions = ()
+    interrupted: Exceptions = ()
+    lost: Exceptions = ()
 
-    def __init__(self, n_workers: int):
-        self.n_workers = max(n_workers, 1)
-
-    @abstractmethod
-    def submit(self, work: Callable, *args: Any) -> Future:
-        """Run a function of a module in another process."""
+    def __init__(self, n_workers: int, max_workers: int | None = None):
+        self.n_workers = max(min(n_workers, max_workers or n_workers), 1)
 
     @abstractmethod
-    def share(self, value: Any) -> Any:
-        """Bring a large value to the workers once; :func:`resolve` gives it there."""
+    def submit(self, function: Callable, *args: Any) -> Future:
+        """Call an importable function in a worker."""
 
-    def check(self) -> None:  # noqa: B027 - a pool of this machine is always there
-        """Raise :class:`ClusterLost` where nothing can come any more."""
+    @abstractmethod
+    def broadcast(self, value: Any) -> Any:
+        """Send a value to every worker once; :func:`resolve` turns the result into the value."""
+
+    def check(self) -> None:  # noqa: B027 - loky needs none
+        """Raise ClusterLost if the cluster does not answer, or has no workers."""
 
     def close(self) -> None:  # noqa: B027
-        """Let go of what was shared."""
+        """Release what was broadcast."""
 
 
-class _Loky(Engine):
-    """Processes of this machine, kept for the next call."""
+class Reference(NamedTuple):
+    """Where a worker reads a value that was broadcast."""
 
-    broken = (BrokenProcessPool,)  # all tasks under way fail together, whichever was to blame
+    read: Callable[[Any], Any]
+    source: Any
+
+
+def resolve(value: Any) -> Any:
+    """Return, in a worker, the value that was broadcast; the last one stays in memory."""
+    return _read(value) if isinstance(value, Reference) else value
+
+
+@lru_cache(maxsize=1)
+def _read(reference: Reference) -> Any:
+    return reference.read(reference.source)
+
+
+class _Loky(Executor):
+    """Processes of this machine. When one dies, all tasks in progress are interrupted."""
+
+    interrupted = (BrokenProcessPool,)
 
     def __init__(self, n_workers: int):
         super().__init__(n_workers)
-        self._folder: tempfile.TemporaryDirectory | None = None
+        self._folders = ExitStack()
 
-    def submit(self, work: Callable, *args: Any) -> Future:
-        from joblib.externals.loky import get_reusable_executor
+    def submit(self, function: Callable, *args: Any) -> Future:
+        try:
+            return get_reusable_executor(self.n_workers).submit(function, *args)
+        except BrokenProcessPool:  # a worker died just now; the next call starts new ones
+            return get_reusable_executor(self.n_workers).submit(function, *args)
 
-        return get_reusable_executor(max_workers=self.n_workers).submit(work, *args)
-
-    def share(self, value: Any) -> Any:
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="egem-")
-        key = secrets.token_hex(8)
-        path = Path(self._folder.name, key)
+    def broadcast(self, value: Any) -> Any:
+        path = Path(self._folders.enter_context(TemporaryDirectory(prefix="egem-")), "value")
         path.write_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-        return _Shared(key, str(path))
+        return Reference(_read_pickle, path)
 
     def close(self) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._folders.close()
 
 
-class _Dask(Engine):
-    """A Dask cluster. Its scheduler itself gives a dead worker's tasks to others, several times."""
+def _read_pickle(path: Path) -> Any:
+    return pickle.loads(path.read_bytes())
 
-    broken = (CancelledError,)
 
-    def __init__(self, client: Any, most: int | None):
+class _Dask(Executor):
+    """A Dask cluster. Its scheduler reassigns the tasks of dead workers several times."""
+
+    interrupted = (CancelledError,)
+
+    def __init__(self, client: Any, max_workers: int | None = None):
         from distributed import KilledWorker
 
-        self.fatal = (KilledWorker,)  # type: ignore[misc]
-        self._client, self._empty_since = client, None
+        self.killed = (KilledWorker,)
+        self._client = client
         self._address = client.scheduler.address
-        if not client.ncores():
-            self._wait()
-        n = sum(client.ncores().values())
-        super().__init__(n if most is None else min(n, most))
-        self._executor = client.get_executor(pure=False)
+        self.check()
+        super().__init__(sum(client.ncores().values()), max_workers)
+        self._futures = client.get_executor(pure=False)
 
-    def _wait(self) -> None:
-        try:
-            self._client.wait_for_workers(1, timeout=WITHOUT_WORKERS)
-        except TimeoutError as error:
-            raise ClusterLost(
-                f"the Dask cluster at {self._address} has no worker; start some with: "
-                f"dask worker {self._address}"
-            ) from error
+    def submit(self, function: Callable, *args: Any) -> Future:
+        return self._futures.submit(function, *args)
 
-    def submit(self, work: Callable, *args: Any) -> Future:
-        return self._executor.submit(work, *args)
-
-    def share(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         return self._client.scatter([value], broadcast=True, hash=False)[0]
 
     def check(self) -> None:
+        from distributed.exceptions import WorkerStartTimeoutError
+
         try:
             if self._client.status != "running":
                 raise ConnectionError(f"the connection is {self._client.status}")
             identity = self._client.scheduler.identity
-            workers = self._client.sync(identity, callback_timeout=PING)["workers"]
+            if not self._client.sync(identity, callback_timeout=DASK_TIMEOUT)["workers"]:
+                self._client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
+        except WorkerStartTimeoutError as error:
+            raise ClusterLost(
+                f"the Dask cluster at {self._address} has had no worker for {WORKER_TIMEOUT:.0f} "
+                f"seconds; start some with: dask worker {self._address}"
+            ) from error
         except Exception as error:
             raise ClusterLost(
                 f"the scheduler of the Dask cluster at {self._address} does not answer any more "
                 f"({type(error).__name__}: {error}); start it again."
             ) from error
-        now = time.monotonic()
-        self._empty_since = None if workers else self._empty_since or now
-        if self._empty_since is not None and now - self._empty_since > WITHOUT_WORKERS:
-            raise ClusterLost(
-                f"the Dask cluster at {self._address} has had no worker for {WITHOUT_WORKERS:.0f} "
-                f"seconds; start some with: dask worker {self._address}"
-            )
 
 
-class _Ray(Engine):
-    """A Ray cluster. It gives a dead worker's task to another once."""
+class _Ray(Executor):
+    """A Ray cluster, which reassigns the tasks of dead workers :data:`RAY_RETRIES` times."""
 
-    def __init__(self, most: int | None):
+    def __init__(self, max_workers: int | None = None):
         import ray
 
         self._ray = ray
         if not ray.is_initialized():
-            ray.init()  # a cluster named by RAY_ADDRESS, or one of this machine
-        self.fatal = (ray.exceptions.WorkerCrashedError,)  # type: ignore[misc]
-        self.broken = (ray.exceptions.ObjectLostError,)  # type: ignore[misc]
-        self.gone = (ray.exceptions.LocalRayletDiedError,)  # type: ignore[misc]
-        n = int(ray.cluster_resources().get("CPU", 1))
-        super().__init__(n if most is None else min(n, most))
-        self._refs: dict[Future, Any] = {}
+            ray.init()  # the cluster at RAY_ADDRESS, or one of this machine
+        self.killed = (ray.exceptions.WorkerCrashedError,)
+        self.interrupted = (ray.exceptions.ObjectLostError,)
+        self.lost = (ray.exceptions.LocalRayletDiedError,)
+        super().__init__(int(ray.cluster_resources().get("CPU", 1)), max_workers)
 
-    def submit(self, work: Callable, *args: Any) -> Future:
-        ref = self._ray.remote(num_cpus=1, max_retries=RETRIES)(work).remote(*args)
-        future = ref.future()
-        future.add_done_callback(lambda done: self._refs.pop(done, None))
-        self._refs[future] = ref
+    def submit(self, function: Callable, *args: Any) -> Future:
+        remote = self._ray.remote(num_cpus=1, max_retries=RAY_RETRIES)(function)
+        task = remote.remote(*args)
+
+        def cancel(future: Future) -> None:
+            if future.cancelled():
+                self._ray.cancel(task, force=False)
+
+        future = task.future()
+        future.add_done_callback(cancel)
         return future
 
-    def share(self, value: Any) -> Any:
-        return _Shared(secrets.token_hex(8), self._ray.put(value))
+    def broadcast(self, value: Any) -> Any:
+        return Reference(_read_from_ray, self._ray.put(value))
 
     def check(self) -> None:
-        # Ray ends the whole process a minute after its head is gone: say so before.
+        # A call to a lost head may not return.
         nodes: list = []
-        asking = threading.Thread(target=lambda: nodes.extend(self._ray.nodes()), daemon=True)
-        asking.start()
-        asking.join(PING)
+        ping = threading.Thread(target=lambda: nodes.extend(self._ray.nodes()), daemon=True)
+        ping.start()
+        ping.join(RAY_TIMEOUT)
         if not any(node["Alive"] for node in nodes):
             raise ClusterLost(
                 "the head of the Ray cluster does not answer any more; start it again."
             )
 
-    def close(self) -> None:
-        for ref in list(self._refs.values()):
-            self._ray.cancel(ref, force=False)
+
+def _read_from_ray(source: Any) -> Any:
+    import ray
+
+    return ray.get(source)
 
 
-class _Shared(NamedTuple):
-    """Where a worker finds a value that many tasks need: a file, or an object of Ray's."""
+def active_executor(n_jobs: int | None = None) -> Executor | None:
+    """Return the executor that joblib's configuration selects, or None for threads.
 
-    key: str
-    at: Any
-
-
-_found: dict[str, Any] = {}
-_finding = threading.Lock()
-
-
-def resolve(shared: Any) -> Any:
-    """Return, in a worker, what :meth:`Engine.share` was given; the last one is remembered."""
-    if not isinstance(shared, _Shared):
-        return shared
-    with _finding:
-        if shared.key not in _found:
-            _found.clear()
-            if isinstance(shared.at, str):
-                value = pickle.loads(Path(shared.at).read_bytes())  # our own, of this user
-            else:
-                import ray
-
-                value = ray.get(shared.at)
-            _found[shared.key] = value
-        return _found[shared.key]
+    ``n_jobs`` limits the number of workers; None takes joblib's number, -1 takes all workers.
+    Raises ValueError for any other backend, and ClusterLost if the Dask cluster does not answer.
+    """
+    backend, configured = cast(tuple[Any, int | None], get_active_backend(prefer="threads"))
+    if getattr(backend, "supports_sharedmem", False):
+        return None
+    n_jobs = configured if n_jobs is None else n_jobs
+    max_workers = None if n_jobs is None or n_jobs < 0 else n_jobs
+    match type(backend).__name__:  # an import of the class may fail where it is not used
+        case "LokyBackend":
+            return _Loky(max_workers or n_cores())
+        case "DaskDistributedBackend":
+            return None if _in_dask_task() else _Dask(backend.client, max_workers)
+        case "RayBackend":
+            return _Ray(max_workers)
+        case name:
+            raise ValueError(
+                f"joblib's backend {name} cannot run experts (JAX does not survive a fork); use "
+                "parallel_config with 'loky', 'dask' or 'ray', or 'threading' for this process."
+            )
 
 
-def _within_dask() -> bool:
-    """Tell whether this is a task of Dask's itself, of a search for parameters perhaps."""
+def _in_dask_task() -> bool:
+    """Whether this is a task of Dask, which would block a worker if it waited for others."""
     from distributed import get_worker
 
     try:
@@ -223,34 +233,27 @@ def _within_dask() -> bool:
     return True
 
 
-def active(n_jobs: int | None) -> Engine | None:
-    """Return the engine that joblib was told to use, or None where work stays in this process.
+@contextmanager
+def dask_cluster(address: str | None) -> Iterator[None]:
+    """Select the Dask cluster of a scheduler, such as ``tcp://host:8786``, within the block.
 
-    Parameters
-    ----------
-    n_jobs : int or None
-        Most workers at once; None asks joblib's configuration, and -1 takes all there are.
-
-    Raises
-    ------
-    ValueError
-        For a backend that egem cannot use.
+    None changes nothing. Raises ImportError without Dask, and ClusterLost if no scheduler answers.
     """
-    backend, configured = cast(tuple[Any, int | None], get_active_backend(prefer="threads"))
-    if getattr(backend, "supports_sharedmem", False):
-        return None
-    n_jobs = configured if n_jobs is None else n_jobs
-    most = None if n_jobs is None or n_jobs < 0 else int(n_jobs)
-    name = type(backend).__name__
-    if name == "DaskDistributedBackend":
-        if _within_dask():  # what waits for other tasks there keeps them from being run
-            return None
-        return _Dask(backend.client, most)
-    if name == "RayBackend":
-        return _Ray(most)
-    if name == "LokyBackend":
-        return _Loky(most or n_cores())
-    raise ValueError(
-        f"joblib's backend {name} cannot run experts (JAX does not survive a fork); use "
-        "parallel_config with 'loky', 'dask' or 'ray', or 'threading' for this process."
-    )
+    if address is None:
+        yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError("a cluster needs Dask; run: pip install 'egem[cluster]'") from error
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterLost(
+            f"no Dask scheduler answers at {address} ({error}); start one with: dask scheduler"
+        ) from error
+    try:
+        with parallel_config(backend="dask", client=client):
+            yield
+    finally:
+        client.close(timeout=1)

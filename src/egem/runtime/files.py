@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and whether what is in them is whole."""
+"""Atomic writing of files, and checksums of their content."""
 
 import hashlib
 import json
@@ -13,30 +13,22 @@ import numpy as np
 
 try:
     import fcntl
-except ImportError:  # Windows, which lets nobody remove a file that is open
+except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write beside ``path``; once written it is flushed and takes that name.
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Write a file completely or not at all.
 
-    Drafts of writers that were killed are removed by the next writer of the same file.
-
-    Parameters
-    ----------
-    path : Path
-        An existing file is replaced; it stays as it is where writing fails.
-
-    Yields
-    ------
-    BinaryIO
-        The file to write to.
+    The content goes to a draft in the same folder, which is flushed to disk and renamed when the
+    block ends; if it raises, an existing file stays as it is. Drafts left by processes that were
+    killed are removed.
     """
-    _sweep(path)
+    _remove_abandoned_drafts(path)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with _opened(draft) as file:
+        with _create_locked(draft) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -46,14 +38,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         draft.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write text as UTF-8, whole or not at all."""
-    with whole_file(path) as file:
+def atomic_write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8, completely or not at all."""
+    with atomic_write(path) as file:
         file.write(text.encode())
 
 
-def _sweep(path: Path) -> None:
-    """Remove drafts of ``path`` that no living process writes to: its lock went with it."""
+def _remove_abandoned_drafts(path: Path) -> None:
+    """Remove drafts of ``path`` that nobody has locked: a lock ends with its process."""
     for draft in path.parent.iterdir() if path.parent.is_dir() else ():
         if draft.name.startswith(f".{path.name}.") and draft.suffix == ".part":
             with suppress(OSError), draft.open("rb") as file:
@@ -61,39 +53,38 @@ def _sweep(path: Path) -> None:
                     draft.unlink()
 
 
-def _opened(draft: Path) -> BinaryIO:
-    """Create a file that is locked."""
+def _create_locked(draft: Path) -> BinaryIO:
     while True:
         file = draft.open("xb")
         _lock(file)
         if fcntl is None or os.fstat(file.fileno()).st_nlink:
             return file
-        file.close()  # swept away before it was locked
+        file.close()  # another process removed it before it was locked
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Lock a file as long as it is open; False where somebody else has it locked."""
+    """Lock a file until it is closed; False if another process has locked it."""
     if fcntl is None:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # or a file system without locks
+    except OSError:  # locked, or on a file system without locks
         return False
     return True
 
 
 def _flush_folder(folder: Path) -> None:
-    """Let the new name outlast a power cut, where folders can be flushed."""
+    """Make a new name survive a power cut, where the system can flush folders."""
     with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            os.fsync(descriptor)
         finally:
-            os.close(handle)
+            os.close(descriptor)
 
 
 def checksum(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> str:
-    """Return a digest of named arrays, their types and shapes, and of what is told beside them."""
+    """Return the SHA-256 of named arrays, their types and shapes, and a JSON header."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())

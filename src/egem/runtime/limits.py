@@ -1,4 +1,4 @@
-"""How large what is read may be, so that a small file cannot fill the memory."""
+"""Limits on the size of what is read, so that a small file cannot exhaust memory."""
 
 import os
 
@@ -7,15 +7,12 @@ from egem.errors import TooLarge
 MAX_BYTES = 2**31
 
 
-def most_bytes(max_bytes: int | None) -> int:
-    """Return a limit: the one given, or ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
+def byte_limit(max_bytes: int | None) -> int:
+    """Return the limit given, else ``EGEM_MAX_BYTES`` of the environment, else 2 GiB.
 
-    Raises
-    ------
-    ValueError
-        Where it is no positive whole number.
+    Raises ValueError if the limit is not a positive whole number.
 
-    >>> most_bytes(1000)
+    >>> byte_limit(1000)
     1000
     """
     limit = os.environ.get("EGEM_MAX_BYTES", MAX_BYTES) if max_bytes is None else max_bytes
@@ -30,12 +27,9 @@ def most_bytes(max_bytes: int | None) -> int:
 
 
 def check_size(what: str, size: int, limit: int) -> None:
-    """Refuse what is over the limit.
+    """Raise :class:`~egem.errors.TooLarge` if ``size`` bytes exceed the limit.
 
-    Raises
-    ------
-    TooLarge
-        Saying so, and what to do.
+    >>> check_size("data.npz: array X takes", 5, limit=8)
     """
     if size > limit:
         raise TooLarge(

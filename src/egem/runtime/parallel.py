@@ -1,16 +1,13 @@
-"""Work on threads of this process.
+"""Run tasks on threads of this process."""
 
-The first failure, or Ctrl-C, stops the other tasks at their next report of progress.
-"""
-
-import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import TypeVar
 
+from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
 from egem.runtime.progress import Advance
@@ -26,29 +23,15 @@ def run(
     bar: Advance,
     in_turns: bool = False,
 ) -> list[Result]:
-    """Run ``work(task, advance)`` for every task on threads, results in order.
+    """Run ``work(task, advance)`` for every task on threads, and return the results in order.
 
-    The first failure, or Ctrl-C, stops the others at their next call of ``advance``.
+    ``advance`` reports progress to ``bar``, one call at a time. The first exception, or Ctrl-C,
+    stops the other tasks at their next call of ``advance``. A task that calls :func:`run` itself
+    runs those tasks in its own thread.
 
-    Parameters
-    ----------
-    work : callable
-        Called with a task and a function to report progress with, in tasks.
-    tasks : iterable
-        The tasks.
-    n_jobs : int or None
-        Threads; None or -1 uses all cores (XLA runs these small programs on one).
-    bar : callable
-        Receives the progress of all tasks together.
-    in_turns : bool, default False
-        Whether half as many threads again as cores are used: for tasks that go back and forth
-        between Python, which runs one thread at a time, and compiled work, or for few long ones.
-        Where a number of threads was asked for, it is kept to.
-
-    Returns
-    -------
-    list
-        One result a task.
+    ``n_jobs`` is the number of threads. None or -1 uses one per core, since XLA runs programs this
+    small on one core each, or 1.5 per core if tasks take turns (``in_turns``): few long tasks, or
+    tasks that alternate between compiled code and Python, which one thread runs at a time.
     """
     tasks = list(tasks)
     stop = threading.Event()
@@ -64,50 +47,49 @@ def run(
     n_threads = n_jobs if n_jobs and n_jobs > 0 else cores + in_turns * (cores // 2)
     if n_threads == 1 or len(tasks) == 1 or getattr(_thread, "is_worker", False):
         return [work(task, advance) for task in tasks]
-    with plain_products():
+    with single_threaded_blas():
         futures = [_pool(n_threads).submit(work, task, advance) for task in tasks]
         try:
-            return [future.result() for future in futures]
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
         except BaseException:
             stop.set()
             for future in futures:
                 future.cancel()
             wait(futures)
             raise
+    return [future.result() for future in futures]
 
 
 def n_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return the number of cores that this process may use, by affinity and container limits."""
+    return cpu_count()
+
+
+class _Stopped(Exception):
+    """Stops a task after another one failed."""
 
 
 _thread = threading.local()
 
 
-def _enlist() -> None:
-    _thread.is_worker = True  # which waits for no other worker: they might all wait
+def _mark_worker() -> None:
+    _thread.is_worker = True  # must not wait for other workers of the pool: deadlock
 
 
 @cache
 def _pool(n_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads, "egem", _enlist)  # JAX is slow in threads that are new
+    return ThreadPoolExecutor(n_threads, "egem", _mark_worker)  # kept: JAX is slow in new threads
 
 
-def plain_products() -> AbstractContextManager:
-    """Keep NumPy's matrix products to one thread each.
+def single_threaded_blas() -> AbstractContextManager:
+    """Limit NumPy's matrix products to one thread each, within the block.
 
-    Those that take all cores would wait for our threads; and the threads of their library wait
-    busily for more, for hundredths of a second, in the way of ours.
+    BLAS threads compete with ours for cores, even after a product: they spin for a while.
     """
-    return _libraries().limit(limits=1)
+    return _blas().limit(limits=1)
 
 
 @cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through all libraries that are loaded
-
-
-class _Stopped(Exception):
-    """Another task failed; this one gives up."""
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # slow: inspects every loaded library

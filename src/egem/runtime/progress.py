@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with the time left, and listeners."""
+"""Progress of long computations: bars in the terminal, and listeners."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,40 +12,28 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def overheard(listener: Listener) -> Iterator[None]:
-    """Let a function hear of progress made in the block, whether bars are shown or not.
+def progress_listener(listener: Listener) -> Iterator[None]:
+    """Report all progress made in the block to a function, whether bars are shown or not.
 
-    Parameters
-    ----------
-    listener : callable
-        Called, from whichever thread does the work, with what goes on and the share that is done.
-        What it raises stops the work.
+    It is called with a title and the completed fraction, in the thread that does the work; an
+    exception that it raises stops the work.
 
-    Examples
-    --------
-    >>> with overheard(lambda title, share: print(title, share)):
+    >>> with progress_listener(lambda title, fraction: print(title, fraction)):
     ...     with Progress("counting", 4, show=False) as bar:
     ...         bar.advance(2)
     counting 0.5
     """
-    before = _listener.set(listener)
+    token = _listener.set(listener)
     try:
         yield
     finally:
-        _listener.reset(before)
+        _listener.reset(token)
 
 
 class Progress(AbstractContextManager):
-    """A progress bar with time left, or nothing at all; see also :func:`overheard`.
+    """A progress bar on the standard error stream, drawn if ``show``; listeners are always called.
 
-    Parameters
-    ----------
-    title : str
-        What is going on.
-    total : float
-        Amount of work, in the units :meth:`advance` is called with.
-    show : bool
-        Whether to draw it.
+    ``total`` is the amount of work, in the units of :meth:`advance`.
     """
 
     def __init__(self, title: str, total: float, show: bool):
@@ -54,19 +42,12 @@ class Progress(AbstractContextManager):
         self._listener = _listener.get()
         self._bar = None
         if show:
-            from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.console import Console
             from rich.progress import Progress as RichProgress
+            from rich.progress import TimeElapsedColumn
 
-            self._bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:3.0f}%"),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                TextColumn("taken"),
-                TimeElapsedColumn(),
-                console=_stderr(),
-            )
+            columns = *RichProgress.get_default_columns(), "left", TimeElapsedColumn(), "elapsed"
+            self._bar = RichProgress(*columns, console=Console(stderr=True))
             self._task = self._bar.add_task(title, total=total)
 
     def __enter__(self) -> "Progress":
@@ -79,15 +60,9 @@ class Progress(AbstractContextManager):
             self._bar.stop()
 
     def advance(self, amount: float = 1.0) -> None:
-        """Report work done."""
+        """Report completed work."""
         self._done += amount
         if self._listener:
             self._listener(self._title, self._done / self._total)
         if self._bar:
             self._bar.advance(self._task, amount)
-
-
-def _stderr():
-    from rich.console import Console
-
-    return Console(stderr=True)

@@ -1,49 +1,50 @@
-"""How long each phase of a piece of work took."""
+"""Durations of the stages of a computation."""
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 
-class Phases:
-    """Seconds by phase, in the order in which phases began; what is done twice adds up.
+class Timings:
+    """Seconds per stage, in the order in which stages first began; repeated stages add up.
 
-    >>> phases = Phases("counting")
-    >>> with phases("up"):
+    >>> timings = Timings("fit")
+    >>> with timings("train"):
     ...     pass
-    >>> list(phases.seconds)
-    ['up']
+    >>> list(timings.seconds)
+    ['train']
     """
 
-    def __init__(self, what: str):
+    def __init__(self, title: str):
         self.seconds: dict[str, float] = {}
-        self._what = what
+        self._title = title
 
     @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Count what the block takes to a phase."""
-        begun = time.perf_counter()
-        self.seconds.setdefault(name, 0.0)
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the duration of the block to a stage."""
+        start = time.perf_counter()
+        self.seconds.setdefault(stage, 0.0)
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - begun
+            self.seconds[stage] += time.perf_counter() - start
 
-    def log(self, to: logging.Logger, level: int = logging.INFO) -> None:
-        """Tell all phases in one line."""
-        told = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in self.seconds.items())
-        to.log(level, "%s: %s", self._what, told)
+    def log(self, logger: logging.Logger, level: int = logging.INFO) -> None:
+        """Log all stages in one line."""
+        stages = ", ".join(f"{stage} {seconds:.3f} s" for stage, seconds in self.seconds.items())
+        logger.log(level, "%s: %s", self._title, stages)
 
 
-def summed(parts: list[Mapping[str, float]]) -> dict[str, float]:
+def summed(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Add up numbers of the same name.
 
     >>> summed([{"a": 1, "b": 2}, {"a": 3}])
     {'a': 4, 'b': 2}
     """
-    total: dict[str, float] = {}
+    total: Counter[Any] = Counter()
     for part in parts:
-        for name, value in part.items():
-            total[name] = total.get(name, 0) + value
-    return total
+        total.update(part)  # pyright: ignore[reportCallIssue, reportArgumentType] - floats as well
+    return dict(total)

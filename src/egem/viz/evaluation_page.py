@@ -5,11 +5,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from egem.evaluate import Evaluation
-from egem.viz.html import Block, Picture, Table, as_html
-from egem.viz.style import FAINT, INK, PALETTE, QUIET, SMALL, Sheet, as_png, bare, sheet
+from egem.viz.html import Block, Picture, Table, as_html, escaped
+from egem.viz.style import EM, FAINT, INK, PALETTE, SMALL, as_png, bare, new_figure, open_frame
 
-SIDE, AIR = 3.0, 1.0  # inches
-MOST_MIXED_UP = 12
+SIDE = 3.4  # inches of each panel with its labels
+MAX_CONFUSIONS, MAX_NAMES = 12, 40
+SHOWN_ALPHAS, REJECTION = (0.05, 0.1, 0.2), 0.05  # levels named in the table
 
 
 def evaluation_page(found: Evaluation, name: str) -> str:
@@ -18,30 +19,33 @@ def evaluation_page(found: Evaluation, name: str) -> str:
     Parameters
     ----------
     found : Evaluation
-        What was found.
+        ``evaluate(clf, X, y)``.
     name : str
-        What the data are called.
+        Name of the data.
 
     Returns
     -------
     str
     """
-    unknown = f", and {found.n_unknown:,} of other labels" if found.n_unknown else ""
+    unknown = f", and {found.n_unknown:,} cases of other labels" if found.n_unknown else ""
     blocks: list[Block] = [
-        "# How well the model does",
-        f"On `{name}`: {found.n_known:,} cases of its {len(found.classes)} classes{unknown}.",
-        Table(("", ""), facts(found)),
+        "# Evaluation",
+        f"**{escaped(name)}**: {found.n_known:,} cases of the model's {len(found.classes)} "
+        f"classes{unknown}.",
+        Table(("measure", "value"), facts(found)),
     ]
     if found.n_known:
-        blocks += ["# Are its probabilities honest?", _picture("honesty", honesty(found))]
-        blocks += ["# Which classes are mixed up?", *_mixed_up(found)]
+        words = "Accuracy by probability, coverage of prediction sets, share rejected"
+        picture = Picture("calibration.png", words, as_png(calibration_curves(found)))
+        blocks += ["# Calibration", picture, "# Confusions", _confusions(found)]
         if len(found.classes) > 1:
-            blocks.append(_picture("confusion", confusion(found)))
+            content = as_png(confusion_matrix(found))
+            blocks.append(Picture("confusions.png", "Confusion matrix", content))
     return as_html(blocks)
 
 
 def facts(found: Evaluation) -> list[tuple[str, str]]:
-    """Name the figures that matter, in words."""
+    """Name the main figures, with their values as text."""
     facts = []
     if found.n_known:
         facts += [
@@ -50,106 +54,87 @@ def facts(found: Evaluation) -> list[tuple[str, str]]:
             ("expected calibration error", f"{found.calibration_error:.4f}"),
         ]
         for alpha, of, size in zip(found.alphas, found.coverage, found.set_size, strict=True):
-            if alpha in (0.05, 0.1, 0.2):
+            if alpha in SHOWN_ALPHAS:
                 words = f"{of:.4f}, {size:.2f} classes a set"
-                facts.append((f"sets that hold the class, {1 - alpha:.0%} wanted", words))
-        known = found.rejected[found.alphas == 0.05][0]
-        facts.append(("known cases rejected at 0.05", f"{known:.4f}"))
+                facts.append((f"coverage of sets, nominal {1 - alpha:.0%}", words))
+        known = found.rejected[found.alphas == REJECTION][0]
+        facts.append((f"known cases rejected at {REJECTION}", f"{known:.4f}"))
     if found.n_unknown:
-        unknown = found.unknown_rejected[found.alphas == 0.05][0]
-        facts.append(("unknown cases rejected at 0.05", f"{unknown:.4f}"))
+        unknown = found.unknown_rejected[found.alphas == REJECTION][0]
+        facts.append((f"unknown cases rejected at {REJECTION}", f"{unknown:.4f}"))
         if found.n_known:
             facts.append(("novelty, area under the ROC curve", f"{found.novelty_auc:.4f}"))
     return facts
 
 
-def _mixed_up(found: Evaluation) -> list[Block]:
-    wrong = found.confusion.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_MIXED_UP]
+def _confusions(found: Evaluation) -> Block:
+    """List the most frequent confusions."""
+    wrong = found.confusion * ~np.eye(len(found.classes), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_CONFUSIONS]
     pairs = [divmod(int(at), len(wrong)) for at in order if wrong.flat[at]]
     if not pairs:
-        return ["None: every case was recognised."]
-    rows = [
-        (
-            str(found.classes[t]),
-            str(found.classes[p]),
-            f"{wrong[t, p]} of {found.confusion[t].sum()}",
-        )
-        for t, p in pairs
-    ]
-    return [Table(("true class", "taken for", "cases"), rows)]
+        return "None: every prediction is right."
+    names, n_cases = [escaped(c) for c in found.classes], found.confusion.sum(axis=1)
+    rows = [(names[t], names[p], f"{wrong[t, p]} of {n_cases[t]}") for t, p in pairs]
+    return Table(("true class", "predicted class", "cases"), rows)
 
 
-def honesty(found: Evaluation) -> Figure:
-    """Draw how often the model is right against how sure it was, coverage, and rejection."""
-    page = sheet(
-        3 * SIDE + 2 * AIR + 0.4,
-        SIDE + 0.6,
-        "What the model says of its own certainty, and what came of it",
-        "Honest probabilities and sets lie on the diagonal; known cases should not lie above it on "
-        "the right.",
+def calibration_curves(found: Evaluation) -> Figure:
+    """Draw accuracy against probability, coverage of sets against its level, and rejection."""
+    figure, body = new_figure(
+        3 * SIDE,
+        SIDE,
+        "Calibration of probabilities, prediction sets and rejection",
+        "Ideal: accuracy and coverage on the diagonal, the rejected share of known cases not above "
+        "it. Size of a point: number of cases.",
     )
-    axes = _square(page, 0, "probability of the winner", "share that is right")
+    reliability, coverage, rejection = body.subplots(1, 3)
+    _prepare(reliability, "probability of the predicted class", "accuracy")
     full = found.n_in_bin > 0
     sizes = 12 + 160 * np.sqrt(found.n_in_bin[full] / found.n_in_bin.max())
-    axes.scatter(
-        found.confidence[full], found.hit_rate[full], sizes, PALETTE[0], alpha=0.75, clip_on=False
-    )
-    axes = _square(page, 1, "coverage wanted", "sets that hold the class")
-    axes.plot(1 - found.alphas, found.coverage, color=PALETTE[0], marker="o", markersize=4)
-    axes = _square(page, 2, "rejection at a novelty of at most", "share rejected")
-    axes.plot(found.alphas, found.rejected, color=PALETTE[0], marker="o", markersize=4)
-    _name_line(axes, "known", found.alphas[-1], found.rejected[-1], PALETTE[0])
+    x, y = found.confidence[full], found.hit_rate[full]
+    reliability.scatter(x, y, sizes, PALETTE[0], alpha=0.75, clip_on=False)
+    _prepare(coverage, "nominal coverage", "sets that hold the true class")
+    style = {"color": PALETTE[0], "marker": "o", "markersize": 4}
+    coverage.plot(1 - found.alphas, found.coverage, **style)
+    _prepare(rejection, "level of rejection", "share rejected")
+    rejection.plot(found.alphas, found.rejected, label="known cases", **style)
     if found.n_unknown:
-        axes.plot(found.alphas, found.unknown_rejected, color=PALETTE[1], marker="s", markersize=4)
-        _name_line(axes, "unknown", found.alphas[-1], found.unknown_rejected[-1], PALETTE[1])
-    return page.figure
+        style |= {"color": PALETTE[1], "marker": "s"}
+        rejection.plot(found.alphas, found.unknown_rejected, label="unknown cases", **style)
+    rejection.legend(fontsize=SMALL, frameon=False, loc="center right")
+    return figure
 
 
-def _name_line(axes: Axes, name: str, x: float, y: float, colour: str) -> None:
-    style = {"textcoords": "offset points", "color": colour, "size": SMALL, "va": "center"}
-    axes.annotate(name, (x, y), (8, 0), **style)
-
-
-def _square(page: Sheet, i: int, x: str, y: str):
-    axes = page.axes(0.4 + i * (SIDE + AIR), 0, SIDE, SIDE)
+def _prepare(axes: Axes, x: str, y: str) -> None:
+    """Draw the diagonal of a unit square, and name its axes."""
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2)
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_ylim(-0.03, 1.03)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), box_aspect=1)
     axes.set_xlabel(x, size=SMALL + 1, color=INK)
     axes.set_ylabel(y, size=SMALL + 1, color=INK)
-    axes.tick_params(labelsize=SMALL, labelcolor=QUIET, length=2)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return axes
+    open_frame(axes)
 
 
-def confusion(found: Evaluation) -> Figure:
-    """Draw the confusion matrix, each true class's cases summing to 1."""
-    n = len(found.classes)
-    side = float(np.clip(0.32 * n, 2.4, 8.0))
-    page = sheet(
-        side + 1.6,
-        side + 0.5,
-        "True classes (rows) and what they were taken for",
-        "Share of each row, dark where many; the diagonal is right.",
+def confusion_matrix(found: Evaluation) -> Figure:
+    """Draw the confusion matrix, as shares of each true class."""
+    names = [str(c) for c in found.classes] if len(found.classes) <= MAX_NAMES else []
+    longest = EM * SMALL / 72 * max(map(len, names), default=0)
+    side = float(np.clip(0.32 * len(found.classes), 3.4, 8.0))
+    figure, body = new_figure(
+        side + longest + 0.4,
+        side + longest + 0.4,
+        "Confusion matrix",
+        "Shares of each true class (row); the diagonal is right.",
     )
-    axes = page.axes(1.0, 0, side, side)
+    axes = body.subplots()
     bare(axes)
-    rows = found.confusion / np.maximum(found.confusion.sum(axis=1, keepdims=True), 1)
-    axes.imshow(rows, cmap="Blues", vmin=0, vmax=1)
-    if n <= 40:
-        names = [str(c) for c in found.classes]
-        axes.set_xticks(range(n), names, rotation=90 if max(map(len, names)) > 2 else 0)
-        axes.set_yticks(range(n), names)
+    shares = found.confusion / np.maximum(found.confusion.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if names:
+        places = range(len(names))
+        axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
+        axes.set_yticks(places, names)
         axes.tick_params(labelsize=SMALL, labelcolor=INK, length=0)
-    return page.figure
-
-
-def _picture(name: str, figure: Figure) -> Picture:
-    words = {
-        "honesty": "Accuracy against probability, coverage of sets, share rejected",
-        "confusion": "Confusion matrix",
-    }
-    return Picture(f"{name}.png", words[name], as_png(figure))
+    axes.set_xlabel("predicted class", size=SMALL + 1, color=INK)
+    axes.set_ylabel("true class", size=SMALL + 1, color=INK)
+    return figure

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from egem.viz.explanation_plot import explanation
-from egem.viz.html import Block, Picture, as_html
+from egem.viz.html import Block, Picture, as_html, escaped
 from egem.viz.style import as_png
 
 if TYPE_CHECKING:
     from egem.classifier import EGEMClassifier
+
+N_EXPERTS = 3
 
 
 def explanation_page(
@@ -18,10 +20,10 @@ def explanation_page(
     X,
     y=None,
     cases: Sequence[int] | None = None,
-    most: int = 12,
+    max_cases: int = 12,
     name: str = "X",
 ) -> str:
-    """Draw why cases are classified as they are.
+    """Write why cases were classified as they were, as HTML.
 
     Parameters
     ----------
@@ -30,51 +32,51 @@ def explanation_page(
     X : array or list
         Cases.
     y : array (n_cases,), optional
-        Their labels, to say which are wrong.
+        Their labels, to mark wrong predictions.
     cases : sequence of int, optional
-        Which to draw; None draws wrong ones first, then the least certain.
-    most : int, default 12
-        Most cases drawn.
+        Which to show; None takes wrong predictions first, then the least certain.
+    max_cases : int, default 12
+        How many to show at most.
     name : str, default "X"
-        What the data are called on the page.
+        Name of the data.
 
     Returns
     -------
     str
-        HTML.
     """
-    chosen = cases
-    if chosen is None:
-        chances = clf.predict_proba(X)
-        certain = chances.max(axis=1)
-        wrong = np.zeros(len(chances), bool)
-        if y is not None:
-            wrong = clf.classes_[chances.argmax(axis=1)].astype(str) != np.asarray(y).astype(str)
-        chosen = np.lexsort((certain, ~wrong)).tolist()
-    shown = [*chosen][:most]
-    found = clf.explain([X[i] for i in shown])
-    ranked = "The lowest loss, with the price of its code, wins."
-    if clf.hulls_:
-        ranked = "Losses are the experts' own; features of the cases count in the ranking as well."
+    shown = list(_by_interest(clf, X, y) if cases is None else cases)[:max_cases]
+    found = clf.explain([X[i] for i in shown], n_experts=N_EXPERTS)
+    n_classes = len(clf.classes_)
+    ranking = "The lowest sum of loss and penalty of the code ranks first."
+    if clf.views_:
+        ranking = "Losses are those of the recurrent view; the ranking counts the other views too."
     blocks: list[Block] = [
-        "# What the experts imagined",
-        f"{len(shown)} of {len(X)} cases of `{name}`, each with the three experts that rank first, "
-        f"of {len(clf.classes_)}. Every expert searched for the code whose sequence comes nearest "
-        "to the case; what it found is drawn, and the bars say where along the case its loss lies. "
-        f"Numbers are probabilities and losses. {ranked}",
+        "# Explanations",
+        f"{len(shown)} of {len(X)} cases of **{escaped(name)}**, each with the "
+        f"{found.labels.shape[1]} experts that rank first, of {n_classes}. Every expert searches "
+        "for the code whose sequence has the lowest loss to the case. The figures show these "
+        f"reconstructions, with the loss by time point as bars. {ranking}",
     ]
     for place, i in enumerate(shown):
-        label = found.labels[place, 0]
+        labels = found.labels[place]
         verdict = ""
         if y is not None:
-            right = str(label) == str(y[i])
-            verdict = " Right." if right else f" **Wrong: it is {y[i]}.**"
-        blocks.append(f"# Case {i}")
-        blocks.append(
-            f"Taken for **{label}** with probability {found.probabilities[place, 0]:.3f}; "
-            f"p-value of being of a known class {found.novelty[place]:.3g}.{verdict}"
-        )
-        content = as_png(explanation(clf, found, place))
-        words = f"Case {i} beside what the experts of {', '.join(map(str, found.labels[place]))} "
-        blocks.append(Picture(f"case-{i}.png", words + "imagined", content))
+            right = str(labels[0]) == str(y[i])
+            verdict = " Right." if right else f" **Wrong: the true class is {escaped(y[i])}.**"
+        words = f"Case {i} and its reconstructions by the experts of {', '.join(map(str, labels))}"
+        blocks += [
+            f"# Case {i}",
+            f"Predicted class **{escaped(labels[0])}**, probability "
+            f"{found.probabilities[place, 0]:.3f}; p-value of a known class "
+            f"{found.novelty[place]:.3g}.{verdict}",
+            Picture(f"case-{i}.png", words, as_png(explanation(clf, found, place))),
+        ]
     return as_html(blocks)
+
+
+def _by_interest(clf: "EGEMClassifier", X, y) -> list[int]:
+    """Order cases: wrong predictions first, then by probability, the lowest first."""
+    probabilities = clf.predict_proba(X)
+    predicted = clf.classes_[probabilities.argmax(axis=1)].astype(str)
+    right = np.ones(len(predicted), bool) if y is None else predicted == np.asarray(y).astype(str)
+    return np.lexsort((probabilities.max(axis=1), right)).tolist()

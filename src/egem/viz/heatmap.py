@@ -1,19 +1,21 @@
-"""The heat map: whose cases each expert explains best."""
+"""The heat map of losses: every expert on the cases of every class."""
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from egem.viz.style import INK, LOSS_COLOURS, QUIET, SMALL, TEXT, WRONG, Sheet, sheet, text_width
+from egem.viz.style import EM, INK, LOSS_COLOURS, QUIET, SMALL, TEXT, WRONG, new_figure
 
-OWN = "#ffb000"  # frames the lowest loss where it is the class's own
-SIDE = 5.6  # inches the cells take together, where that leaves them within the bounds below
-SMALLEST, LARGEST = 0.3, 0.62
-MOST_WRITTEN = 24  # classes up to which the means are written into the cells
+OWN = "#ffb000"  # frames the lowest loss where it is that of the class's own expert
+SIDE = 5.6  # inches of all cells together, within the bounds below
+MIN_CELL, MAX_CELL = 0.3, 0.62
+MAX_WRITTEN = 24  # classes up to which the means are written into the cells
+MAX_NAMES = 50  # along an axis; more would run into each other
+STEPS = (1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # of the colour bar
 
 
 def loss_heatmap(
@@ -23,8 +25,8 @@ def loss_heatmap(
 ) -> Figure:
     """Show the mean loss of every expert on the cases of every true class.
 
-    Colours compare within a row: each mean is divided by the lowest of its row, so that classes
-    that are harder to imagine do not drown the others. The row's lowest is framed.
+    Colours compare within a row: each mean is divided by the lowest of its row, so that rows of
+    large losses do not hide the others. The lowest mean of each row is framed.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def loss_heatmap(
     Raises
     ------
     ValueError
-        Where the shapes do not match, or no case belongs to a class.
+        If the shapes do not match, or no case belongs to a class.
     """
     losses, y, classes = np.asarray(losses, float), np.asarray(y), np.asarray(classes)
     if losses.shape != (len(y), len(classes)):
@@ -50,69 +52,69 @@ def loss_heatmap(
             f"losses has shape {losses.shape}; for {len(y)} labels in y and {len(classes)} classes "
             f"give ({len(y)}, {len(classes)})."
         )
-    rows = [c for c in range(len(classes)) if (y == classes[c]).any()]
-    if not rows:
+    rows = np.flatnonzero([(y == c).any() for c in classes])
+    if not len(rows):
         raise ValueError("y holds no case of any of the classes; there is nothing to show.")
     means = np.array([losses[y == classes[c]].mean(axis=0) for c in rows])
-    return _draw_heatmap(means, np.array(rows), classes)
+    return _draw(means, rows, [str(c) for c in classes])
 
 
-def _draw_heatmap(
-    means: Float[np.ndarray, "n_rows n_classes"],
-    rows: Int[np.ndarray, " n_rows"],
-    classes: Shaped[np.ndarray, " n_classes"],
+def _draw(
+    means: Float[np.ndarray, "n_rows n_classes"], rows: Int[np.ndarray, " n_rows"], names: list[str]
 ) -> Figure:
     n_rows, n_classes = means.shape
-    lowest = means.argmin(axis=1)
-    n_own = int((lowest == rows).sum())
-    names = [str(c) for c in classes]
-    written = n_classes <= MOST_WRITTEN
-    cell = float(np.clip(SIDE / n_classes, SMALLEST, LARGEST)) if written else SIDE / n_classes
-    longest = max(text_width(name, FontProperties(size=TEXT)) for name in names)
+    written = n_classes <= MAX_WRITTEN
+    cell = float(np.clip(SIDE / n_classes, MIN_CELL, MAX_CELL)) if written else SIDE / n_classes
+    size = TEXT if n_classes <= 25 else SMALL - 1
+    longest = EM * size / 72 * max(map(len, names))
     upright = longest > 0.9 * cell
-    left, below = longest + 0.45, (longest if upright else 0.15) + 0.35
-    wide, tall = n_classes * cell, n_rows * cell
-    own = "All" if n_own == n_rows else f"{n_own} of"
-    whole = n_own == n_rows
-    page = sheet(
-        max(left + wide + 1.2, 5.0),
-        tall + below,
-        f"{own} {n_rows} classes are explained best by their own expert"
-        if n_rows > 1
-        else f"Class {names[rows[0]]} is {'' if whole else 'not '}explained best by its own expert",
-        "Mean loss of each expert on the cases of each class; framed: the lowest of a row"
-        + ("." if whole else ", dashed where it is another class's expert's."),
-    )
-    axes = page.axes(left, 0, wide, tall)
+    width, height = n_classes * cell + longest + 1.1, n_rows * cell + upright * longest + 0.55
+    lowest = means.argmin(axis=1)
+    figure, body = new_figure(max(width, 5.0), height, *_heading(lowest, rows, names))
+    axes = body.subplots()
     axes.set_label("means")
     relative = means / np.maximum(means.min(axis=1, keepdims=True), 1e-12)
-    # The palest colour is for the clearly foreign; a few extreme cells must not flatten the rest.
+    # The palest colour starts at the upper decile: a few extreme cells must not flatten the rest.
     top = float(np.clip(np.quantile(relative, 0.9), 1.5, 1e3))
     image = axes.imshow(relative, cmap=LOSS_COLOURS, norm=LogNorm(1.0, top), aspect="auto")
-    for e, row in zip(lowest, range(n_rows), strict=True):
-        _frame(axes, row, int(e), own=bool(e == rows[row]))
+    for row, column in enumerate(lowest):
+        _frame(axes, row, int(column), own=bool(column == rows[row]))
     if written:
         _write_means(axes, means, image.to_rgba(relative), cell)
-    _name_axes(axes, names, rows, upright)
-    page.text(left + wide / 2, tall + below - 0.1, "expert of class", ha="center", color=QUIET)
-    page.text(0.1, tall / 2, "true class", rotation=90, ha="center", color=QUIET)
-    _draw_key(page, image, left + wide + 0.25, tall, top)
-    return page.figure
+    every = -(-n_classes // MAX_NAMES)
+    axes.set_xticks(range(0, n_classes, every), names[::every], rotation=90 if upright else 0)
+    axes.set_yticks(range(0, n_rows, every), [names[c] for c in rows[::every]])
+    axes.tick_params(length=0, labelsize=size, labelcolor=INK, pad=4)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("expert of class", size=TEXT, color=QUIET)
+    axes.set_ylabel("true class", size=TEXT, color=QUIET)
+    _add_key(axes, image, top, n_rows * cell)
+    return figure
+
+
+def _heading(
+    lowest: Int[np.ndarray, " n_rows"], rows: Int[np.ndarray, " n_rows"], names: list[str]
+) -> tuple[str, str]:
+    n_rows, n_own = len(rows), int((lowest == rows).sum())
+    if n_rows == 1:
+        has = "has" if n_own else "does not have"
+        title = f"The expert of class {names[rows[0]]} {has} the lowest loss on it"
+    else:
+        count = f"All {n_rows}" if n_own == n_rows else f"{n_own} of {n_rows}"
+        title = f"{count} classes have the lowest loss with their own expert"
+    dashed = "" if n_own == n_rows else ", dashed if it is another class's"
+    return title, (
+        "Mean loss of each expert on the cases of each class. Colour: relative to the lowest of "
+        f"the row, which is framed{dashed}."
+    )
 
 
 def _frame(axes: Axes, row: int, column: int, own: bool) -> None:
-    axes.add_patch(
-        Rectangle(
-            (column - 0.45, row - 0.45),
-            0.9,
-            0.9,
-            fill=False,
-            edgecolor=OWN if own else WRONG,
-            linewidth=1.8,
-            linestyle="-" if own else (0, (2, 1)),
-            label="own" if own else "other",
-        )
-    )
+    corner, label = (column - 0.45, row - 0.45), "own" if own else "other"
+    frame = Rectangle(corner, 0.9, 0.9, fill=False, linewidth=1.8, label=label, edgecolor=OWN)
+    if not own:
+        frame.set(edgecolor=WRONG, linestyle=(0, (2, 1)))
+    axes.add_patch(frame)
 
 
 def _write_means(
@@ -124,44 +126,23 @@ def _write_means(
     """Write each mean as large as its cell allows."""
     digits = 2 if means.max() < 9.95 else 1 if means.max() < 99.5 else 0
     longest = len(f"{means.max():.{digits}f}")
-    size = min(0.86 * cell / (longest * 0.62 / 72), TEXT)
+    size = min(0.82 * cell * 72 / (longest * EM), TEXT)
     if size < 5:
         return
     for (row, column), mean in np.ndenumerate(means):
-        bright = colours[row, column, :3] @ (0.299, 0.587, 0.114)
-        colour = "white" if bright < 0.55 else INK
-        words = f"{mean:.{digits}f}"
-        axes.text(column, row, words, size=size, color=colour, ha="center", va="center")
+        brightness = colours[row, column, :3] @ (0.299, 0.587, 0.114)
+        style = {"size": size, "color": "white" if brightness < 0.55 else INK}
+        axes.text(column, row, f"{mean:.{digits}f}", ha="center", va="center", **style)
 
 
-def _name_axes(axes: Axes, names: list[str], rows: Int[np.ndarray, " n_rows"], upright: bool):
-    every = -(-len(names) // 50)  # more names than that would run into each other
-    axes.set_xticks(range(0, len(names), every), names[::every])
-    axes.set_yticks(range(0, len(rows), every), [names[c] for c in rows[::every]])
-    size = TEXT if len(names) <= 25 else SMALL - 1
-    axes.tick_params(length=0, labelsize=size, labelcolor=INK, pad=4)
-    axes.tick_params(axis="x", labelrotation=90 if upright else 0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _draw_key(page: Sheet, image, left: float, tall: float, top: float) -> None:
-    key = page.axes(left, 0, 0.16, tall)
-    key.set_label("key")
-    bar = page.figure.colorbar(image, cax=key, extend="max", extendfrac=0.03)
-    steps = [s for s in (1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000) if s <= top]
-    most = max(2, int(tall / 0.4))
-    steps = steps[:: -(-len(steps) // most)]
-    bar.set_ticks(steps, labels=[f"{s:g}×" for s in steps], minor=False)
-    bar.ax.minorticks_off()
+def _add_key(axes: Axes, image: AxesImage, top: float, height: float) -> None:
+    bar = axes.figure.colorbar(
+        image, ax=axes, extend="max", extendfrac=0.03, aspect=height / 0.16, pad=0.02, fraction=0.1
+    )
+    bar.ax.set_label("key")
+    steps = [step for step in STEPS if step <= top]
+    steps = steps[:: -(-len(steps) // max(2, int(height / 0.4)))]
+    bar.set_ticks(steps, labels=[f"{step:g}×" for step in steps], minor=False)
+    bar.minorticks_off()
     bar.ax.tick_params(length=0, labelsize=SMALL, labelcolor=QUIET)
     bar.outline.set_visible(False)
-    page.text(
-        left + 0.75,
-        tall / 2,
-        "times the lowest of the row",
-        SMALL,
-        rotation=90,
-        ha="center",
-        color=QUIET,
-    )

@@ -1,14 +1,17 @@
-"""A page as blocks of text, tables and pictures, written as HTML and as Markdown."""
+"""A page of text, tables and pictures, as Markdown and as HTML that needs no other file."""
 
 import base64
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the page; numbers are text already."""
+    """A table of the page; its cells are Markdown."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -16,14 +19,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page."""
+    """A picture of the page: the name of its file, the words in its place, and its bytes."""
 
     file: str
     words: str
     data: bytes
 
 
-Block = str | Table | Picture  # text starting with "# " is a heading
+Block = str | Table | Picture  # text is one paragraph of Markdown; starting with "# ", a heading
+
+
+def escaped(text: object) -> str:
+    r"""Write any text, such as a label, so that Markdown shows it as it is.
+
+    >>> print(escaped("a|b *c*"))
+    a\|b \*c\*
+    """
+    return re.sub(r"([\\`*_\[\]<>&|~])", r"\\\1", str(text))
 
 
 def as_markdown(blocks: Sequence[Block]) -> str:
@@ -31,7 +43,7 @@ def as_markdown(blocks: Sequence[Block]) -> str:
     parts = []
     for block in blocks:
         if isinstance(block, Picture):
-            parts.append(f"![{block.words}](figures/{block.file})")
+            parts.append(f"![{escaped(block.words)}]({_source(block)})")
         elif isinstance(block, Table):
             lines = [block.head, ["---"] * len(block.head), *block.rows]
             parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
@@ -40,52 +52,44 @@ def as_markdown(blocks: Sequence[Block]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _source(picture: Picture) -> str:
+    return f"figures/{picture.file}"
+
+
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 68rem; margin: 2rem auto;
-  padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: 0.86rem; display: block;
-  overflow-x: auto; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 0.28rem 0.7rem; border-bottom: 1px solid #dcdcdc;
-  vertical-align: top; }
-th { border-bottom: 2px solid #5f5f5f; }
-img { max-width: 100%; height: auto; margin: 1rem 0; }
+:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --line: #dcdcdc; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e8ea; --paper: #16191c; --line: #3d454c; }
+}
+body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 68rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+h1, h2 { line-height: 1.25; }
+table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1rem 0;
+  font-size: 0.86rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+th, td { text-align: left; vertical-align: top; padding: 0.28rem 0.7rem;
+  border-bottom: 1px solid var(--line); }
+p:has(> img) { overflow-x: auto; }
+img { max-width: max(100%, 44rem); height: auto; border-radius: 0.4rem; }
 """
 
 
 def as_html(blocks: Sequence[Block]) -> str:
-    """Write blocks as one page that needs no other file."""
-    parts: list[str] = []
-    for block in blocks:
-        if isinstance(block, Picture):
-            kind = block.file.rsplit(".", 1)[1]
-            data = base64.b64encode(block.data).decode()
-            alt = html.escape(block.words, quote=True)
-            parts.append(f'<img alt="{alt}" src="data:image/{kind};base64,{data}">')
-        elif isinstance(block, Table):
-            head = "".join(f"<th>{_inline(cell)}</th>" for cell in block.head)
-            rows = "".join(
-                "<tr>" + "".join(f"<td>{_inline(cell)}</td>" for cell in row) + "</tr>"
-                for row in block.rows
-            )
-            parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
-        elif block.startswith("# "):
-            level = 2 if parts else 1
-            parts.append(f"<h{level}>{html.escape(block[2:])}</h{level}>")
-        else:
-            parts.append(f"<p>{_inline(block)}</p>")
-    title = html.escape(str(blocks[0])[2:])
+    """Write blocks as one page that holds its pictures; it follows the light or dark scheme."""
+    sources = {_source(block): _data(block) for block in blocks if isinstance(block, Picture)}
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(as_markdown(blocks))
+    for image in (child for token in tokens for child in token.children or ()):
+        if image.type == "image":
+            image.attrs["src"] = sources[str(image.attrs["src"])]
+    title = html.escape(str(blocks[0]).removeprefix("# "))
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style></head>\n"
+        f"<body>{markdown.renderer.render(tokens, markdown.options, {})}</body></html>\n"
     )
 
 
-def _inline(words: str) -> str:
-    """Turn the little Markdown that the blocks use into HTML."""
-    words = html.escape(words)
-    for mark, tag in (("**", "strong"), ("*", "em"), ("`", "code")):
-        pieces = words.split(mark)
-        words = "".join(
-            piece if i % 2 == 0 else f"<{tag}>{piece}</{tag}>" for i, piece in enumerate(pieces)
-        )
-    return words
+def _data(picture: Picture) -> str:
+    kind = picture.file.rpartition(".")[2]
+    return f"data:image/{kind};base64,{base64.b64encode(picture.data).decode()}"

@@ -1,6 +1,6 @@
-"""The command line: results on stdout, progress and remarks on stderr.
+"""The command line: results go to stdout, progress and messages to stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted with Ctrl-C.
 """
 
 from typing import Annotated
@@ -9,23 +9,21 @@ import typer
 
 from egem import __version__
 from egem.apps.cli import (
-    bench,
-    change,
-    classify,
+    classes,
     demo,
-    evaluate,
-    explain,
+    experiments,
     info,
-    reproduce,
-    serve,
-    train,
+    prediction,
+    reports,
+    server,
+    training,
 )
 from egem.apps.cli.guard import guarded, show_tracebacks
 from egem.apps.cli.terminal import LogLevel, show_log
 
 app = typer.Typer(
     name="egem",
-    help="Classify sequences by imagining them: one generative expert for each class.",
+    help="Classify sequences with one generative expert for each class.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,7 +46,7 @@ def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     log_level: Annotated[
         LogLevel | None,
-        typer.Option("--log-level", help="Tell on stderr what goes on, from this level up."),
+        typer.Option("--log-level", help="Write log entries of this level or higher to stderr."),
     ] = None,
 ) -> None:
     show_tracebacks(debug)
@@ -56,18 +54,18 @@ def _options(
         show_log(log_level)
 
 
-for _work in (  # the help lists them in this order
+for _command in (  # in the order in which the help lists them
     demo.demo,
-    train.fit,
-    classify.predict,
-    explain.explain,
-    explain.complete,
-    evaluate.evaluate,
-    change.add_class,
-    change.remove_class,
+    training.fit,
+    prediction.predict,
+    reports.explain,
+    reports.complete,
+    reports.evaluate,
+    classes.add_class,
+    classes.remove_class,
     info.info,
-    reproduce.reproduce,
-    bench.bench,
-    serve.serve,
+    experiments.reproduce,
+    experiments.bench,
+    server.serve,
 ):
-    app.command()(guarded(_work))
+    app.command()(guarded(_command))

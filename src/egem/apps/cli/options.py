@@ -16,13 +16,13 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model written by
 Step = Annotated[
     float | None,
     typer.Option(
-        help="Time between two points of the grid that uneven times of a long file are laid on; "
-        "a model remembers it."
+        help="Step of the even grid onto which a long file with uneven times is interpolated; "
+        "the model stores it."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Makes the run repeatable.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages.")]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Threads; default all cores.")
 ]

@@ -1,4 +1,4 @@
-"""What a command says, and to whom."""
+"""Output of a command: results, messages, log."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class LogLevel(StrEnum):
-    """Least weight of what is told."""
+    """Lowest level of log entries that are written."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -17,7 +17,7 @@ class LogLevel(StrEnum):
 
 
 def interactive(quiet: bool) -> bool:
-    """Bars are for people: none where stderr goes to a file."""
+    """Return whether to show progress bars: never where stderr is not a terminal."""
     return not quiet and sys.stderr.isatty()
 
 
@@ -27,14 +27,14 @@ def print_json(value: Any) -> None:
 
 
 def show_log(level: LogLevel) -> None:
-    """Let the library's log go to stderr, a line for each entry."""
+    """Write the library's log to stderr, one line for each entry."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log = logging.getLogger("egem")
-    log.handlers = [handler]  # of this command, where a process runs several
+    log.handlers = [handler]  # replaces that of an earlier command in the same process
     log.setLevel(level.upper())
 
 
-def remark(words: str) -> None:
-    """Tell what is not a result."""
-    print(words, file=sys.stderr)
+def note(message: str) -> None:
+    """Print what is not a result."""
+    print(message, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The published experiments, from one command: see :func:`egem.apps.paper.reproduce.reproduce`."""
+"""The published experiments, see :func:`egem.apps.paper.reproduce.reproduce`."""
 
 from egem.apps.paper.reproduce import Outcome, reproduce
 

@@ -1,4 +1,4 @@
-"""Charts of the results: the table as bars, accuracy over iterations, by class, by style."""
+"""Charts of the results: the table, accuracy over iterations, by class and by style."""
 
 import json
 from typing import Literal
@@ -7,11 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from egem.apps.paper.protocol import CONDITIONS, FULL, N_ITERATIONS, N_SETTINGS, noise_words
+from egem.apps.paper.protocol import CONDITIONS, FULL, N_ITERATIONS, N_SETTINGS, noise_text
 from egem.apps.paper.tables import BEST_TEST, OUR_ROWS, PUBLISHED_ROWS, Results
-from egem.viz.style import FAINT, INK, PALETTE, QUIET, SMALL, TEXT, WRONG, Sheet, sheet
+from egem.viz.style import FAINT, INK, PALETTE, QUIET, SMALL, TEXT, WRONG, new_figure
 
-ROW, PANEL = 0.235, 3.0  # inches
+ROW, PANEL, NAMES = 0.235, 3.2, 1.75  # inches
+WIDTH, HEIGHT = 7.4, 2.9  # of charts in two columns, and of one of their rows
 OTHERS = "#c3ccd3"
 GROUPS = {  # colours of the bars
     PALETTE[0]: ("base", "noise average", BEST_TEST, OUR_ROWS[0]),
@@ -26,18 +27,16 @@ def bar_chart(results: Results) -> Figure:
     rows = [*PUBLISHED_ROWS[:3], *OUR_ROWS, *PUBLISHED_ROWS[3:], FULL]
     rows = [row for row in rows if (cells["row"] == row).any()]
     colours = {row: colour for colour, names in GROUPS.items() for row in names}
-    wide, tall, names = PANEL, ROW * len(rows), 1.75
-    page = sheet(
-        names + 2 * wide + 0.3,
-        len(results.problems) * (tall + 0.75),
-        "The published table, run again",
+    figure, body = new_figure(
+        NAMES + 2 * PANEL,
+        len(results.problems) * (ROW * len(rows) + 0.7),
+        "The published table, reproduced",
         "Accuracy: bars are our means, lines one sd, diamonds the published means. Blue: published "
-        "EGEM; green: this project's; grey: others.",
+        "EGEM; green: this library's defaults; grey: other methods.",
     )
-    for i, problem in enumerate(results.problems):
-        top = i * (tall + 0.75) + 0.3
-        for j, condition in enumerate(CONDITIONS):
-            axes = page.axes(names + j * (wide + 0.3), top, wide, tall)
+    grid = body.subplots(len(results.problems), len(CONDITIONS), squeeze=False)
+    for panels, problem in zip(grid, results.problems, strict=True):
+        for j, (axes, condition) in enumerate(zip(panels, CONDITIONS, strict=True)):
             axes.set_title(f"{results.title(problem)}, {condition}", size=TEXT, loc="left", pad=6)
             for place, row in enumerate(rows):
                 where = "full" if row == FULL else condition
@@ -52,7 +51,7 @@ def bar_chart(results: Results) -> Figure:
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.set_yticks(range(len(rows)), rows if j == 0 else [""] * len(rows), size=SMALL)
             _quiet(axes, "x")
-    return page.figure
+    return figure
 
 
 def _bar(axes: Axes, place: int, cell, colour: str) -> None:
@@ -75,12 +74,6 @@ def _quiet(axes: Axes, grid: Literal["x", "y"]) -> None:
         spine.set_color(FAINT)
 
 
-def _panels(n_rows: int, tall: float, title: str, subtitle: str) -> tuple[Sheet, list[Axes]]:
-    page = sheet(7.4, n_rows * (tall + 0.85) - 0.1, title, subtitle)
-    places = [(0.45 + 3.75 * j, 0.3 + i * (tall + 0.85)) for i in range(n_rows) for j in range(2)]
-    return page, [page.axes(left, top, 3.1, tall) for left, top in places]
-
-
 def iterations_chart(results: Results) -> Figure | None:
     """Draw accuracy and the true expert's MSE after 0 to 50 iterations, where recorded."""
     lines = {}
@@ -94,14 +87,14 @@ def iterations_chart(results: Results) -> Figure | None:
                     lines.setdefault(problem, []).append((condition, setting, accuracy, mse))
     if not lines:
         return None
-    page, panels = _panels(
-        len(lines),
-        2.1,
-        f"What {N_ITERATIONS} iterations bring",
-        "Loss of the code as the search leaves it, first repeat. Solid: clustered, dashed: random.",
+    figure, body = new_figure(
+        WIDTH,
+        HEIGHT * len(lines),
+        f"Accuracy and loss over {N_ITERATIONS} iterations",
+        "Loss of the code before it is normalised, first repeat. Solid: clustered, dashed: random.",
     )
-    for i, (problem, of) in enumerate(lines.items()):
-        left, right = panels[2 * i : 2 * i + 2]
+    grid = body.subplots(len(lines), 2, squeeze=False)
+    for (left, right), (problem, of) in zip(grid, lines.items(), strict=True):
         for condition, setting, accuracy, mse in of:
             style = {
                 "color": PALETTE[min(setting, 3)],
@@ -109,7 +102,7 @@ def iterations_chart(results: Results) -> Figure | None:
                 "linewidth": 1.6,
                 "label": "base"
                 if setting == 0
-                else noise_words(problem, f"EGEM {setting}", condition),
+                else noise_text(problem, f"EGEM {setting}", condition),
             }
             left.plot(accuracy, **style)
             right.plot(mse, **style)
@@ -122,7 +115,7 @@ def iterations_chart(results: Results) -> Figure | None:
         handles, labels = left.get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         left.legend(unique.values(), unique.keys(), fontsize=SMALL - 1.5, frameon=False)
-    return page.figure
+    return figure
 
 
 def class_chart(results: Results, names: dict[str, list[str]]) -> Figure | None:
@@ -130,15 +123,15 @@ def class_chart(results: Results, names: dict[str, list[str]]) -> Figure | None:
     problems = [p for p in results.problems if names[p]]
     if not problems:
         return None
-    page = sheet(
-        7.4,
-        2.55 * len(problems) * len(CONDITIONS),
-        "Which classes are hard",
-        "Accuracy by class, mean over repeats.",
-    )
     places = [(p, c) for p in problems for c in CONDITIONS]
-    for i, (problem, condition) in enumerate(places):
-        axes = page.axes(0.4, 0.3 + 2.55 * i, 6.9, 1.75)
+    figure, body = new_figure(
+        WIDTH,
+        2.4 * len(places),
+        "Accuracy by class",
+        "Mean over repeats.",
+    )
+    panels = np.ravel(body.subplots(len(places), squeeze=False))
+    for i, (axes, (problem, condition)) in enumerate(zip(panels, places, strict=True)):
         best = results.best_setting(problem, condition)
         rows = {"base": "EGEM 0", BEST_TEST: best, "EGEM default": "EGEM default", "1NN": "1NN"}
         marks = zip(rows.items(), "o^sx", (*PALETTE[:3], QUIET), strict=True)
@@ -153,7 +146,7 @@ def class_chart(results: Results, names: dict[str, list[str]]) -> Figure | None:
         _quiet(axes, "y")
         if i == 0 and axes.get_legend_handles_labels()[0]:  # one run alone may show none
             axes.legend(fontsize=SMALL, frameon=False, ncol=4, loc="lower right")
-    return page.figure
+    return figure
 
 
 def style_chart(results: Results) -> Figure | None:
@@ -162,12 +155,13 @@ def style_chart(results: Results) -> Figure | None:
     if cells.empty:
         return None
     sizes = json.loads(cells.iloc[0])
-    page, (left, right) = _panels(
-        1,
-        2.2,
-        "One generator, and a second free input beside the class",
+    figure, body = new_figure(
+        WIDTH,
+        HEIGHT,
+        "One generator with a free style input beside the class",
         f"One generator for all classes, {results.title('mnist')}, four random cases a class.",
     )
+    left, right = body.subplots(1, 2)
     series = (
         (left, "accuracy_by_style", "accuracy"),
         (right, "train_mse_by_style", "training mean squared error"),
@@ -180,4 +174,4 @@ def style_chart(results: Results) -> Figure | None:
         axes.set_xlabel("length of the style", size=SMALL, color=QUIET)
         axes.set_title(words, size=TEXT, loc="left", pad=6)
         _quiet(axes, "y")
-    return page.figure
+    return figure

@@ -1,11 +1,11 @@
-"""What the post claims and what our bounds ask for, held against the results."""
+"""The claims of the post and the bounds of this project, checked against the results."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from egem.apps.paper.protocol import CONDITIONS, N_SETTINGS, PUBLISHED, noise_words
+from egem.apps.paper.protocol import CONDITIONS, N_SETTINGS, PUBLISHED, noise_text
 from egem.apps.paper.tables import BEST_TEST, NOISE_RUNS, Results, off_diagonal
 
 WHERE = [(p, c) for p in ("mnist", "characters") for c in CONDITIONS]
@@ -15,15 +15,15 @@ NEARER = 0.80
 
 
 class Claim(NamedTuple):
-    """A claim, whether it holds here, and the numbers."""
+    """A claim, whether it holds in the results, and the numbers."""
 
-    words: str
+    claim: str
     holds: bool | None  # None: not all runs are there yet
     numbers: str
 
 
 def claims(results: Results, examples: Path) -> list[Claim]:
-    """Judge every claim.
+    """Check every claim.
 
     Parameters
     ----------
@@ -47,21 +47,21 @@ def claims(results: Results, examples: Path) -> list[Claim]:
     ]
 
 
-def _each(results: Results, judge) -> tuple[bool | None, str]:
-    """Apply ``judge`` to the four conditions; it returns (holds, numbers), or None if pending."""
-    verdicts, words = [], []
+def _each(results: Results, check) -> tuple[bool | None, str]:
+    """Apply ``check`` to the four conditions; it returns (holds, numbers), or None if pending."""
+    verdicts, texts = [], []
     for problem, condition in WHERE:
-        found = judge(problem, condition)
+        found = check(problem, condition)
         verdicts.append(None if found is None else bool(found[0]))
-        words.append(f"{problem}, {condition}: {'not run yet' if found is None else found[1]}")
+        texts.append(f"{problem}, {condition}: {'not run yet' if found is None else found[1]}")
     holds = None if None in verdicts else all(v for v in verdicts)
     if False in verdicts:
         holds = False
-    return holds, "; ".join(words)
+    return holds, "; ".join(texts)
 
 
 def _bound(results: Results, row: str) -> Claim:
-    def judge(problem, condition):
+    def check(problem, condition):
         ours = results.accuracy(problem, condition, row)
         if ours.empty:
             return None
@@ -70,11 +70,11 @@ def _bound(results: Results, row: str) -> Claim:
         return ours.mean() >= bound, f"{ours.mean():.3f} (at least {bound:.3f})"
 
     slack = f"minus {BELOW_BEST}" if row == BEST_TEST else "minus its sd"
-    return Claim(f"EGEM {row} is at or above the published value {slack}", *_each(results, judge))
+    return Claim(f"EGEM {row} is at or above the published value {slack}", *_each(results, check))
 
 
 def _forward(results: Results) -> Claim:
-    def judge(problem, condition):
+    def check(problem, condition):
         ours = results.accuracy(problem, condition, "noise average")
         forward = results.accuracy(problem, condition, "forward LSTM")
         if ours.empty or forward.empty:
@@ -82,13 +82,13 @@ def _forward(results: Results) -> Claim:
         ahead = ours.mean() - forward.mean()
         return ahead >= AHEAD_OF_FORWARD, f"{100 * ahead:+.1f} points"
 
-    words = "EGEM noise average beats the forward LSTM by 10 points or more"
-    return Claim(words, *_each(results, judge))
+    claim = "EGEM noise average beats the forward LSTM by 10 points or more"
+    return Claim(claim, *_each(results, check))
 
 
 def _iterations(results: Results) -> list[Claim]:
     def compared(after: str, before: str, better, scale: float, digits: int):
-        def judge(problem, condition):
+        def check(problem, condition):
             rows = [f"EGEM {s}" for s in range(N_SETTINGS)]
             pairs = [
                 [results.column(problem, condition, row, c).mean() for c in (before, after)]
@@ -104,15 +104,15 @@ def _iterations(results: Results) -> list[Claim]:
                 f"{start:.{digits}f} to {end:.{digits}f}, better in {n} of {len(pairs)} settings",
             )
 
-        return _each(results, judge)
+        return _each(results, check)
 
     return [
         Claim(
-            "50 iterations beat 0 in accuracy, for every noise setting",
+            "50 iterations beat 0 in accuracy, in every noise setting",
             *compared("accuracy", "accuracy_start", lambda b, a: b > a, 1.0, 3),
         ),
         Claim(
-            "50 iterations beat 0 in the true expert's MSE, for every noise setting",
+            "50 iterations beat 0 in the true expert's MSE, in every noise setting",
             *compared("own_mse", "own_mse_start", lambda b, a: b < a, 1.0, 4),
         ),
     ]
@@ -139,21 +139,21 @@ def example_file(results: Results, problem: str, examples: Path) -> Path | None:
 
 
 def _diagonal(results: Results, part: str, examples: Path) -> Claim:
-    verdicts, words = [], []
+    verdicts, texts = [], []
     for problem in results.problems:
         best = results.best_setting(problem, CONDITIONS[0])
         cells = results.column(problem, CONDITIONS[0], best or "", f"heat_{part}")
         if cells.empty:
             verdicts.append(None)
-            words.append(f"{problem}: not run yet")
+            texts.append(f"{problem}: not run yet")
             continue
         means = results.lists(problem, CONDITIONS[0], best or "", f"heat_{part}")
         assert means is not None
         names = class_names(results, problem, examples)
         wrong = off_diagonal(means, names)
         verdicts.append(not wrong)
-        words.append(
-            f"{problem} ({noise_words(problem, best)}): {len(means) - len(wrong)} of "
+        texts.append(
+            f"{problem} ({noise_text(problem, best)}): {len(means) - len(wrong)} of "
             f"{len(means)} rows" + (f"; not {', '.join(wrong)}" if wrong else "")
         )
     holds = None if None in verdicts or not verdicts else all(verdicts)
@@ -161,12 +161,12 @@ def _diagonal(results: Results, part: str, examples: Path) -> Claim:
     return Claim(
         f"Heat map of the best clustered noise model, {data} data: row minima lie on the diagonal",
         holds,
-        "; ".join(words),
+        "; ".join(texts),
     )
 
 
 def _templates(results: Results) -> Claim:
-    def judge(problem, condition):
+    def check(problem, condition):
         best = results.best_setting(problem, condition)
         if best is None:
             return None
@@ -180,29 +180,29 @@ def _templates(results: Results) -> Claim:
             f"(base {mixed[0]:.0%})"
         )
 
-    words = (
+    claim = (
         "Not template matching: for 80% of unseen targets the true expert's reconstruction is "
         "nearer than the nearest of its four training sequences (noise best)"
     )
-    return Claim(words, *_each(results, judge))
+    return Claim(claim, *_each(results, check))
 
 
 def _against_neighbour(results: Results, row: str) -> Claim:
     better = []
 
-    def judge(problem, condition):
+    def check(problem, condition):
         if not results.paired(problem, condition, row)[3]:
             return None
         gap, low, high, n = results.paired(problem, condition, row)
         better.append(gap > 0)
         return gap > 0, _points(gap, low, high, n)
 
-    holds, words = _each(results, judge)
+    holds, numbers = _each(results, check)
     holds = None if holds is None or len(better) < len(WHERE) else sum(better) >= 3
     return Claim(
         f"EGEM {row} is better than 1NN in 3 of the 4 conditions",
         holds,
-        f"{sum(better)} of {len(better)}. {words}",
+        f"{sum(better)} of {len(better)}. {numbers}",
     )
 
 
@@ -212,11 +212,11 @@ def _points(gap: float, low: float, high: float, n: int) -> str:
 
 
 def _default(results: Results) -> Claim:
-    def judge(problem, condition):
+    def check(problem, condition):
         if not results.paired(problem, condition, "EGEM default")[3]:
             return None
         gap, low, high, n = results.paired(problem, condition, "EGEM default")
         return low > 0, _points(gap, low, high, n)
 
-    words = "This project's default EGEM beats 1NN, by the paired interval"
-    return Claim(words, *_each(results, judge))
+    claim = "EGEM with this library's defaults beats 1NN, by the paired interval"
+    return Claim(claim, *_each(results, check))

@@ -1,15 +1,14 @@
-"""The experiments as a plan of runs, and the loop that works through it."""
+"""The plan of all runs, and the loop that works through it."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from egem.apps.paper.egem_rows import egem_row
-from egem.apps.paper.experts import Schedule
-from egem.apps.paper.extra_rows import fidelity, latent, style
-from egem.apps.paper.other_rows import OTHER_ROWS, PeerMissing, forward_lstm
+from egem.apps.paper.egem_rows import egem_row, fidelity
+from egem.apps.paper.extra_rows import latent, style
+from egem.apps.paper.peers import PEERS, PeerMissing, Row, forward_lstm
 from egem.apps.paper.protocol import (
     CHARACTERS,
     CONDITIONS,
@@ -24,13 +23,19 @@ from egem.apps.paper.report import write_report
 from egem.apps.paper.runs import Run, Store, chosen
 from egem.data.datasets import load_dataset
 from egem.errors import DatasetUnavailable
-from egem.runtime.compile_cache import keep_compiled
-from egem.runtime.progress import Advance, Progress
+from egem.runtime.compile_cache import enable_compile_cache
+from egem.runtime.progress import Progress
 
 REPEATS = 5
 REPEATS_OF_CHEAP = 10  # of this project's default and the rows it is paired with
 CHEAP = ("1NN", "LDA", "MiniRocket", "EGEM default")
 FULL_REPEATS = {"characters": 3, "mnist": 1}
+ROWS: dict[str, Row] = PEERS | {
+    FULL: forward_lstm,
+    "fidelity": fidelity,
+    "style": style,
+    "latent": latent,
+}  # all others are EGEM's
 # Seconds of processor time, for the time left until a row's first run is done.
 GUESS = {
     "EGEM": 25.0,
@@ -65,7 +70,7 @@ class Outcome(NamedTuple):
 
 
 def tasks(quick: bool) -> tuple[Task, Task]:
-    """Return the two problems: the published ones, or what stands in for them in a quick look."""
+    """Return the two problems, or small substitutes for a quick run."""
     if not quick:
         return MNIST, CHARACTERS
     mnist, characters = "mnist", "characters"
@@ -78,8 +83,8 @@ def tasks(quick: bool) -> tuple[Task, Task]:
         replace(
             MNIST,
             dataset=mnist,
-            schedule=replace(MNIST.schedule, n_updates=300),
-            clustered_schedule=None,
+            training=replace(MNIST.training, n_updates=300),
+            clustered_training=None,
             published_updates=500,
             n_test=100,
             n_validation=2,
@@ -87,7 +92,7 @@ def tasks(quick: bool) -> tuple[Task, Task]:
         replace(
             CHARACTERS,
             dataset=characters,
-            schedule=replace(CHARACTERS.schedule, n_updates=250),
+            training=replace(CHARACTERS.training, n_updates=250),
             published_updates=500,
             n_test=40,
             n_validation=1,
@@ -101,7 +106,7 @@ def plan(problems: Sequence[Task], repeats: int) -> list[Run]:
     for repeat in range(max(repeats, REPEATS_OF_CHEAP if repeats >= REPEATS else repeats)):
         for condition in CONDITIONS:
             for task in problems:
-                rows = [f"EGEM {s}" for s in range(N_SETTINGS)] + list(OTHER_ROWS)
+                rows = [f"EGEM {s}" for s in range(N_SETTINGS)] + list(PEERS)
                 rows += [RECIPE] if repeat == 0 else []
                 if repeat >= repeats:
                     rows = [row for row in rows if row in CHEAP]
@@ -125,23 +130,23 @@ def reproduce(
     verbose: bool = False,
     problems: Sequence[Task] | None = None,
 ) -> Outcome:
-    """Run the published experiments, and those the paper lacks, or carry on with them.
+    """Run the published experiments, and those that the paper lacks.
 
-    Whatever is finished stays finished: stop it in any way and call it again with the same ``out``.
+    Finished runs are kept: stop it in any way, and call it again with the same ``out`` to go on.
 
     Parameters
     ----------
     out : str or Path, default "paper"
         Folder of the results; it may hold those of earlier calls.
     quick : bool, default False
-        Every row with one repeat, few cases and few updates: to see that it works.
+        Every row with one repeat, few cases and few updates, to check that it works.
     only : sequence of str, default ()
-        Patterns, such as ``"mnist/random/*"`` or ``"EGEM 0"``, of the runs wanted; none is all.
+        Patterns, such as ``"mnist/random/*"`` or ``"EGEM 0"``, of the runs; none is all.
         A run is named ``problem/condition/row/repeat``.
     repeats : int, optional
-        New draws and new initial weights; 5, or 1 in a quick look.
+        New draws and new initial weights; 5, or 1 in a quick run.
     minutes : float, optional
-        Begin no run after this long.
+        Start no run after this time.
     n_jobs : int, optional
         Threads; None takes one for each core.
     verbose : bool, default False
@@ -156,9 +161,9 @@ def reproduce(
     Raises
     ------
     ValueError
-        Where ``only`` fits no run.
+        Where ``only`` matches no run.
     DatasetUnavailable
-        Where a data set is not at hand and this is not a quick look.
+        Where a data set is not available, except in a quick run.
     """
     started = time.perf_counter()
     problems = tasks(quick) if problems is None else problems
@@ -166,8 +171,8 @@ def reproduce(
     runs = chosen(everything, only)
     if not runs:
         names = ", ".join(sorted({run.row for run in everything}))
-        raise ValueError(f"only={list(only)} fits no run; rows are {names}.")
-    keep_compiled()
+        raise ValueError(f"only={list(only)} matches no run; rows are {names}.")
+    enable_compile_cache()
     store = Store(Path(out))
     todo = [run for run in runs if not store.has(run)]
     skipped: dict[str, str] = {}
@@ -177,7 +182,8 @@ def reproduce(
             for run, weight in zip(todo, weights, strict=True):
                 if minutes is not None and time.perf_counter() - started > 60 * minutes:
                     break
-                _do(run, store, n_jobs, bar.advance, weight, skipped)
+                _do(run, store, n_jobs, skipped)
+                bar.advance(weight)
     finally:
         store.write_results(everything)
     n_left = sum(not store.has(run) for run in runs)
@@ -186,51 +192,19 @@ def reproduce(
     return Outcome(report, len(runs) - n_left, n_left, skipped, seconds)
 
 
-def _do(
-    run: Run, store: Store, n_jobs: int | None, bar: Advance, weight: float, skipped: dict[str, str]
-) -> None:
-    seen = 0.0
-
-    def advance(share: float) -> None:
-        nonlocal seen
-        seen += share
-        bar(weight * share)
-
+def _do(run: Run, store: Store, n_jobs: int | None, skipped: dict[str, str]) -> None:
     cases = draw(run.task, run.condition if run.condition != "-" else CONDITIONS[1], run.repeat)
-    began = time.process_time()  # a run may share its cores, or be stopped for a while
-    figures: dict[str, Any] = {}
-    arrays: dict[str, Any] = {}
+    started = time.process_time()  # a run may share its cores, or be suspended for a while
     try:
-        if run.row == RECIPE:
-            recipe = Schedule.published(run.task.published_updates)
-            task = replace(run.task, schedule=recipe, clustered_schedule=None)
-            figures, _ = egem_row(
-                task, run.condition, run.repeat, cases, 0, run.seed, n_jobs, advance
-            )
-        elif run.row.startswith("EGEM ") and run.row[5:].isdigit():
-            setting = int(run.row[5:])
-            figures, arrays = egem_row(
-                run.task, run.condition, run.repeat, cases, setting, run.seed, n_jobs, advance
-            )
-        elif run.row == "fidelity":
-            figures = fidelity(run.task, CONDITIONS[1], cases, run.seed, n_jobs, advance)
-        elif run.row == "style":
-            figures = style(run.task, cases, run.seed, advance)
-        elif run.row == "latent":
-            figures, arrays = latent(run.task, cases, run.seed, advance)
-        elif run.row == FULL:
-            figures = forward_lstm(run.task, cases, run.seed, n_jobs)
-        else:
-            figures = OTHER_ROWS[run.row](run.task, cases, run.seed, n_jobs)
+        result = ROWS.get(run.row, egem_row)(run, cases, n_jobs)
     except PeerMissing as error:
         skipped[run.row] = str(error)
     else:
-        store.put(run, time.process_time() - began, figures, arrays)
-    advance(1.0 - seen)
+        store.put(run, time.process_time() - started, result)
 
 
 def _expected_seconds(todo: Sequence[Run], store: Store) -> list[float]:
-    """Guess each run's time from finished ones of its kind."""
+    """Estimate each run's time from finished ones of its kind."""
     known: dict[tuple[str, str], list[float]] = {}
     for name, seconds in store.seconds().items():
         problem, _, row, _ = name.split("/")

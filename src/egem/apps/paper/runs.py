@@ -1,8 +1,8 @@
-"""Runs: what there is to do, done once, kept safely, picked up again.
+"""Runs: one row of the table at one repeat each, and the records of those that are finished.
 
-A run is one row of the table at one repeat. When it is finished its record goes to a file of its
-own, written aside and renamed, so that whatever happens loses the run in progress at most. A record
-counts only where its settings are those asked for now. All records together are the results file.
+The record of a run goes to a file of its own, written aside and renamed, so that an interruption
+loses the run in progress at most. A record counts only where its settings are those asked for now.
+All records together are the results file.
 """
 
 import json
@@ -12,13 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from egem.apps.paper.protocol import Task
-from egem.runtime.files import whole_file
+from egem.runtime.files import atomic_write
+
+Figures = dict[str, Any]
+Arrays = dict[str, np.ndarray]
 
 RESULTS = "results.csv"
 COLUMNS = ("run", "dataset", "condition", "row", "repeat", "seed", "settings", "seconds")
@@ -33,7 +36,7 @@ class Run:
     task : Task
         The problem.
     condition : str
-        ``"clustered"``, ``"random"``, ``"full"`` or, for what is no row of the table, ``"-"``.
+        ``"clustered"``, ``"random"``, ``"full"`` or, for runs beside the table, ``"-"``.
     row : str
         Which row; an EGEM row is ``"EGEM 0"`` to ``"EGEM 8"`` by noise setting.
     repeat : int
@@ -47,17 +50,17 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Name that no other run of the plan has."""
+        """Name, unique in the plan."""
         return f"{self.task.name}/{self.condition}/{self.row}/{self.repeat}"
 
     @property
     def seed(self) -> int:
-        """Seed of everything random that is the row's own; the cases drawn are all rows'."""
+        """Seed of all that is random but the cases, which all rows of a repeat share."""
         return zlib.crc32(self.id.encode())
 
     @property
     def settings(self) -> str:
-        """All that the figures depend on, as JSON."""
+        """Everything that the figures depend on, as JSON."""
         return json.dumps(asdict(self.task), sort_keys=True)
 
     @property
@@ -66,8 +69,15 @@ class Run:
         return re.sub(r"\W+", "-", self.id) + ".json"
 
 
+class Result(NamedTuple):
+    """Figures of a run for the results file, and arrays for pictures."""
+
+    figures: Figures
+    arrays: Arrays = {}  # noqa: RUF012
+
+
 def chosen(runs: Iterable[Run], only: Sequence[str]) -> list[Run]:
-    """Keep the runs that any pattern fits; a pattern fits any part of the name.
+    """Keep the runs that match any pattern; a pattern matches any part of the name.
 
     >>> from egem.apps.paper.protocol import MNIST
     >>> runs = [Run(MNIST, "random", row, 0) for row in ("1NN", "LDA")]
@@ -83,7 +93,7 @@ class Store:
     Parameters
     ----------
     out : Path
-        The folder; ``results.csv`` in it and the records in ``runs`` are both believed.
+        The folder; ``results.csv`` in it and the records in ``runs`` both count.
     """
 
     def __init__(self, out: Path):
@@ -106,10 +116,9 @@ class Store:
         """Seconds each finished run took."""
         return {name: float(r["seconds"]) for name, r in self._records.items()}
 
-    def put(
-        self, run: Run, seconds: float, figures: dict[str, Any], arrays: dict[str, np.ndarray]
-    ) -> None:
+    def put(self, run: Run, seconds: float, result: Result) -> None:
         """Keep a finished run; when this returns, it is on the disk."""
+        figures, arrays = result
         record = {
             "run": run.id,
             "dataset": run.task.dataset,
@@ -123,9 +132,9 @@ class Store:
         }
         path = self.folder / run.file
         if arrays:
-            with whole_file(path.with_suffix(".npz")) as file:
+            with atomic_write(path.with_suffix(".npz")) as file:
                 np.savez_compressed(file, allow_pickle=False, **arrays)
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(json.dumps(record).encode())
         self._records[run.id] = record
 
@@ -137,7 +146,7 @@ class Store:
             return
         table = pd.DataFrame(sorted(records, key=lambda r: r["run"]))
         table = table[[*COLUMNS, *sorted(set(table.columns) - set(COLUMNS))]]
-        with whole_file(self.out / RESULTS) as file:
+        with atomic_write(self.out / RESULTS) as file:
             file.write(table.to_csv(index=False).encode())
 
 

@@ -1,4 +1,4 @@
-"""From the results file to the numbers of the report."""
+"""The numbers of the report, computed from the results file."""
 
 import json
 from dataclasses import dataclass
@@ -47,17 +47,17 @@ class Results:
 
     @property
     def problems(self) -> list[str]:
-        """Those there are runs of, in the order of the table."""
+        """Problems with finished runs, in the order of the table."""
         return [p for p in PROBLEMS if (self.table["problem"] == p).any()]
 
     def title(self, problem: str) -> str:
-        """Name the problem, and the data set where another stands in for it."""
+        """Return the name of a problem, with its data set where that is a substitute."""
         dataset = self.table.loc[self.table["problem"] == problem, "dataset"].iloc[0]
         name = {"mnist": "MNIST", "characters": "characters"}[problem]
         return name if dataset == problem else f"{name} (here {dataset})"
 
     def column(self, problem: str, condition: str, row: str, column: str) -> pd.Series:
-        """Take a figure of a row by repeat; empty where there is none."""
+        """Return a figure of a row by repeat; empty where there is none."""
         t = self.table
         if column not in t:
             return pd.Series(dtype=float)
@@ -71,7 +71,7 @@ class Results:
         return np.mean([json.loads(c) for c in cells], axis=0) if len(cells) else None
 
     def noise(self, problem: str, condition: str, column: str) -> pd.DataFrame:
-        """Take a figure of the eight noise settings (columns) in the repeats that have them all."""
+        """Return a figure of the eight noise settings (columns) in the repeats that have all."""
         runs = {row: self.column(problem, condition, row, column) for row in NOISE_RUNS}
         return pd.DataFrame(runs).dropna()
 
@@ -102,7 +102,7 @@ class Results:
         return interval((both.iloc[:, 0] - both.iloc[:, 1]).to_numpy(float))
 
     def cells(self) -> pd.DataFrame:
-        """List every cell of the table: ours, the published value, the difference to 1NN."""
+        """Return every cell of the table: ours, the published value, the difference to 1NN."""
         rows: list[dict[str, Any]] = []
         for problem in self.problems:
             wanted = [(c, r) for c in CONDITIONS for r in (*PUBLISHED_ROWS, *OUR_ROWS)]

@@ -1,5 +1,5 @@
-"""The page of `egem serve`, and the API under it.
+"""The page of `egem serve` and its API.
 
-One process, many browsers: each has a workspace of its own, kept on disk. Needs the extra `web`;
-nothing but `egem.apps.cli` imports this package.
+One process serves many browsers; each has a workspace of its own, stored on disk. Needs the extra
+`web`; only `egem.apps.cli` imports this package.
 """

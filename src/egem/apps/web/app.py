@@ -1,4 +1,4 @@
-"""The application: everything put together."""
+"""The FastAPI application."""
 
 import asyncio
 import mimetypes
@@ -6,48 +6,52 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
 from egem import __version__
-from egem.apps.web import changing, files, inside, live
-from egem.apps.web.guard import Guard, Limits
-from egem.apps.web.models import Model
-from egem.apps.web.preparing import prepare as prepare_lessons
-from egem.apps.web.refusing import refuse_in_json
-from egem.apps.web.store import Shelf
-from egem.apps.web.work import Workers
+from egem.apps.web import live, routes
+from egem.apps.web.errors import ApiError, internal_error, sentence, validation_error
+from egem.apps.web.guard import HEADERS, Guard, Limits
+from egem.apps.web.models.recognition import compile_ahead
+from egem.apps.web.models.snapshot import Snapshot
+from egem.apps.web.store import Store
+from egem.apps.web.workers import Workers
 from egem.apps.web.workspace import Workspaces
 
 STATIC = Path(__file__).parent / "static"
-mimetypes.add_type("text/javascript", ".js")  # whatever the machine's registry says
+_REMEDIES = {404: "See /openapi.json for what exists.", 405: "Use another method."}
+
+mimetypes.add_type("text/javascript", ".js")  # whatever the system's registry says
 
 
 def create_app(
     data_dir: Path,
     *,
-    beginning: Model | None = None,
+    initial: Snapshot | None = None,
     token: str | None = None,
     limits: Limits | None = None,
     prepare: bool = False,
-    ready: Callable[[], None] | None = None,
+    on_ready: Callable[[], None] | None = None,
 ) -> FastAPI:
-    """Make the application.
+    """Create the application.
 
     Parameters
     ----------
     data_dir : Path
-        Folder to keep workspaces in; made where it is not there.
-    beginning : Model or None, default None
-        What new workspaces begin with; None begins without a class.
+        Folder for the workspaces; created if necessary.
+    initial : Snapshot or None, default None
+        Content of a new workspace; None has no class.
     token : str or None, default None
-        What everybody must know who asks; None answers on this machine alone.
+        Token that every request must carry; None serves this machine only.
     limits : Limits or None, default None
-        How much is let through.
+        Limits on requests.
     prepare : bool, default False
-        Whether to compile, in the background, what the first lesson needs.
-    ready : callable or None, default None
+        Whether to compile, in the background, what the first training needs.
+    on_ready : callable or None, default None
         Called once requests are served.
 
     Returns
@@ -58,23 +62,23 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        preparing = asyncio.create_task(workers.slow(prepare_lessons)) if prepare else None
-        if ready:
-            ready()
+        compilation = asyncio.create_task(workers.slow(compile_ahead)) if prepare else None
+        if on_ready:
+            on_ready()
         yield
-        if preparing:
-            preparing.cancel()
+        if compilation:
+            compilation.cancel()
         workers.close()
 
     app = FastAPI(
         title="egem", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.workers = workers
-    app.state.lines = set()
-    app.state.workspaces = Workspaces(Shelf(data_dir), beginning or Model(), workers)
-    refuse_in_json(app)
-    for part in (changing, inside, files, live):
-        app.include_router(part.router)
+    app.state.sockets = set()
+    app.state.workspaces = Workspaces(Store(data_dir), initial or Snapshot(), workers)
+    _handle_errors(app)
+    app.include_router(routes.router)
+    app.include_router(live.router)
     app.add_middleware(Guard, token=token, limits=limits or Limits())  # type: ignore[arg-type]
 
     @app.get("/", include_in_schema=False)
@@ -83,3 +87,22 @@ def create_app(
 
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """Answer every error in the form of :class:`ApiError`."""
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if not isinstance(error, ApiError):
+            remedy = _REMEDIES.get(error.status_code, "See /openapi.json for the format.")
+            error = ApiError(error.status_code, sentence(str(error.detail)), remedy)
+        return JSONResponse(error.as_json(), error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        return await _http(request, validation_error(error.errors()))
+
+    @app.exception_handler(Exception)
+    async def _internal(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse(internal_error(error).as_json(), 500, HEADERS)

@@ -1,10 +1,10 @@
-"""What stands before the application: who may ask, how much and how often.
+"""Access control in front of the application: origin, token, rate and size of requests.
 
-* The host a browser believes to talk to must be this one, or a page elsewhere could have its name
-  point here and read what it likes (DNS rebinding).
-* Requests that come from other pages are refused, WebSockets too; no answer allows other origins.
-* Where the server can be reached from other machines, everybody must know its token.
-* Bodies are counted as they arrive.
+* The Host header must name this machine; otherwise a foreign page could point its own name here and
+  read the answers (DNS rebinding).
+* Requests from other pages are refused, WebSockets included; no answer allows other origins.
+* If other machines can connect, every request must carry the token.
+* The bytes of a body are counted as they arrive.
 """
 
 import hmac
@@ -19,14 +19,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from egem.apps.web.trouble import Trouble
+from egem.apps.web.errors import ApiError
 
 TOKEN_COOKIE = "egem-token"
-MOST_BODY = 20 * 2**20  # of a form, which holds a file
-MOST_JSON = 4 * 2**20
-MOST_IN_FLIGHT = 80 * 2**20  # bytes of all bodies that are being received or worked on
-SMALL = 2**18  # bytes of a body that is let in whatever others send
-MOST_CLIENTS = 1000  # whose rate is remembered
+MAX_FORM = 20 * 2**20  # bytes of a form, which holds a file
+MAX_JSON = 4 * 2**20
+MAX_IN_FLIGHT = 80 * 2**20  # bytes of all bodies that are being received or processed
+SMALL = 2**18  # bytes of a body that is accepted whatever others send
+MAX_CLIENTS = 1000  # whose rate is limited
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -40,15 +40,15 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 @dataclass
 class Limits:
-    """How much is let through.
+    """Limits on requests.
 
     Attributes
     ----------
     rate : float
-        Requests of an address a second, in the long run.
+        Sustained requests per second from one address.
     burst : int
-        Requests of an address at once.
-    body : int
+        Requests at once from one address.
+    form : int
         Bytes of a form.
     json : int
         Bytes of anything else.
@@ -56,30 +56,30 @@ class Limits:
 
     rate: float = 200.0
     burst: int = 600
-    body: int = MOST_BODY
-    json: int = MOST_JSON
+    form: int = MAX_FORM
+    json: int = MAX_JSON
 
 
 @dataclass
 class Bucket:
-    """Requests an address may still make."""
+    """Token bucket of one address."""
 
     left: float
     at: float = field(default_factory=time.monotonic)
 
 
 class Guard:
-    """ASGI middleware that lets through what is proper.
+    """ASGI middleware that refuses improper requests.
 
     Parameters
     ----------
     app : ASGIApp
-        What it guards.
+        The application.
     token : str or None
-        What everybody must know; None lets in whoever reaches the server, which then answers to
-        the names of this machine alone.
+        Token that every request must carry; None accepts requests to the names of this machine
+        only.
     limits : Limits
-        How much is let through.
+        Limits on requests.
     """
 
     def __init__(self, app: ASGIApp, token: str | None, limits: Limits):
@@ -96,9 +96,9 @@ class Guard:
         if scope["type"] == "http":
             send = _with_headers(send, scope["path"])
         try:
-            refused = self._welcome(scope)
-        except Trouble as trouble:
-            refused = _refusal(trouble)
+            refused = self._check(scope)
+        except ApiError as error:
+            refused = _response(error)
         if refused is None:
             return await self._counted(scope, receive, send)
         if scope["type"] == "http":
@@ -108,15 +108,15 @@ class Guard:
         await send({"type": "websocket.close", "code": 1008})
         return None
 
-    def _welcome(self, scope: Scope) -> Response | None:
-        """Let a request pass, answer it, or raise what is wrong with it."""
+    def _check(self, scope: Scope) -> Response | None:
+        """Accept a request, answer it, or raise an error."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         self._check_rate(scope)
         if self.token is None and not is_local(host):
-            raise Trouble(
+            raise ApiError(
                 403,
-                f"This server does not go by the name of {host[:100]!r}.",
+                f"{host[:100]!r} is not a name of this server.",
                 "Open it as 127.0.0.1 or localhost.",
             )
         _check_origin(scope, headers, host)
@@ -129,20 +129,20 @@ class Guard:
         now = time.monotonic()
         bucket = self._buckets.setdefault(name, Bucket(self.limits.burst))
         self._buckets.move_to_end(name)
-        if len(self._buckets) > MOST_CLIENTS:
+        if len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)
         gained = (now - bucket.at) * self.limits.rate
         bucket.left, bucket.at = min(bucket.left + gained, self.limits.burst), now
         if bucket.left < 1.0:
-            raise Trouble(
+            raise ApiError(
                 429,
-                f"More than {self.limits.rate:g} requests a second come from your address.",
-                "Wait a second, then ask less often.",
+                f"More than {self.limits.rate:g} requests per second come from your address.",
+                "Wait a second, then send requests less often.",
             )
         bucket.left -= 1.0
 
     def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
-        """Let in whoever brings the token: in the address of the page once, then in a cookie."""
+        """Accept the token from the URL of the page, from a cookie or from a header."""
         assert self.token is not None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token")
         if scope["path"] == "/" and given:
@@ -154,26 +154,26 @@ class Guard:
         if _same(bearer, self.token) or _same(_cookie(headers, TOKEN_COOKIE), self.token):
             return None
         if not scope["path"].startswith(("/api", "/openapi.json")):
-            return None  # the page itself is no secret, and asks for the token
-        raise Trouble(
+            return None  # the page itself is public, and asks for the token
+        raise ApiError(
             401,
-            "This server asks for a token.",
-            "Open the address that egem serve printed, which holds it.",
+            "This server requires a token.",
+            "Open the address that egem serve printed, which contains it.",
         )
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the bytes of a body as they come."""
+        """Count the bytes of a body as they arrive."""
         if scope["type"] != "http" or scope["method"] in SAFE:
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
         form = headers.get("content-type", "").startswith("multipart/form-data")
-        most = self.limits.body if form else self.limits.json
+        limit = self.limits.form if form else self.limits.json
         announced = headers.get("content-length", "0")
-        if not announced.isdigit() or int(announced) > most:
-            return await _refusal(_too_much(most))(scope, receive, send)
-        if int(announced) > SMALL and self._in_flight + int(announced) > MOST_IN_FLIGHT:
-            await _drop(receive, most)
-            return await _refusal(_busy())(scope, receive, send)
+        if not announced.isdigit() or int(announced) > limit:
+            return await _response(_too_large(limit))(scope, receive, send)
+        if int(announced) > SMALL and self._in_flight + int(announced) > MAX_IN_FLIGHT:
+            await _discard(receive, limit)
+            return await _response(_busy())(scope, receive, send)
         counted = 0
 
         async def counting() -> Message:
@@ -182,11 +182,11 @@ class Guard:
             n = len(message.get("body", b""))
             counted += n
             self._in_flight += n
-            if counted > most:
-                raise _too_much(most)
-            if counted > SMALL and self._in_flight > MOST_IN_FLIGHT:
+            if counted > limit:
+                raise _too_large(limit)
+            if counted > SMALL and self._in_flight > MAX_IN_FLIGHT:
                 if message.get("more_body"):
-                    await _drop(receive, most)
+                    await _discard(receive, limit)
                 raise _busy()
             return message
 
@@ -197,31 +197,31 @@ class Guard:
         return None
 
 
-async def _drop(receive: Receive, most: int) -> None:
-    """Read a body and forget it: who is still sending when the line closes sees no answer."""
+async def _discard(receive: Receive, limit: int) -> None:
+    """Read and discard a body: a client that is still sending would not see the answer."""
     n, more = 0, True
-    while more and n <= most:
+    while more and n <= limit:
         message = await receive()
         n += len(message.get("body", b""))
         more = message.get("more_body", False)
 
 
-def _refusal(trouble: Trouble) -> Response:
-    return JSONResponse(trouble.as_json(), trouble.status_code, trouble.headers)
+def _response(error: ApiError) -> Response:
+    return JSONResponse(error.as_json(), error.status_code, error.headers)
 
 
-def _busy() -> Trouble:
-    return Trouble(503, "Others are sending much data just now.", "Try again soon.")
+def _busy() -> ApiError:
+    return ApiError(503, "The server is receiving too much data.", "Try again soon.")
 
 
-def _too_much(most: int) -> Trouble:
-    trouble = Trouble(413, f"That is more than {most / 2**20:g} MB.", "Send less at a time.")
-    trouble.headers = {"Connection": "close"}  # what is still to come is not read
-    return trouble
+def _too_large(limit: int) -> ApiError:
+    error = ApiError(413, f"That is more than {limit / 2**20:g} MB.", "Send less at a time.")
+    error.headers = {"Connection": "close"}  # the rest of the body is not read
+    return error
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a Host header names this machine to itself.
+    """Return whether a Host header names this machine.
 
     >>> [is_local(h) for h in ("localhost:8765", "127.0.0.1", "[::1]:80", "127.0.0.1.nip.io")]
     [True, True, True, False]
@@ -234,13 +234,13 @@ def is_local(host: str) -> bool:
 
 
 def _check_origin(scope: Scope, headers: Headers, host: str) -> None:
-    """Refuse what another page's script sends."""
+    """Refuse requests from the scripts of other pages."""
     if scope["type"] == "http" and scope["method"] in SAFE:
         return
     origin = headers.get("origin")
     foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if foreign or (origin is not None and urlsplit(origin).netloc != host):
-        raise Trouble(403, "Another page sent this.", "Use the page that this server shows.")
+        raise ApiError(403, "The request comes from another page.", "Use the page of this server.")
 
 
 def _cookie(headers: Headers, name: str) -> str:

@@ -1,8 +1,8 @@
-"""The stroke while it grows: a WebSocket.
+"""Live classification of a growing stroke over a WebSocket.
 
-OpenAPI has no words for it. A client sends ``{"id", "stroke", "done"}``, of which ``id`` is a whole
-number of its own, and receives a verdict with that ``id``, or ``{"id", "error"}``. While one
-question is being answered, of those that arrive only the newest is kept.
+OpenAPI does not describe WebSockets. A client sends ``{"id", "stroke", "done"}``, where ``id`` is a
+whole number of its choice, and receives a verdict with that ``id``, or ``{"id", "error"}``. Of the
+requests that arrive while another is being answered, only the newest is kept.
 """
 
 import asyncio
@@ -13,28 +13,26 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 from starlette.status import WS_1013_TRY_AGAIN_LATER
 
-from egem.apps.web.refusing import fault, of_validation
-from egem.apps.web.schema import LiveQuestion
-from egem.apps.web.trouble import Trouble
-from egem.apps.web.verdicts import verdict
-from egem.apps.web.visitors import workspace_of
-from egem.apps.web.work import Workers
-from egem.apps.web.workspace import Workspace
+from egem.apps.web.errors import ApiError, internal_error, validation_error
+from egem.apps.web.models.recognition import classify
+from egem.apps.web.requests import LiveRequest
+from egem.apps.web.workers import Workers
+from egem.apps.web.workspace import Workspace, workspace_of
 
 log = logging.getLogger(__name__)
 router = APIRouter()
 
-MOST_LINES = 128  # of all browsers
+MAX_SOCKETS = 128  # of all browsers
 
 
 @router.websocket("/api/live")
 async def live(socket: WebSocket) -> None:
-    """Answer questions about a growing stroke, as long as the browser stays."""
-    open_lines: set[WebSocket] = socket.app.state.lines
-    if len(open_lines) >= MOST_LINES:
+    """Classify a growing stroke until the browser disconnects."""
+    sockets: set[WebSocket] = socket.app.state.sockets
+    if len(sockets) >= MAX_SOCKETS:
         await socket.close(WS_1013_TRY_AGAIN_LATER)
         return
-    open_lines.add(socket)
+    sockets.add(socket)
     tasks = []
     try:
         await socket.accept()
@@ -45,10 +43,10 @@ async def live(socket: WebSocket) -> None:
             asyncio.create_task(_answer_all(socket, newest, workspace)),
         ]
         await asyncio.gather(*tasks)
-    except (WebSocketDisconnect, RuntimeError):  # the browser left, between or amid messages
+    except (WebSocketDisconnect, RuntimeError):  # the browser has disconnected
         pass
     finally:
-        open_lines.discard(socket)
+        sockets.discard(socket)
         for task in tasks:
             task.cancel()
 
@@ -66,26 +64,26 @@ async def _listen(socket: WebSocket, newest: asyncio.Queue[str]) -> None:
 async def _answer_all(socket: WebSocket, newest: asyncio.Queue[str], workspace: Workspace) -> None:
     workers: Workers = socket.app.state.workers
     while True:
-        words = await newest.get()
+        text = await newest.get()
         try:
-            question = LiveQuestion.model_validate_json(words)
-            model = await workspace.model()
-            found = await workers.quick(verdict, model, question.stroke, question.done)
-            answer = f'{{"id":{question.id},{found.model_dump_json()[1:]}'
+            request = LiveRequest.model_validate_json(text)
+            snapshot = await workspace.snapshot()
+            verdict = await workers.quick(classify, snapshot, request.stroke, request.done)
+            answer = f'{{"id":{request.id},{verdict.model_dump_json()[1:]}'
         except ValidationError as error:
-            answer = _refusal(words, of_validation(error.errors()))
-        except Trouble as trouble:
-            answer = _refusal(words, trouble)
+            answer = _error(text, validation_error(error.errors()))
+        except ApiError as error:
+            answer = _error(text, error)
         except Exception as error:
-            log.exception("a stroke cannot be judged")
-            answer = _refusal(words, fault(error))
+            log.exception("a stroke cannot be classified")
+            answer = _error(text, internal_error(error))
         await socket.send_text(answer)
 
 
-def _refusal(words: str, trouble: Trouble) -> str:
-    """Refuse a question, by its id if it has one."""
+def _error(text: str, error: ApiError) -> str:
+    """Return the error response to a request, with its id if it has one."""
     try:
-        number = json.loads(words)["id"]
+        number = json.loads(text)["id"]
     except (ValueError, TypeError, KeyError, RecursionError):
         number = None
-    return json.dumps({"id": number if isinstance(number, int) else None, **trouble.as_json()})
+    return json.dumps({"id": number if isinstance(number, int) else None, **error.as_json()})

@@ -1,4 +1,4 @@
-"""The server around the application: its address, its token, its lock."""
+"""The server process: its address, its token and the lock of its data folder."""
 
 import logging
 import secrets
@@ -10,32 +10,32 @@ from pathlib import Path
 import uvicorn
 from filelock import FileLock, Timeout
 
-from egem.apps.web import modelfiles
 from egem.apps.web.app import create_app
 from egem.apps.web.guard import is_local
-from egem.apps.web.models import Model
+from egem.apps.web.models.snapshot import Snapshot
+from egem.apps.web.models.uploads import fingerprint, read_model
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 512
-MOST_MESSAGE = 2**20  # bytes of a WebSocket message
-MOST_QUEUED = 1  # messages of a WebSocket that nobody has read yet
-SECONDS_TO_END = 5
-SECONDS_OPEN = 75  # of an idle connection: a request that meets its closing would be lost
+MAX_CONNECTIONS = 512
+MAX_MESSAGE = 2**20  # bytes of a WebSocket message
+MAX_QUEUED = 1  # unread messages of a WebSocket
+SHUTDOWN_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75  # of an idle connection; a request while it closes would be lost
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server is reached.
+    """Address of the server.
 
     Attributes
     ----------
     host : str
-        Name or number that it listens at.
+        Host name or address on which it listens.
     port : int
         Port.
     token : str or None
-        What others must know; None where only this machine can reach it.
+        Access token; None if only this machine can connect.
     """
 
     host: str
@@ -44,9 +44,9 @@ class Address:
 
     @property
     def url(self) -> str:
-        """What to open in a browser."""
-        everywhere = self.host in ("0.0.0.0", "::", "")
-        host = socket.gethostname() if everywhere else self.host
+        """URL to open in a browser."""
+        any_host = self.host in ("0.0.0.0", "::", "")
+        host = socket.gethostname() if any_host else self.host
         host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
@@ -57,35 +57,35 @@ def serve(
     port: int,
     token: str | None,
     data_dir: Path,
-    ready: Callable[[Address], None],
+    on_ready: Callable[[Address], None],
 ) -> None:
-    """Serve until told to stop.
+    """Serve until interrupted.
 
     Parameters
     ----------
     model : Path or None
-        What workspaces begin with. They are kept apart by it.
+        Initial model of the workspaces; each initial model has workspaces of its own.
     host : str
-        Address to listen at. Beyond this machine a token is needed, and made where none is given.
+        Address to listen on. If other machines can connect, a missing token is generated.
     port : int
-        0 takes a free one.
+        0 selects a free one.
     token : str or None
-        Asked for even on this machine where it is given.
+        Access token; if given, it is required on this machine as well.
     data_dir : Path
         Folder of all workspaces.
-    ready : callable
+    on_ready : callable
         Called with the address once the server listens.
 
     Raises
     ------
     OSError
-        Where the port is taken, or another server uses the folder.
+        If the port is in use, or another server uses the folder.
     """
-    beginning = Model()
+    initial = Snapshot()
     folder = data_dir / "drawn"
     if model is not None:
-        beginning = modelfiles.read(None, model, model.name)
-        folder = data_dir / f"model-{modelfiles.fingerprint(model)}"
+        initial = read_model(model, model.name)
+        folder = data_dir / f"model-{fingerprint(model)}"
     if token is None and not is_local(f"[{host}]" if ":" in host else host):
         token = secrets.token_urlsafe(24)
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,28 +94,28 @@ def serve(
         lock.acquire(timeout=0)
     except Timeout:
         raise OSError(
-            f"another egem serve keeps its workspaces in {folder}; stop it, or give another "
+            f"another egem serve uses the workspaces in {folder}; stop it, or give another "
             "--data-dir."
         ) from None
     with lock, _listening(host, port) as listening:
         address = Address(host, listening.getsockname()[1], token)
         app = create_app(
             folder / "workspaces",
-            beginning=beginning,
+            initial=initial,
             token=token,
             prepare=True,
-            ready=lambda: ready(address),
+            on_ready=lambda: on_ready(address),
         )
         config = uvicorn.Config(
             app,
             log_level="warning",
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            ws_max_size=MOST_MESSAGE,
-            ws_max_queue=MOST_QUEUED,
-            timeout_keep_alive=SECONDS_OPEN,
-            timeout_graceful_shutdown=SECONDS_TO_END,
+            limit_concurrency=MAX_CONNECTIONS,
+            ws_max_size=MAX_MESSAGE,
+            ws_max_queue=MAX_QUEUED,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -126,6 +126,6 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise OSError(
-            f"cannot listen at {host}, port {port} ({error.strerror}); give another --port (0 "
-            "takes a free one), or another --host."
+            f"cannot listen on {host}, port {port} ({error.strerror}); give another --port (0 "
+            "selects a free one), or another --host."
         ) from error

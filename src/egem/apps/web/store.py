@@ -1,6 +1,6 @@
-"""Workspaces on disk: a folder each, with the models it had, newest last.
+"""Workspaces on disk: one folder each, with numbered snapshots and an index of them.
 
-A model is written whole before the index names it, and the index is replaced in one step, so that
+A snapshot is completely written before the index lists it, and the index is replaced atomically, so
 a crash at any moment leaves the workspace as it was before or after a change.
 """
 
@@ -9,198 +9,191 @@ import logging
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from egem.apps.web.models import Model, read_model, write_about
-from egem.apps.web.schema import Uploaded
-from egem.apps.web.trouble import Trouble
-from egem.runtime.files import whole_file
+from egem.apps.web.errors import ApiError
+from egem.apps.web.models.snapshot import Snapshot, read_snapshot, write_details
+from egem.apps.web.responses import Dataset
+from egem.runtime.files import atomic_write
 
 log = logging.getLogger(__name__)
 
-MOST_WORKSPACES = 500
-MOST_KEPT = 30  # models of a workspace that can be gone back to
-MOST_BYTES = 64 * 2**20  # of a workspace's models; the oldest make room
+MAX_WORKSPACES = 500
+MAX_UNDO = 30  # older snapshots of a workspace
+MAX_BYTES = 64 * 2**20  # of a workspace's snapshots; the oldest are deleted
 INDEX = "index.json"
 DATA = "data-now.json"
-BEGINNING = 0  # number of the model that every workspace begins with; it has no file
+INITIAL = 0  # number of the snapshot with which every workspace begins; it has no file
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 def new_id() -> str:
-    """Make up an id that nobody guesses."""
+    """Return a new id that cannot be guessed."""
     return secrets.token_urlsafe(16)
 
 
 def is_id(name: str | None) -> bool:
-    """Tell an id from anything else, a path for instance."""
+    """Return whether a string is an id, and not a path for instance."""
     return name is not None and _ID.fullmatch(name) is not None
 
 
-class Index(NamedTuple):
-    """What is kept of a workspace.
+class History(NamedTuple):
+    """The stored snapshots of a workspace.
 
     Attributes
     ----------
     version : int
-        Grows with every change, undone or not; the number of the newest model there was.
-    models : tuple of int
-        Numbers of the models that are kept, oldest first, the last one in use.
+        Increases with every change, undo included; the number of the newest snapshot ever written.
+    numbers : tuple of int
+        Of the stored snapshots, oldest first; the last one is current.
     """
 
     version: int
-    models: tuple[int, ...]
+    numbers: tuple[int, ...]
 
 
-class Shelf:
+class Store:
     """The folder of all workspaces.
 
     Parameters
     ----------
-    folder : Path
-        Made where it is not there.
+    path : Path
+        Created if necessary.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path):
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
 
-    def place(self, name: str) -> "Place":
-        """Return the place of a workspace, which may not be there yet."""
-        return Place(self, self.folder / name)
+    def folder(self, name: str) -> "WorkspaceFolder":
+        """Return the folder of a workspace, which may not exist yet."""
+        return WorkspaceFolder(self, self.path / name)
 
-    def check_room(self) -> None:
-        """Refuse one more workspace where there are too many.
+    def check_space(self) -> None:
+        """Refuse one more workspace if there are too many.
 
         Raises
         ------
-        Trouble
+        ApiError
             With what to do.
         """
-        if sum(1 for _ in self.folder.iterdir()) >= MOST_WORKSPACES:
-            raise Trouble(
+        if sum(1 for _ in self.path.iterdir()) >= MAX_WORKSPACES:
+            raise ApiError(
                 507,
-                f"This server keeps {MOST_WORKSPACES} workspaces already.",
-                f"Remove folders that nobody needs from {self.folder}.",
+                f"This server has {MAX_WORKSPACES} workspaces, its limit.",
+                f"Delete unused folders in {self.path}.",
             )
 
 
-class Place:
+class WorkspaceFolder:
     """The folder of one workspace."""
 
-    def __init__(self, shelf: Shelf, folder: Path):
-        self.shelf = shelf
-        self.folder = folder
+    def __init__(self, store: Store, path: Path):
+        self.store = store
+        self.path = path
 
-    def index(self) -> Index:
-        """Tell which models are kept."""
+    def history(self) -> History:
+        """Return which snapshots are stored."""
         try:
-            told = json.loads((self.folder / INDEX).read_bytes())
+            index = json.loads((self.path / INDEX).read_bytes())
         except FileNotFoundError:
-            return Index(BEGINNING, (BEGINNING,))
-        return Index(told["version"], tuple(told["models"]))
+            return History(INITIAL, (INITIAL,))
+        return History(index["version"], tuple(index["snapshots"]))
 
-    def read(self, number: int) -> Model:
-        """Read a model that is kept."""
-        about = self._file(number, "json").read_bytes()
-        return read_model(about, self._file(number, "safetensors"))
+    def read(self, number: int) -> Snapshot:
+        """Read a stored snapshot."""
+        details = self._file(number, "json").read_bytes()
+        return read_snapshot(details, self._file(number, "safetensors"))
 
-    def write(self, model: Model, before: Index) -> Index:
-        """Write a model that follows others; returns what is kept then.
+    def write(self, snapshot: Snapshot, history: History) -> History:
+        """Store a further snapshot; returns the new history.
 
         Raises
         ------
-        Trouble
-            Where the disk is full or there are too many workspaces.
+        ApiError
+            If the disk is full or there are too many workspaces.
         """
-        number = before.version + 1
-        with _told():
-            self._make()
-            for left in self.folder.glob(f"{number}.*"):  # by a crash
-                left.unlink()
-            if model.classifier is not None:
-                model.classifier.save(self._file(number, "safetensors"))
-            with whole_file(self._file(number, "json")) as file:
-                file.write(write_about(model))
-            return self._keep(Index(number, (*before.models, number)))
+        number = history.version + 1
+        with _disk_errors():
+            self._create()
+            for leftover in self.path.glob(f"{number}.*"):  # of a crash
+                leftover.unlink()
+            if snapshot.classifier is not None:
+                snapshot.classifier.save(self._file(number, "safetensors"))
+            with atomic_write(self._file(number, "json")) as file:
+                file.write(write_details(snapshot))
+            return self._write_index(History(number, (*history.numbers, number)))
 
-    def go_back(self, before: Index) -> Index:
-        """Forget the newest model."""
-        with _told():
-            return self._keep(Index(before.version + 1, before.models[:-1]))
+    def drop_newest(self, history: History) -> History:
+        """Delete the newest snapshot; returns the new history."""
+        with _disk_errors():
+            return self._write_index(History(history.version + 1, history.numbers[:-1]))
 
-    def put_data(self, file: Path, described: Uploaded) -> None:
-        """Keep a file of data, in place of the one before."""
-        with _told():
-            self._make()
-            old = [f for f in self.folder.glob("data-*") if f.name != DATA]
-            shutil.copyfile(file, self.folder / f"data-{described.dataset_id}{file.suffix}")
-            with whole_file(self.folder / DATA) as out:
-                out.write(described.model_dump_json().encode())
+    def write_data(self, file: Path, summary: Dataset) -> None:
+        """Store a data file, which replaces the previous one."""
+        with _disk_errors():
+            self._create()
+            old = [f for f in self.path.glob("data-*") if f.name != DATA]
+            shutil.copyfile(file, self.path / f"data-{summary.dataset_id}{file.suffix}")
+            with atomic_write(self.path / DATA) as out:
+                out.write(summary.model_dump_json().encode())
             for each in old:
                 each.unlink()
 
-    def get_data(self, dataset_id: str) -> tuple[Path, Uploaded]:
-        """Return the file of data that is kept, and what it holds.
+    def read_data(self, dataset_id: str) -> tuple[Path, Dataset]:
+        """Return the path of the stored data file, and its summary.
 
         Raises
         ------
-        Trouble
-            Where another has taken its place.
+        ApiError
+            If another file has replaced it.
         """
         try:
-            described = Uploaded.model_validate_json((self.folder / DATA).read_bytes())
+            summary = Dataset.model_validate_json((self.path / DATA).read_bytes())
         except FileNotFoundError:
-            described = None
-        if described is None or described.dataset_id != dataset_id:
-            raise Trouble(404, "These data are gone.", "Upload the file again.")
-        return next(self.folder.glob(f"data-{dataset_id}.*")), described
+            summary = None
+        if summary is None or summary.dataset_id != dataset_id:
+            raise ApiError(404, "The file is no longer stored.", "Upload it again.")
+        return next(self.path.glob(f"data-{dataset_id}.*")), summary
 
-    def _make(self) -> None:
-        if not self.folder.exists():
-            self.shelf.check_room()
-            self.folder.mkdir()
+    def _create(self) -> None:
+        if not self.path.exists():
+            self.store.check_space()
+            self.path.mkdir()
 
-    def _keep(self, index: Index) -> Index:
-        """Name the models to be kept, as many of the newest as there is room for; drop others."""
+    def _write_index(self, history: History) -> History:
+        """Keep as many of the newest snapshots as the limits allow, and delete the others."""
         kept: list[int] = []
         total = 0
-        for number in reversed(index.models):
-            total += sum(f.stat().st_size for f in self.folder.glob(f"{number}.*"))
-            if kept and (len(kept) > MOST_KEPT or total > MOST_BYTES):
+        for number in reversed(history.numbers):
+            total += sum(f.stat().st_size for f in self.path.glob(f"{number}.*"))
+            if kept and (len(kept) > MAX_UNDO or total > MAX_BYTES):
                 break
             kept.insert(0, number)
-        with whole_file(self.folder / INDEX) as file:
-            file.write(json.dumps({"format": 1, "version": index.version, "models": kept}).encode())
-        for file in self.folder.glob("*.*"):
+        index = {"format": 1, "version": history.version, "snapshots": kept}
+        with atomic_write(self.path / INDEX) as file:
+            file.write(json.dumps(index).encode())
+        for file in self.path.glob("*.*"):
             if file.stem.isdigit() and int(file.stem) not in kept:
                 file.unlink(missing_ok=True)
-        return index._replace(models=tuple(kept))
+        return history._replace(numbers=tuple(kept))
 
     def _file(self, number: int, ending: str) -> Path:
-        return self.folder / f"{number}.{ending}"
+        return self.path / f"{number}.{ending}"
 
 
 @contextmanager
-def draft(ending: str) -> Iterator[Path]:
-    """Name a file to be gone at the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="egem-") as folder:
-        yield Path(folder) / f"file{ending}"
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn trouble with the disk into a refusal."""
+def _disk_errors() -> Iterator[None]:
+    """Convert errors of the disk to API errors."""
     try:
         yield
     except OSError as error:
         log.exception("a workspace cannot be written")
-        raise Trouble(
+        raise ApiError(
             507,
-            f"The change cannot be kept: {error.strerror}.",
-            "Make room on the server's disk, then try again.",
+            f"The change cannot be stored: {error.strerror}.",
+            "Free space on the server's disk, then try again.",
         ) from error

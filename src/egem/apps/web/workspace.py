@@ -1,145 +1,146 @@
-"""Workspaces: each browser's own model, with what is being done to it."""
+"""Workspaces: each browser's own model and the changes in progress."""
 
 import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from egem.apps.web import letters
-from egem.apps.web.models import Model
-from egem.apps.web.refusing import fault
-from egem.apps.web.schema import Ailment, Busy, FitResult, Known, State
-from egem.apps.web.store import BEGINNING, Place, Shelf
-from egem.apps.web.trouble import Trouble
-from egem.apps.web.verdicts import warm_up
-from egem.apps.web.work import Clock, Workers
+from fastapi.requests import HTTPConnection
+
+from egem.apps.web.errors import ApiError, internal_error
+from egem.apps.web.models.datasets import letters_available
+from egem.apps.web.models.recognition import warm_up
+from egem.apps.web.models.snapshot import Snapshot
+from egem.apps.web.responses import Change, ClassSummary, FitResult, Problem, State, Task
+from egem.apps.web.store import INITIAL, Store, WorkspaceFolder, is_id, new_id
+from egem.apps.web.workers import Clock, Workers
 from egem.errors import TrainingDiverged
 
 log = logging.getLogger(__name__)
 
-MOST_AWAKE = 64  # workspaces kept in memory though nobody asks for them
-MOST_WAITING = 8  # changes of one workspace
+COOKIE = "egem"
+MAX_CACHED = 64  # workspaces kept in memory after their last request
+MAX_WAITING = 8  # changes of one workspace
 
-What = Literal["start", "teach", "letters", "rename", "remove", "forget", "undo", "model", "fit"]
-Change = Callable[[Model], Model]
+Work = Callable[[Snapshot], Snapshot]
 
 
 class Job(NamedTuple):
-    """A change that waits or is under way."""
+    """A change that waits or is in progress."""
 
-    what: What
+    what: Change
     label: str | None
     clock: Clock
 
 
 class Workspace:
-    """One browser's model. Changes come one after another; answers never wait for them.
+    """One browser's model. Changes are applied one after another; reading never waits for them.
 
     Parameters
     ----------
-    place : Place
-        Where it is kept.
-    beginning : Model
-        What it starts with where nothing is kept.
+    folder : WorkspaceFolder
+        Where it is stored.
+    initial : Snapshot
+        Its content before the first change.
     workers : Workers
-        Who does the work.
+        Threads.
     """
 
-    def __init__(self, place: Place, beginning: Model, workers: Workers):
-        self.place = place
-        self._beginning = beginning
+    def __init__(self, folder: WorkspaceFolder, initial: Snapshot, workers: Workers):
+        self.folder = folder
+        self._initial = initial
         self._workers = workers
-        self._index = place.index()
-        self._model: Model | None = None
+        self._history = folder.history()
+        self._snapshot: Snapshot | None = None
         self._lock = asyncio.Lock()
         self._jobs: list[Job] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: Trouble | None = None
+        self._failure: ApiError | None = None
 
-    async def model(self) -> Model:
-        """Return the model as it is now, read from disk the first time."""
-        if self._model is None:
-            model = await self._workers.quick(self._read)
-            self._model = self._model or model
-        return self._model
+    async def snapshot(self) -> Snapshot:
+        """Return the current snapshot, read from disk the first time."""
+        if self._snapshot is None:
+            snapshot = await self._workers.quick(self._read)
+            self._snapshot = self._snapshot or snapshot
+        return self._snapshot
 
-    async def change(self, what: What, label: str | None, work: Change) -> None:
-        """Replace the model by what ``work`` makes of it, once that is kept on disk.
+    async def change(self, what: Change, label: str | None, work: Work) -> None:
+        """Replace the snapshot by the result of ``work``, once that is stored on disk.
 
         Raises
         ------
-        Trouble
-            Where too many changes wait already, or the work fails; the model then stays.
+        ApiError
+            If too many changes wait already, or the work fails; the snapshot then stays.
         """
-        await self._change(self._queued(what, label), work)
+        await self._apply(self._queued(what, label), work)
 
-    def begin(self, what: What, label: str | None, work: Change) -> None:
-        """Change the model in the background; a failure is told in the state.
+    def start(self, what: Change, label: str | None, work: Work) -> None:
+        """Do the same in the background; a failure is reported in the state.
 
         Raises
         ------
-        Trouble
-            Where too many changes wait already.
+        ApiError
+            If too many changes wait already.
         """
         task = asyncio.create_task(self._in_background(self._queued(what, label), work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def undo(self) -> None:
-        """Bring back the model before the last change.
+        """Restore the snapshot before the last change.
 
         Raises
         ------
-        Trouble
-            Where there is none.
+        ApiError
+            If there is none.
         """
         async with self._turn(self._queued("undo", None)):
-            if len(self._index.models) == 1:
-                raise Trouble(409, "There is nothing to undo.", "Teach a class first.")
-            self._index = await self._workers.quick(self.place.go_back, self._index)
-            self._model = None
-            await self._workers.slow(warm_up, await self.model())
+            if len(self._history.numbers) == 1:
+                raise ApiError(409, "There is nothing to undo.", "Train a class first.")
+            self._history = await self._workers.quick(self.folder.drop_newest, self._history)
+            self._snapshot = None
+            await self._workers.slow(warm_up, await self.snapshot())
 
     async def state(self) -> State:
-        """Tell everything there is to tell."""
-        model = await self.model()
-        clf, failure = model.classifier, self._failure
-        trained = () if clf is None else clf.ensemble_.trained
+        """Return the state for the page."""
+        snapshot = await self.snapshot()
+        clf, failure = snapshot.classifier, self._failure
+        experts = () if clf is None else clf.model_.experts
         return State(
-            version=self._index.version,
-            kind=model.kind,
-            title=model.title,
+            version=self._history.version,
+            kind=snapshot.kind,
+            title=snapshot.title,
             channels=0 if clf is None else clf.preparation_.n_channels,
             classes=[
-                Known(label=label, n_cases=len(t.codes), loss=t.loss)
-                for label, t in zip(model.labels, trained, strict=True)
+                ClassSummary(label=label, n_cases=len(expert.codes), loss=expert.loss)
+                for label, expert in zip(snapshot.labels, experts, strict=True)
             ],
-            busy=_told(self._jobs[0]) if self._jobs else None,
-            failure=None if failure is None else Ailment(what=failure.what, remedy=failure.remedy),
-            can_undo=len(self._index.models) > 1,
-            undo_what=model.how or None,
-            letters_available=letters.available(),
-            fit=None if model.fit is None else FitResult(**model.fit),
+            busy=_task(self._jobs[0]) if self._jobs else None,
+            failure=failure and Problem(problem=failure.problem, remedy=failure.remedy),
+            can_undo=len(self._history.numbers) > 1,
+            last_change=snapshot.change or None,
+            letters_available=letters_available(),
+            fit=None if snapshot.fit is None else FitResult(**snapshot.fit),
         )
 
-    def _read(self) -> Model:
-        """Read the newest model, or the newest that can be read."""
-        for number in reversed(self._index.models):
+    def _read(self) -> Snapshot:
+        """Read the newest snapshot that can be read."""
+        for number in reversed(self._history.numbers):
             try:
-                return self._beginning if number == BEGINNING else self.place.read(number)
+                return self._initial if number == INITIAL else self.folder.read(number)
             except (ValueError, KeyError, TypeError, OSError):
-                log.exception("model %d of %s cannot be read", number, self.place.folder)
-                self._failure = Trouble(
-                    500, "The newest model cannot be read.", "An older one is used in its place."
+                log.exception("snapshot %d of %s cannot be read", number, self.folder.path)
+                self._failure = ApiError(
+                    500, "The latest model cannot be read.", "The previous one is used instead."
                 )
-        return Model()
+        return Snapshot()
 
-    def _queued(self, what: What, label: str | None) -> Job:
-        if len(self._jobs) >= MOST_WAITING:
-            raise Trouble(429, f"{MOST_WAITING} changes wait already.", "Wait until they are done.")
+    def _queued(self, what: Change, label: str | None) -> Job:
+        if len(self._jobs) >= MAX_WAITING:
+            raise ApiError(429, f"{MAX_WAITING} changes are waiting.", "Wait until they are done.")
         job = Job(what, label, Clock())
         self._jobs.append(job)
         return job
@@ -153,38 +154,38 @@ class Workspace:
         finally:
             self._jobs.remove(job)
 
-    async def _change(self, job: Job, work: Change) -> None:
+    async def _apply(self, job: Job, work: Work) -> None:
         async with self._turn(job):
-            before = await self.model()
-            made = await self._workers.slow(_made, work, before, heard=job.clock.heard)
-            self._index = await self._workers.quick(self.place.write, made, self._index)
-            self._model = made
-            log.info("%s: %s", self.place.folder.name, made.how)
+            old = await self.snapshot()
+            new = await self._workers.slow(_changed, work, old, on_progress=job.clock.update)
+            self._history = await self._workers.quick(self.folder.write, new, self._history)
+            self._snapshot = new
+            log.info("%s: %s", self.folder.path.name, new.change)
 
-    async def _in_background(self, job: Job, work: Change) -> None:
+    async def _in_background(self, job: Job, work: Work) -> None:
         try:
-            await self._change(job, work)
-        except Trouble as trouble:
-            self._failure = trouble
+            await self._apply(job, work)
+        except ApiError as error:
+            self._failure = error
 
 
-def _made(work: Change, before: Model) -> Model:
-    """Do the work, and what the first answers would wait for."""
+def _changed(work: Work, old: Snapshot) -> Snapshot:
+    """Do the work, and prepare the first classifications."""
     try:
-        made = work(before)
-        warm_up(made)
-        return made
-    except Trouble:
+        new = work(old)
+        warm_up(new)
+        return new
+    except ApiError:
         raise
     except (ValueError, ArithmeticError, TrainingDiverged) as error:
-        raise Trouble.of(error) from error
+        raise ApiError.of(error) from error
     except Exception as error:
         log.exception("a change failed")
-        raise fault(error) from error
+        raise internal_error(error) from error
 
 
-def _told(job: Job) -> Busy:
-    return Busy(
+def _task(job: Job) -> Task:
+    return Task(
         what=job.what,
         label=job.label,
         progress=job.clock.progress,
@@ -193,23 +194,33 @@ def _told(job: Job) -> Busy:
 
 
 class Workspaces:
-    """All workspaces; those that nobody asks for leave memory, and come back from disk."""
+    """All workspaces; those without recent requests are dropped from memory, not from disk."""
 
-    def __init__(self, shelf: Shelf, beginning: Model, workers: Workers):
-        self._shelf = shelf
-        self._beginning = beginning
+    def __init__(self, store: Store, initial: Snapshot, workers: Workers):
+        self._store = store
+        self._initial = initial
         self._workers = workers
         self._all: WeakValueDictionary[str, Workspace] = WeakValueDictionary()
-        self._awake: OrderedDict[str, Workspace] = OrderedDict()
+        self._recent: OrderedDict[str, Workspace] = OrderedDict()
 
     def of(self, name: str) -> Workspace:
-        """Return a workspace by its id; there is never more than one object of it."""
-        found = self._all.get(name)
-        if found is None:
-            found = Workspace(self._shelf.place(name), self._beginning, self._workers)
-            self._all[name] = found
-        self._awake[name] = found
-        self._awake.move_to_end(name)
-        if len(self._awake) > MOST_AWAKE:
-            self._awake.popitem(last=False)
-        return found
+        """Return a workspace by its id; at any time there is at most one object for it."""
+        workspace = self._all.get(name)
+        if workspace is None:
+            workspace = Workspace(self._store.folder(name), self._initial, self._workers)
+            self._all[name] = workspace
+        self._recent[name] = workspace
+        self._recent.move_to_end(name)
+        if len(self._recent) > MAX_CACHED:
+            self._recent.popitem(last=False)
+        return workspace
+
+
+def workspace_of(connection: HTTPConnection) -> tuple[Workspace, str | None]:
+    """Return a browser's workspace by its cookie, and the id if it is a new one."""
+    workspaces: Workspaces = connection.app.state.workspaces
+    name = connection.cookies.get(COOKIE)
+    if is_id(name):
+        return workspaces.of(name), None  # type: ignore[arg-type]
+    name = new_id()
+    return workspaces.of(name), name

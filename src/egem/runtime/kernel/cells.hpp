@@ -4,38 +4,14 @@
 // block's cells) stay in registers from the first weight to the new state of the cells.
 #pragma once
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 #include <type_traits>
 
-#include "lstm.hpp"
+#include "arena.hpp"
 #include "simd.hpp"
 
 namespace egem::EGEM_ISA {
 
-constexpr int kGates = 4;
-constexpr int kCells = 2;  // of a block: few are idle, and AVX2 has no more than 16 registers
 constexpr int kBlock = kGates * kCells;
-
-// Memory of one thread, kept from call to call.
-class Scratch {
- public:
-  ~Scratch() { std::free(data_); }
-  // Room for `n` vectors, of any content.
-  Lanes* vectors(int64_t n) {
-    if (n > capacity_) {
-      std::free(data_);
-      data_ = static_cast<Lanes*>(std::aligned_alloc(64, round_up(n * sizeof(Lanes), 64)));
-      capacity_ = n;
-      if (!data_) std::abort();
-    }
-    return data_;
-  }
-
- private:
-  Lanes* data_ = nullptr;
-  int64_t capacity_ = 0;
-};
 
 // acc[j] += sum_i source[i] w[i * stride + j], spread over the lanes.
 template <int N>
@@ -81,21 +57,18 @@ inline void multiply(Lanes* to, int64_t columns, const Lanes* source, int64_t n,
 // What gates are multiplied with to be the exponents of 2 in their sigmoid or tanh.
 constexpr float kExponent[kGates] = {-kLog2E, -kLog2E, -2.0f * kLog2E, -kLog2E};
 
-// Weights of one expert, times kExponent. Cells are filled up with idle ones to whole blocks: an idle
-// cell's state stays 0.
+// Recurrent weights and biases of one expert, times kExponent. Cells are filled up with idle ones to
+// whole blocks: an idle cell's state stays 0.
 struct Weights {
-  int64_t h, cells, blocks;
+  const int64_t h, cells;
   float *rec, *bias;  // [block][from][gate][cell], [block][gate][cell]
 
-  static int64_t floats(int64_t h) {
-    const int64_t cells = round_up(h, kCells);
-    return round_up((cells + 1) * kGates * cells, L);
-  }
-
-  Weights(const Shape& s, const float* w, const float* b, float* memory)
-      : h(s.cells), cells(round_up(h, kCells)), blocks(cells / kCells), rec(memory),
-        bias(memory + cells * kGates * cells) {
-    std::memset(memory, 0, floats(h) * sizeof(float));
+  Weights(Arena& arena, int64_t h)
+      : h(h), cells(round_up(h, kCells)), rec(arena.take<float>(cells * kGates * cells)),
+        bias(arena.take<float>(kGates * cells)) {}
+  void load(const float* w, const float* b) {
+    std::fill_n(rec, cells * kGates * cells, 0.0f);
+    std::fill_n(bias, kGates * cells, 0.0f);
     for (int64_t u = 0; u < h; ++u)
       for (int64_t g = 0; g < kGates; ++g) {
         const int64_t at = g * kCells + u % kCells;
@@ -106,16 +79,14 @@ struct Weights {
   }
 };
 
-// Lane `l` of exponents [block][gate][cell].
-inline void load_lane(Lanes* to, int64_t l, const float* from, int64_t h) {
-  for (int64_t g = 0; g < kGates; ++g)
-    for (int64_t u = 0; u < h; ++u)
-      to[u / kCells * kBlock + g * kCells + u % kCells][l] = kExponent[g] * from[g * h + u];
-}
-
+// Gates (n, 4h) of the first step of `live` codes to exponents [block][gate][cell]; idle lanes are 0.
 inline void load_gates(Lanes* to, const float* from, int64_t h, int64_t live) {
-  std::fill(to, to + kGates * round_up(h, kCells), Lanes{});
-  for (int64_t l = 0; l < live; ++l) load_lane(to, l, from + l * kGates * h, h);
+  std::fill_n(to, kGates * round_up(h, kCells), Lanes{});
+  for (int64_t l = 0; l < live; ++l)
+    for (int64_t g = 0; g < kGates; ++g)
+      for (int64_t u = 0; u < h; ++u)
+        to[u / kCells * kBlock + g * kCells + u % kCells][l] =
+            kExponent[g] * from[(l * kGates + g) * h + u];
 }
 
 struct Gates {
@@ -129,15 +100,15 @@ inline Gates gates_of(Lanes i, Lanes f, Lanes g, Lanes o) {
   return {by_ab * b, by_ab * a, by_cd * d * (1.0f - g), by_cd * c};
 }
 
-// Rows of floats, one to a lane, for each of several vectors: values come step by step, and are
-// written once there are as many as lanes.
+// Writes rows of floats, one for each lane of each vector. Values come step by step and are written
+// once there are as many as lanes.
 class Rows {
  public:
-  static int64_t lanes(int64_t vectors) { return vectors * (L + int64_t(sizeof(float*) / sizeof(float))); }
-  Rows(Lanes* memory, int64_t vectors, int64_t live, int64_t length)
-      : waiting_(memory), to_(reinterpret_cast<float**>(memory + vectors * L)), vectors_(vectors),
-        live_(live), left_(length) {}
-  // Where the row of a vector's lane starts.
+  Rows(Arena& arena, int64_t vectors)
+      : waiting_(arena.take<Lanes>(vectors * L)), to_(arena.take<float*>(vectors * L)),
+        vectors_(vectors) {}
+  // Starts `live` rows of a length for each vector; `start` then says where each goes.
+  void begin(int64_t live, int64_t length) { live_ = live, left_ = length, n_ = written_ = 0; }
   float*& start(int64_t vector, int64_t lane) { return to_[vector * L + lane]; }
   // One more value of each vector.
   template <class Value>
@@ -155,12 +126,14 @@ class Rows {
  private:
   Lanes* waiting_;  // [vector][value], and transposed [vector][lane]
   float** to_;
-  int64_t vectors_, live_, left_, n_ = 0, written_ = 0;
+  int64_t vectors_, live_ = 0, left_ = 0, n_ = 0, written_ = 0;
 };
 
-// State of a block of lanes that runs through time.
+// Cell states and outputs of a block of lanes; `next` are the outputs of the step in progress.
 struct State {
   Lanes *c, *h, *next;
+  State(Arena& arena, int64_t cells)
+      : c(arena.take<Lanes>(cells)), h(arena.take<Lanes>(cells)), next(arena.take<Lanes>(cells)) {}
 };
 
 // h *= tanh(c) for n cells. The tape has room for the tanh.
@@ -176,7 +149,7 @@ inline void times_tanh(Lanes* h, const Lanes* c, int64_t n, Lanes* tape) {
 
 // One step of all cells; what `pull` needs of it is kept, [cell][kTaped], where there is a tape.
 inline void step(const Weights& w, const Lanes* first, int64_t t, State& s, Lanes* tape) {
-  for (int64_t b = 0; b < w.blocks; ++b) {
+  for (int64_t b = 0; b < w.cells / kCells; ++b) {
     Lanes x[kBlock];
     if (t == 0) {
       for (int a = 0; a < kBlock; ++a) x[a] = first[b * kBlock + a];

@@ -5,9 +5,9 @@
 namespace egem::EGEM_ISA {
 
 // Lane `l` of gates [cell][gate].
-inline void spread(Lanes* to, int64_t l, const float* from, int64_t cells) {
-  for (int64_t g = 0; g < 4; ++g)
-    for (int64_t u = 0; u < cells; ++u) to[u * 4 + g][l] = from[g * cells + u];
+inline void load_lane(Lanes* to, int64_t l, const float* from, int64_t cells) {
+  for (int64_t g = 0; g < kGates; ++g)
+    for (int64_t u = 0; u < cells; ++u) to[u * kGates + g][l] = from[g * cells + u];
 }
 
 // Lanes are codes, each with all directions in turn; or, where codes are few, pairs of a code and a
@@ -25,18 +25,17 @@ struct Order {
 // Hands the values of each channel at each step to a sink: those of the sequence, and then those of
 // its derivatives, each four floats of lanes from the next.
 template <class Sink>
-void derive(const Shape& s, Order order, const float* first, const float* code_weights,
-            const float* rec, const float* bias, const float* out, Sink sink) {
-  thread_local Scratch scratch;
+void derive(Arena& arena, const Shape& s, Order order, const float* first,
+            const float* code_weights, const float* rec, const float* bias, const float* out,
+            Sink sink) {
   const int64_t H = s.cells, K = s.code_size, ch = s.channels, all = 1 + order.turns;
-  const int64_t blocks = round_up(ch, 4) / 4, floats = (H + 4 * blocks) * H * 4;
-  const int64_t own = round_up(floats, L) / L;
-  Lanes* memory = scratch.vectors(own + all * (4 * H + 3 * H + 4));
-  // Weights: [cell][from][gate], and [four channels][from][channel].
-  float *packed = reinterpret_cast<float*>(memory), *packed_out = packed + H * H * 4;
-  // Of the value and then of its derivatives: gates of the first step, states, a cell's gates.
-  Lanes *starts = memory + own, *c = starts + all * 4 * H, *h = c + all * H, *next = h + all * H;
-  Lanes* gates = next + all * H;
+  const int64_t padded = round_up(ch, 4);
+  float* packed = arena.take<float>(H * H * kGates);    // [cell][from][gate]
+  float* packed_out = arena.take<float>(padded * H);    // [four channels][from][channel]
+  // Of the sequence and then of its derivatives, [vector]:
+  Lanes* starts = arena.take<Lanes>(all * H * kGates);  // [cell][gate] of the first step
+  Lanes *c = arena.take<Lanes>(all * H), *h = arena.take<Lanes>(all * H);
+  Lanes *next = arena.take<Lanes>(all * H), *gates = arena.take<Lanes>(all * kGates);
   const auto times = [&](const float* w) {
     products<false, kVectors>(gates, h, Layout{H, 1}, H, w, 4, all);
   };
@@ -46,16 +45,18 @@ void derive(const Shape& s, Order order, const float* first, const float* code_w
     for (int64_t u = 0; u < H; ++u)
       for (int64_t i = 0; i < H; ++i)
         for (int64_t g = 0; g < 4; ++g) packed[(u * H + i) * 4 + g] = w[i * 4 * H + g * H + u];
-    for (int64_t j = 0; j < 4 * blocks; ++j)
+    for (int64_t j = 0; j < padded; ++j)
       for (int64_t i = 0; i < H; ++i)
         packed_out[(j / 4 * H + i) * 4 + j % 4] = j < ch ? w_out[i * ch + j] : 0.0f;
     for (int64_t n = 0; n < order.lanes; n += L) {
       const int64_t live = std::min<int64_t>(L, order.lanes - n);
-      std::fill(starts, gates, Lanes{});
+      std::fill_n(starts, all * H * kGates, Lanes{});
+      std::fill_n(c, all * H, Lanes{});
       for (int64_t l = 0; l < live; ++l) {
-        spread(starts, l, first + (e * s.codes + order.code(s, n + l)) * 4 * H, H);
+        load_lane(starts, l, first + (e * s.codes + order.code(s, n + l)) * 4 * H, H);
         for (int64_t k = 0; k < order.turns; ++k)
-          spread(starts + (1 + k) * 4 * H, l, w_code + (order.direction(s, n + l) + k) * 4 * H, H);
+          load_lane(starts + (1 + k) * 4 * H, l,
+                    w_code + (order.direction(s, n + l) + k) * 4 * H, H);
       }
       sink.begin(e, n, live);
       for (int64_t t = 0; t < s.steps; ++t) {

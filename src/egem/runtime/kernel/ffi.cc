@@ -18,8 +18,7 @@ const Kernel* choose() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const char* asked = std::getenv("EGEM_KERNEL");
-  const auto allowed = [&](const Kernel& k) { return !asked || !std::strcmp(asked, k.name) ||
-                                                     !std::strcmp(asked, "native"); };
+  const auto allowed = [&](const Kernel& k) { return !asked || !std::strcmp(asked, k.name); };
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && allowed(kernel_avx2))
     widest = &kernel_avx2;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
@@ -120,33 +119,36 @@ ffi::Error normal(In first, In code, In rec, In bias, In out, In out_bias, In ta
     return wrong();
   kernel().normal(s, q, first.typed_data(), code.typed_data(), rec.typed_data(), bias.typed_data(),
                   out.typed_data(),
-                  {out_bias.typed_data(), targets.typed_data(), shown.typed_data(),
-                   basis.typed_data()},
+                  {out_bias.typed_data(), targets.typed_data(), shown.typed_data(), basis.typed_data()},
                   gram->typed_data(), projected->typed_data());
   return ffi::Error::Success();
+}
+
+// So many arrays in, so many out, and the number of steps.
+template <int Ins, int Outs>
+auto arrays() {
+  if constexpr (Outs > 0)
+    return arrays<Ins, Outs - 1>().template Ret<Made>();
+  else if constexpr (Ins > 0)
+    return arrays<Ins - 1, 0>().template Arg<In>();
+  else
+    return ffi::Ffi::Bind();
+}
+template <int Ins, int Outs>
+auto takes() {
+  return arrays<Ins, Outs>().template Attr<int64_t>("steps");
 }
 
 }  // namespace
 }  // namespace egem
 
-// clang-format off
 #pragma GCC visibility push(default)
-XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemRoll, egem::roll,
-    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Attr<int64_t>("steps"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemRecord, egem::record,
-    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Ret<Made>()
-        .Attr<int64_t>("steps"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPull, egem::pull,
-    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>()
-        .Ret<Made>().Ret<Made>().Ret<Made>().Ret<Made>().Attr<int64_t>("steps"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPush, egem::push,
-    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Ret<Made>().Ret<Made>()
-        .Attr<int64_t>("steps"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemNormal, egem::normal,
-    ffi::Ffi::Bind().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>().Arg<In>()
-        .Arg<In>().Arg<In>().Ret<Made>().Ret<Made>().Attr<int64_t>("steps"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemRoll, egem::roll, (egem::takes<4, 1>()));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemRecord, egem::record, (egem::takes<4, 2>()));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPull, egem::pull, (egem::takes<6, 4>()));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemPush, egem::push, (egem::takes<5, 2>()));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(EgemNormal, egem::normal, (egem::takes<9, 2>()));
 #pragma GCC visibility pop
-// clang-format on
 
 #define EGEM_EXPORT extern "C" __attribute__((visibility("default")))
 EGEM_EXPORT const char* egem_kernel_name() { return egem::kernel().name; }

@@ -1,6 +1,4 @@
 // The decoder forward and, in reverse mode, back.
-#include <optional>
-
 #include "cells.hpp"
 
 namespace egem::EGEM_ISA {
@@ -39,127 +37,138 @@ inline void add_up(float* to, const Lanes* tiles, int64_t na, int64_t nb) {
 constexpr int kTileA = L >= 16 ? 4 : 2, kTileB = L / kTileA;
 constexpr int64_t kPiece = 32;  // steps whose gradients wait, in the nearest cache, to be multiplied
 
-// Run a block, keep what `pull` needs to know of it, [step][cell][kTaped], where there is a tape,
-// and call `shown(step, h)` after each step. Returns the end of the tape.
-template <class Shown>
-inline Lanes* run(const Weights& w, const Lanes* first, int64_t steps, Lanes* memory, Lanes* tape,
-                  Shown shown) {
-  State s{memory, memory + w.cells, memory + 2 * w.cells};
-  std::fill(s.c, s.c + w.cells, Lanes{});
+// Runs a block of lanes, keeps what `pull` needs of it, [step][cell][kTaped], where there is a tape,
+// and calls `done(h)` after each step.
+template <class Done>
+inline void run(const Weights& w, const Lanes* first, int64_t steps, State state, Lanes* tape,
+                Done done) {
+  std::fill_n(state.c, w.cells, Lanes{});
   for (int64_t t = 0; t < steps; ++t) {
-    step(w, first, t, s, tape);
-    if (tape) tape += w.cells * kTaped;
-    shown(t, s.h);
+    step(w, first, t, state, tape ? tape + t * w.cells * kTaped : nullptr);
+    done(state.h);
   }
-  return tape;
 }
 
 void roll(const Shape& s, const float* first, const float* rec, const float* bias, const float* out,
           float* y, float* tape) {
-  thread_local Scratch scratch;
-  const int64_t cells = round_up(s.cells, kCells), floats = Weights::floats(s.cells) / L;
-  const int64_t ch = s.channels, width = s.steps * ch;
-  Lanes* packed = scratch.vectors(floats + (kGates + 3) * cells + ch + Rows::lanes(1));
-  Lanes *gates0 = packed + floats, *state = gates0 + kGates * cells, *row = state + 3 * cells;
+  const int64_t H = s.cells, ch = s.channels, width = s.steps * ch;
+  Arena& arena = Arena::of_thread();
+  Weights w(arena, H);
+  const State state(arena, w.cells);
+  Lanes *first_gates = arena.take<Lanes>(kGates * w.cells), *values = arena.take<Lanes>(ch);
+  Rows rows(arena, 1);
   Lanes* record = reinterpret_cast<Lanes*>(tape);
   for (int64_t e = 0; e < s.experts; ++e) {
-    const Weights w(s, rec + e * s.cells * kGates * s.cells, bias + e * kGates * s.cells,
-                    reinterpret_cast<float*>(packed));
-    const float* w_out = out + e * s.cells * s.channels;
+    w.load(rec + e * H * kGates * H, bias + e * kGates * H);
+    const float* w_out = out + e * H * ch;
     for (int64_t n = 0; n < s.codes; n += L) {
       const int64_t live = std::min<int64_t>(L, s.codes - n), code = e * s.codes + n;
-      load_gates(gates0, first + code * kGates * s.cells, s.cells, live);
-      Rows rows(row + ch, 1, live, width);
+      load_gates(first_gates, first + code * kGates * H, H, live);
+      rows.begin(live, width);
       for (int64_t l = 0; l < live; ++l) rows.start(0, l) = y + (code + l) * width;
-      record = run(w, gates0, s.steps, state, record, [&](int64_t, const Lanes* h) {
-        std::fill(row, row + ch, Lanes{});
-        multiply(row, ch, h, s.cells, w_out, ch);
-        for (int64_t j = 0; j < ch; ++j) rows.add([&](int64_t) { return row[j]; });
+      run(w, first_gates, s.steps, state, record, [&](const Lanes* h) {
+        std::fill_n(values, ch, Lanes{});
+        multiply(values, ch, h, H, w_out, ch);
+        for (int64_t j = 0; j < ch; ++j) rows.add([&](int64_t) { return values[j]; });
       });
+      if (record) record += s.steps * w.cells * kTaped;
     }
+  }
+}
+
+// Rows of `width` floats, one a lane, to lanes [step][channel], with room for `stride` channels.
+inline void load_steps(Lanes* to, const float* from, int64_t live, int64_t width, int64_t ch,
+                       int64_t stride) {
+  for (int64_t at = 0; at < width; at += L) {
+    const int64_t n = std::min<int64_t>(L, width - at);
+    Lanes rows[L] = {};
+    for (int64_t l = 0; l < live; ++l) copy(rows + l, from + l * width + at, n);
+    transpose(rows);
+    for (int64_t a = 0; a < n; ++a) to[(at + a) / ch * stride + (at + a) % ch] = rows[a];
+  }
+}
+
+// One step back through all cells: from gradients in outputs, dh, and in states, dc, to those in gates,
+// [gate][cell], and in the states before. The outputs are worked out again, for the weights' gradients.
+inline void step_back(const Lanes* tape, bool is_first, int64_t cells, const Lanes* dh, Lanes* dc,
+                      Lanes* dgates, Lanes* h) {
+  for (int64_t u = 0; u < cells; ++u) {
+    const Lanes *now = tape + u * kTaped, i = now[0], f = now[1], g = now[2], o = now[3],
+                tanh_c = now[5], before = is_first ? Lanes{} : (now - cells * kTaped)[4];
+    h[u] = o * tanh_c;
+    const Lanes d = dc[u] + dh[u] * o * (1.0f - tanh_c * tanh_c), by_i = d * i, by_f = d * f;
+    dgates[u] = by_i * g * (1.0f - i);
+    dgates[cells + u] = by_f * before * (1.0f - f);
+    dgates[2 * cells + u] = by_i * (1.0f - g * g);
+    dgates[3 * cells + u] = dh[u] * h[u] * (1.0f - o);
+    dc[u] = by_f;
   }
 }
 
 void pull(const Shape& s, const float* first, const float* rec, const float* bias, const float* out,
           const float* tape, const float* dy, float* dfirst, float* drec, float* dbias, float* dout) {
-  thread_local Scratch scratch;
-  const int64_t cells = round_up(s.cells, kCells), gates = kGates * cells, T = s.steps;
-  const int64_t channels = round_up(s.channels, kTileB), ch = s.channels, H = s.cells;
-  const int64_t from = round_up(cells, kTileA);  // cells in whole tiles
-  const int64_t weights = (gates * cells + cells * ch + L - 1) / L;
-  const int64_t sums_of = from * gates + from * channels;
-  const int64_t floats = Weights::floats(H) / L, again = tape ? 0 : floats + (kTaped * T + 7) * cells;
-  Lanes* memory = scratch.vectors(weights + sums_of + sums_of / L + (kPiece + 1) * gates +
-                                  kPiece * from + T * channels + 2 * cells + gates + again);
-  float* back = reinterpret_cast<float*>(memory);  // [gate, cell][to cell]
-  float* out_back = back + gates * cells;          // [channel][cell]
-  Lanes *rec_tiles = memory + weights, *out_tiles = rec_tiles + from * gates;
-  float* rec_sum = reinterpret_cast<float*>(memory + weights + sums_of);  // [cell][gate, cell]
-  float* out_sum = rec_sum + from * gates;                               // [cell][channel]
-  Lanes *dgates = memory + weights + sums_of + sums_of / L, *hs = dgates + (kPiece + 1) * gates;
-  Lanes* dys = hs + kPiece * from;
-  Lanes *dh = dys + T * channels, *dc = dh + cells, *bias_sum = dc + cells;
+  const int64_t T = s.steps, ch = s.channels, H = s.cells;
+  const int64_t cells = round_up(H, kCells), gates = kGates * cells;
+  const int64_t from = round_up(cells, kTileA), channels = round_up(ch, kTileB);  // in whole tiles
+  Arena& arena = Arena::of_thread();
+  float* back = arena.take<float>(gates * cells);   // [gate, cell][to cell]
+  float* out_back = arena.take<float>(ch * cells);  // [channel][cell]
+  Lanes* rec_tiles = arena.take<Lanes>(from * gates);
+  Lanes* out_tiles = arena.take<Lanes>(from * channels);
+  float* rec_sum = arena.take<float>(from * gates);     // [cell][gate, cell]
+  float* out_sum = arena.take<float>(from * channels);  // [cell][channel]
+  Lanes* bias_sum = arena.take<Lanes>(gates);
+  // Of a piece: outputs of cells, [step][cell], and gradients in gates, [step][gate, cell], with those
+  // of the step after the piece at its end.
+  Lanes *hs = arena.take<Lanes>(kPiece * from), *dgates = arena.take<Lanes>((kPiece + 1) * gates);
+  Lanes* dys = arena.take<Lanes>(T * channels);
+  Lanes *dh = arena.take<Lanes>(cells), *dc = arena.take<Lanes>(cells);
   // Without a tape each block runs once more, which is quicker than memory beyond the cache.
-  Lanes *packed = bias_sum + gates, *gates0 = packed + floats, *state = gates0 + gates;
-  Lanes* own = state + 3 * cells;
-  const Lanes* record = reinterpret_cast<const Lanes*>(tape);
+  Weights w(arena, H);
+  const State state(arena, cells);
+  Lanes *first_gates = arena.take<Lanes>(gates), *own_tape = arena.take<Lanes>(tape ? 0 : T * cells * kTaped);
+  const Lanes* record = tape ? reinterpret_cast<const Lanes*>(tape) : own_tape;
+  // Idle cells and channels are 0 throughout.
+  std::fill_n(back, gates * cells, 0.0f);
+  std::fill_n(out_back, ch * cells, 0.0f);
+  std::fill_n(hs, kPiece * from, Lanes{});
+  std::fill_n(dys, T * channels, Lanes{});
   for (int64_t e = 0; e < s.experts; ++e) {
-    const float *w = rec + e * H * kGates * H, *w_out = out + e * H * ch;
-    std::fill(memory, memory + weights + sums_of, Lanes{});
-    std::fill(bias_sum, bias_sum + gates, Lanes{});
-    std::optional<Weights> forward;
-    if (!tape) forward.emplace(s, w, bias + e * kGates * H, reinterpret_cast<float*>(packed));
+    const float *w_rec = rec + e * H * kGates * H, *w_out = out + e * H * ch;
+    if (!tape) w.load(w_rec, bias + e * kGates * H);
     for (int64_t g = 0; g < kGates; ++g)
       for (int64_t u = 0; u < H; ++u)
         for (int64_t i = 0; i < H; ++i)
-          back[(g * cells + u) * cells + i] = w[i * kGates * H + g * H + u];
+          back[(g * cells + u) * cells + i] = w_rec[(i * kGates + g) * H + u];
     for (int64_t i = 0; i < H; ++i)
       for (int64_t j = 0; j < ch; ++j) out_back[j * cells + i] = w_out[i * ch + j];
-    std::fill(hs, hs + kPiece * from, Lanes{});
+    std::fill_n(rec_tiles, from * gates, Lanes{});
+    std::fill_n(out_tiles, from * channels, Lanes{});
+    std::fill_n(bias_sum, gates, Lanes{});
     for (int64_t n = 0; n < s.codes; n += L) {
       const int64_t live = std::min<int64_t>(L, s.codes - n), code = e * s.codes + n;
-      if (forward) {
-        load_gates(gates0, first + code * kGates * H, H, live);
-        run(*forward, gates0, T, state, own, [](int64_t, const Lanes*) {});
+      if (!tape) {
+        load_gates(first_gates, first + code * kGates * H, H, live);
+        run(w, first_gates, T, state, own_tape, [](const Lanes*) {});
       }
-      const Lanes* taped = tape ? record : own;
-      if (tape) record += T * cells * kTaped;
-      std::fill(dys, dys + T * channels, Lanes{});
-      for (int64_t at = 0; at < T * ch; at += L) {
-        const int64_t n_at = std::min<int64_t>(L, T * ch - at);
-        Lanes rows[L] = {};
-        for (int64_t l = 0; l < live; ++l)
-          copy(rows + l, dy + (code + l) * T * ch + at, n_at);
-        transpose(rows);
-        for (int64_t a = 0; a < n_at; ++a) dys[(at + a) / ch * channels + (at + a) % ch] = rows[a];
-      }
-      std::fill(dc, dc + cells, Lanes{});
-      std::fill(dgates, dgates + gates, Lanes{});
+      load_steps(dys, dy + code * T * ch, live, T * ch, ch, channels);
+      std::fill_n(dc, cells, Lanes{});
+      std::fill_n(dgates, gates, Lanes{});
       for (int64_t t = T - 1; t >= 0; --t) {
-        const Lanes* at = taped + t * cells * kTaped;
         const int64_t in = t % kPiece, piece = t - in;
-        Lanes *dg = dgates + in * gates, *h = hs + in * from;
+        Lanes* dg = dgates + in * gates;
         if (t == T - 1 || in == kPiece - 1) std::copy_n(dgates, gates, dg + gates);
-        std::fill(dh, dh + cells, Lanes{});
+        std::fill_n(dh, cells, Lanes{});
         multiply(dh, cells, dys + t * channels, ch, out_back, cells);
         multiply(dh, cells, dg + gates, gates, back, cells);
-        for (int64_t u = 0; u < cells; ++u) {
-          const Lanes *now = at + u * kTaped, i = now[0], f = now[1], g = now[2], o = now[3],
-                      tc = now[5], before = t ? (now - cells * kTaped)[4] : Lanes{};
-          h[u] = o * tc;
-          const Lanes d = dc[u] + dh[u] * o * (1.0f - tc * tc), by_i = d * i, by_f = d * f;
-          dg[u] = by_i * g * (1.0f - i);
-          dg[cells + u] = by_f * before * (1.0f - f);
-          dg[2 * cells + u] = by_i * (1.0f - g * g);
-          dg[3 * cells + u] = dh[u] * h[u] * (1.0f - o);
-          dc[u] = by_f;
-        }
+        step_back(record + t * cells * kTaped, t == 0, cells, dh, dc, dg, hs + in * from);
         if (t) for (int64_t u = 0; u < gates; ++u) bias_sum[u] += dg[u];
         if (in) continue;
         const int64_t steps = std::min(kPiece, T - piece);
         outer<kTileA, kTileB>(rec_tiles, hs, from, dgates + gates, gates, steps);
         outer<kTileA, kTileB>(out_tiles, hs, from, dys + piece * channels, channels, steps);
       }
+      if (tape) record += T * cells * kTaped;
       for (int64_t l = 0; l < live; ++l)
         for (int64_t g = 0; g < kGates; ++g)
           for (int64_t u = 0; u < H; ++u)

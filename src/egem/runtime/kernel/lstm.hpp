@@ -1,4 +1,4 @@
-// The decoder of egem/decoder.py for the CPU, behind one table of functions for each instruction set.
+// The decoder for the CPU, behind one table of functions for each instruction set.
 //
 // All arrays are row-major float32; gates lie in the order input, forget, cell, output.
 #pragma once
@@ -40,13 +40,15 @@ struct Kernel {
   Shares shares;
 };
 
+constexpr int kGates = 4;
+constexpr int kCells = 2;  // of a block: few are idle, and AVX2 has no more than 16 registers
 constexpr int kTaped = 6;  // input, forget, cell, output gate, cell state and its tanh
 
 static inline int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // Floats of the tape of all experts together.
 static inline int64_t tape_size(const Shape& s, int64_t lanes) {
-  return s.experts * round_up(s.codes, lanes) * s.steps * kTaped * round_up(s.cells, 4);
+  return s.experts * round_up(s.codes, lanes) * s.steps * kTaped * round_up(s.cells, kCells);
 }
 
 extern const Kernel kernel_plain;

@@ -8,21 +8,19 @@ namespace {
 // that neither is ever laid out and sums of many terms are sums of sums.
 class Summed {
  public:
-  Summed(const Shape& s, int64_t basis_size, const Residuals& of, float* gram, float* projected)
+  Summed(Arena& arena, const Shape& s, int64_t basis_size, const Residuals& of, float* gram,
+         float* projected)
       : s_(s), q_(basis_size), all_(1 + s.code_size), stride_(round_up(all_, 4)),
-        width_(s.steps * s.channels), of_(of), to_gram_(gram), to_projected_(projected) {
-    thread_local Scratch scratch;
-    values_ = scratch.vectors(kPiece * stride_ + stride_ * (stride_ + q_) + 2 * L + Rows::lanes(all_));
-    gram_ = values_ + kPiece * stride_;
-    projected_ = gram_ + stride_ * stride_;
-    targets_ = projected_ + stride_ * q_;
-    shown_ = targets_ + L;
-    rows_ = shown_ + L;
-    std::fill(values_, gram_, Lanes{});
+        width_(s.steps * s.channels), of_(of), to_gram_(gram), to_projected_(projected),
+        values_(arena.take<Lanes>(kPiece * stride_)), gram_(arena.take<Lanes>(stride_ * stride_)),
+        projected_(arena.take<Lanes>(stride_ * q_)), targets_(arena.take<Lanes>(L)),
+        shown_(arena.take<Lanes>(L)), rows_(arena, all_) {
+    std::fill_n(values_, kPiece * stride_, Lanes{});
   }
   void begin(int64_t e, int64_t n, int64_t live) {
     e_ = e, n_ = n, live_ = live, at_ = waiting_ = 0;
-    std::fill(gram_, targets_, Lanes{});
+    std::fill_n(gram_, stride_ * stride_, Lanes{});
+    std::fill_n(projected_, stride_ * q_, Lanes{});
   }
   void add(int64_t channel, const Lanes* values) {
     if (at_ % L == 0) load(targets_, of_.targets), load(shown_, of_.shown);
@@ -80,18 +78,20 @@ class Summed {
   // Values of every vector and column, to rows of the lanes' codes.
   template <class Value>
   void write(float* to, int64_t columns, Value value) {
-    Rows rows(rows_, all_, live_, columns);
+    rows_.begin(live_, columns);
     for (int64_t l = 0; l < live_; ++l)
       for (int64_t v = 0; v < all_; ++v)
-        rows.start(v, l) = to + ((e_ * s_.codes + n_ + l) * all_ + v) * columns;
-    for (int64_t c = 0; c < columns; ++c) rows.add([&](int64_t v) { return value(v, c); });
+        rows_.start(v, l) = to + ((e_ * s_.codes + n_ + l) * all_ + v) * columns;
+    for (int64_t c = 0; c < columns; ++c) rows_.add([&](int64_t v) { return value(v, c); });
   }
 
   const Shape& s_;
   int64_t q_, all_, stride_, width_;
   const Residuals& of_;
   float *to_gram_, *to_projected_;
-  Lanes *values_, *gram_, *projected_, *targets_, *shown_, *rows_;  // [value][vector] and sums
+  Lanes *values_, *gram_, *projected_;  // [value][vector], and sums over values
+  Lanes *targets_, *shown_;             // of the next L values
+  Rows rows_;
   int64_t e_ = 0, n_ = 0, live_ = 0, at_ = 0, waiting_ = 0;
 };
 
@@ -100,8 +100,9 @@ class Summed {
 void normal(const Shape& s, int64_t basis_size, const float* first, const float* code_weights,
             const float* rec, const float* bias, const float* out, const Residuals& of, float* gram,
             float* projected) {
-  derive(s, Order(s, false), first, code_weights, rec, bias, out,
-         Summed(s, basis_size, of, gram, projected));
+  Arena& arena = Arena::of_thread();
+  derive(arena, s, Order(s, false), first, code_weights, rec, bias, out,
+         Summed(arena, s, basis_size, of, gram, projected));
 }
 
 }  // namespace egem::EGEM_ISA

@@ -7,12 +7,11 @@ namespace {
 // Lays out sequences and derivatives.
 class Laid {
  public:
-  Laid(const Shape& s, Order order, float* y, float* jacobian)
+  Laid(Arena& arena, const Shape& s, Order order, float* y, float* jacobian)
       : s_(s), order_(order), width_(s.steps * s.channels), y_(y), jacobian_(jacobian),
-        rows_(nullptr, 0, 0, 0) {}
+        rows_(arena, 1 + order.turns) {}
   void begin(int64_t e, int64_t n, int64_t live) {
-    const int64_t all = 1 + order_.turns;
-    rows_ = Rows(memory().vectors(Rows::lanes(all)), all, live, width_);
+    rows_.begin(live, width_);
     for (int64_t l = 0; l < live; ++l) {
       const int64_t code = e * s_.codes + order_.code(s_, n + l);
       const int64_t from = code * s_.code_size + order_.direction(s_, n + l);
@@ -27,10 +26,6 @@ class Laid {
   void end() {}
 
  private:
-  static Scratch& memory() {
-    thread_local Scratch scratch;
-    return scratch;
-  }
   const Shape& s_;
   Order order_;
   int64_t width_;
@@ -42,9 +37,11 @@ class Laid {
 
 void push(const Shape& s, const float* first, const float* code_weights, const float* rec,
           const float* bias, const float* out, float* y, float* jacobian) {
-  const Order order(
-      s, 2 * (round_up(s.codes * s.code_size, L) / L) < (1 + s.code_size) * (round_up(s.codes, L) / L));
-  derive(s, order, first, code_weights, rec, bias, out, Laid(s, order, y, jacobian));
+  const int64_t blocks_of_pairs = round_up(s.codes * s.code_size, L) / L;
+  const int64_t blocks_of_codes = round_up(s.codes, L) / L;
+  const Order order(s, 2 * blocks_of_pairs < (1 + s.code_size) * blocks_of_codes);
+  Arena& arena = Arena::of_thread();
+  derive(arena, s, order, first, code_weights, rec, bias, out, Laid(arena, s, order, y, jacobian));
 }
 
 }  // namespace egem::EGEM_ISA

@@ -85,7 +85,7 @@ inline void copy(void* to, const void* from, int64_t n) {
   if (n == L)
     std::memcpy(to, from, L * sizeof(float));
   else
-    for (int64_t i = 0; i < n; ++i) static_cast<float*>(to)[i] = static_cast<const float*>(from)[i];
+    std::memcpy(to, from, n * sizeof(float));
 }
 
 constexpr float kLog2E = 1.44269504f;

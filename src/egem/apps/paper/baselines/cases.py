@@ -1,10 +1,13 @@
-"""How the comparisons take their cases."""
+"""Cases as the baselines take them."""
+
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
 from egem.data.validation import as_cases
+from egem.runtime.batching import batched_indices
 
 CASES_PER_CALL = 100
 
@@ -17,11 +20,7 @@ def time_first(X: ArrayLike) -> Float32[np.ndarray, "n t c"]:
     return np.ascontiguousarray(np.stack(cases).swapaxes(1, 2), np.float32)
 
 
-def in_calls(f, values: np.ndarray) -> np.ndarray:
-    """Apply ``f`` to calls of one size, so that it is compiled once."""
-    n = len(values)
-    values = np.pad(values, [(0, -n % CASES_PER_CALL)] + [(0, 0)] * (values.ndim - 1), mode="edge")
-    parts = [
-        np.asarray(f(values[i : i + CASES_PER_CALL])) for i in range(0, len(values), CASES_PER_CALL)
-    ]
-    return np.concatenate(parts)[:n]
+def in_calls(f: Callable, values: np.ndarray) -> np.ndarray:
+    """Apply a compiled function to cases, so many at a time."""
+    parts = [np.asarray(f(values[at])) for at in batched_indices(len(values), CASES_PER_CALL)]
+    return np.concatenate(parts)[: len(values)]

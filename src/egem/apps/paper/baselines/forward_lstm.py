@@ -19,15 +19,15 @@ from egem.data.validation import as_labels
 class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
     """An LSTM whose last state gives the class scores: ordinary classification.
 
-    The paper's comparison, in Keras' manner: Glorot and orthogonal initial weights, forget gates
-    opened by one, softmax, mean squared error, Adam.
+    The paper's comparison, as in Keras: Glorot and orthogonal initial weights, forget gates opened
+    by one, softmax, mean squared error, Adam.
 
     Parameters
     ----------
     n_cells : int, default 200
         LSTM cells.
     n_epochs : int, default 300
-        Most passes over the training cases.
+        Largest number of passes over the training cases.
     batch_size : int, default 32
         Cases in an update.
     learning_rate : float, default 0.001
@@ -42,9 +42,9 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
     classes_ : array (n_classes,)
         Labels, sorted.
     n_epochs_ : int
-        Passes made.
+        Passes taken.
     best_epoch_ : int
-        The one whose weights were kept.
+        Pass whose weights were kept.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
         held_out = None if X_validation is None else time_first(X_validation)
         self.classes_, index = np.unique(y, return_inverse=True)
         rng = np.random.default_rng(self.random_state)
-        weights = _forward_start(rng, values.shape[2], self.n_cells, len(self.classes_))
-        adam = optax.adam(self.learning_rate, eps=1e-7).init(weights)
+        weights = _start(rng, values.shape[2], self.n_cells, len(self.classes_))
+        adam = _adam(self.learning_rate).init(weights)
         onehot = np.eye(len(self.classes_), dtype=np.float32)[index]
         size = min(self.batch_size, len(y))
         self._weights, best, self.best_epoch_, self.n_epochs_ = weights, -np.inf, 0, 0
@@ -100,13 +100,11 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
             order = rng.permutation(len(y))
             # The last batch is filled up from the start of the order.
             order = np.resize(order, -(-len(y) // size) * size).reshape(-1, size)
-            weights, adam = _forward_epoch(
-                weights, adam, values, onehot, order, rate=self.learning_rate
-            )
+            weights, adam = _epoch(weights, adam, values, onehot, order, self.learning_rate)
             self.n_epochs_ += 1
             quality = self.n_epochs_
             if held_out is not None:
-                scores = _forward_predict(weights, held_out)
+                scores = in_calls(partial(_scores, weights), held_out)
                 quality = np.mean(self.classes_[scores.argmax(axis=1)] == y_validation)
             if quality > best:
                 self._weights, best, self.best_epoch_ = weights, quality, self.n_epochs_
@@ -115,14 +113,14 @@ class ForwardLSTMClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: ArrayLike) -> Float32[np.ndarray, "n_cases n_classes"]:
         """Return the softmax of the scores, (n_cases, n_classes)."""
         check_is_fitted(self)
-        return _forward_predict(self._weights, time_first(X))
+        return in_calls(partial(_scores, self._weights), time_first(X))
 
     def predict(self, X: ArrayLike) -> Shaped[np.ndarray, " n_cases"]:
         """Return the likeliest class of each case."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
-class _Forward(NamedTuple):
+class _Weights(NamedTuple):
     w_in: Float[Array, "c 4h"]
     w_rec: Float[Array, "h 4h"]
     bias: Float[Array, " 4h"]
@@ -130,24 +128,24 @@ class _Forward(NamedTuple):
     b_out: Float[Array, " n_classes"]
 
 
-def _forward_start(rng: np.random.Generator, n_channels: int, h: int, n_classes: int) -> _Forward:
+def _start(rng: np.random.Generator, n_channels: int, h: int, n_classes: int) -> _Weights:
     def glorot(n, m):
         bound = np.sqrt(6.0 / (n + m))
-        return rng.uniform(-bound, bound, (n, m)).astype(np.float32)
+        return rng.uniform(-bound, bound, (n, m))
 
     orthogonal, _ = np.linalg.qr(rng.normal(size=(4 * h, h)))
-    bias = np.zeros(4 * h, np.float32)
+    bias = np.zeros(4 * h)
     bias[h : 2 * h] = 1.0
-    return _Forward(
-        jnp.asarray(glorot(n_channels, 4 * h)),
-        jnp.asarray(orthogonal.T, jnp.float32),
-        jnp.asarray(bias),
-        jnp.asarray(glorot(h, n_classes)),
-        jnp.zeros(n_classes),
-    )
+    weights = glorot(n_channels, 4 * h), orthogonal.T, bias, glorot(h, n_classes)
+    return _Weights(*(jnp.asarray(w, jnp.float32) for w in (*weights, np.zeros(n_classes))))
 
 
-def _forward_scores(w: _Forward, values: Float[Array, "n t c"]) -> Float[Array, "n n_classes"]:
+def _adam(learning_rate) -> optax.GradientTransformation:
+    return optax.adam(learning_rate, eps=1e-7)  # Keras' eps
+
+
+@jax.jit
+def _scores(w: _Weights, values: Float[Array, "n t c"]) -> Float[Array, "n n_classes"]:
     def step(state, x):
         h, c = state
         i, f, g, o = jnp.split(x @ w.w_in + h @ w.w_rec + w.bias, 4, axis=-1)
@@ -159,23 +157,14 @@ def _forward_scores(w: _Forward, values: Float[Array, "n t c"]) -> Float[Array, 
     return jax.nn.softmax(h @ w.w_out + w.b_out)
 
 
-@partial(jax.jit, static_argnames="rate")
-def _forward_epoch(weights: _Forward, adam: Any, values, onehot, order: Int[Array, "b m"], rate):
-    optimiser = optax.adam(rate, eps=1e-7)
-
+@jax.jit
+def _epoch(weights: _Weights, adam: Any, values, onehot, order: Int[Array, "b m"], learning_rate):
     def loss(w, batch):
-        return jnp.mean((_forward_scores(w, values[batch]) - onehot[batch]) ** 2)
+        return jnp.mean((_scores(w, values[batch]) - onehot[batch]) ** 2)
 
     def update(state, batch):
         weights, adam = state
-        step, adam = optimiser.update(jax.grad(loss)(weights, batch), adam)
+        step, adam = _adam(learning_rate).update(jax.grad(loss)(weights, batch), adam)
         return (optax.apply_updates(weights, step), adam), None
 
     return jax.lax.scan(update, (weights, adam), order)[0]
-
-
-_scores = jax.jit(_forward_scores)
-
-
-def _forward_predict(weights: _Forward, values: Float32[np.ndarray, "n t c"]) -> np.ndarray:
-    return in_calls(partial(_scores, weights), values)

@@ -1,18 +1,18 @@
-// What the page asks of the server. Refusals come as errors that say what was wrong and what helps.
+// Requests to the server. An error names the problem and a remedy.
 
-const LARGEST = 19 * 2 ** 20; // bytes of a file; the server takes a little more
+const MAX_FILE = 19 * 2 ** 20; // bytes; the server accepts a little more
 
-/** An answer that is no success, or no answer. */
-class Refusal extends Error {
-  constructor(what, remedy = "", status = 0) {
-    super(what);
-    this.what = what;
+/** A request that failed, or was not answered. */
+class ApiError extends Error {
+  constructor(problem, remedy = "", status = 0) {
+    super(problem);
+    this.problem = problem;
     this.remedy = remedy;
     this.status = status;
   }
 }
 
-async function call(method, path, body) {
+async function call(method, url, body) {
   const request = { method, headers: { Accept: "application/json" } };
   if (body instanceof FormData) request.body = body;
   else if (body !== undefined) {
@@ -21,40 +21,40 @@ async function call(method, path, body) {
   }
   let response;
   try {
-    response = await fetch(path, request);
+    response = await fetch(url, request);
   } catch {
-    throw new Refusal("The server does not answer.", "See that egem serve still runs, then try again.");
+    throw new ApiError("The server does not answer.", "Check that egem serve is running, then try again.");
   }
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
-  const { what, remedy } = answer?.error ?? {};
-  throw new Refusal(what ?? `The server answered ${response.status}.`, remedy, response.status);
+  const { problem, remedy } = answer?.error ?? {};
+  throw new ApiError(problem ?? `The server answered ${response.status}.`, remedy, response.status);
 }
 
-async function upload(path, file) {
-  if (file.size > LARGEST) {
-    const size = `${file.name} has ${Math.round(file.size / 2 ** 20)} MB, more than the page takes (${LARGEST / 2 ** 20} MB).`;
-    throw new Refusal(size, "For large files there is egem fit on the command line.");
+async function upload(url, file) {
+  if (file.size > MAX_FILE) {
+    const size = `${file.name} has ${Math.round(file.size / 2 ** 20)} MB; the limit is ${MAX_FILE / 2 ** 20} MB.`;
+    throw new ApiError(size, "Use egem fit on the command line for large files.");
   }
   const form = new FormData();
   form.append("file", file);
-  return call("POST", path, form);
+  return call("POST", url, form);
 }
 
-const of = (label) => `/api/classes/${encodeURIComponent(label)}`;
+const path = (label) => `/api/classes/${encodeURIComponent(label)}`;
 
 export const api = {
   state: () => call("GET", "/api/state"),
-  start: (what) => call("POST", "/api/start", { with: what }),
-  teach: (label, strokes) => call("POST", "/api/teach", { label, strokes }),
-  rename: (label, to) => call("POST", `${of(label)}/rename`, { to }),
-  forget: (label, i) => call("POST", `${of(label)}/forget`, { case: i }),
-  remove: (label) => call("DELETE", of(label)),
+  start: (content) => call("POST", "/api/start", { with: content }),
+  train: (label, strokes) => call("POST", "/api/train", { label, strokes }),
+  rename: (label, to) => call("POST", `${path(label)}/rename`, { to }),
+  removeCase: (label, i) => call("POST", `${path(label)}/remove-case`, { case: i }),
+  remove: (label) => call("DELETE", path(label)),
   undo: () => call("POST", "/api/undo"),
-  cases: (label) => call("GET", `${of(label)}/cases`),
-  recognise: (stroke) => call("POST", "/api/recognise", { stroke }),
-  codes: (label) => call("GET", `${of(label)}/codes`),
-  imagine: (label, at) => call("POST", `${of(label)}/imagine`, { at }),
+  cases: (label) => call("GET", `${path(label)}/cases`),
+  classify: (stroke) => call("POST", "/api/classify", { stroke }),
+  codes: (label) => call("GET", `${path(label)}/codes`),
+  imagine: (label, at) => call("POST", `${path(label)}/imagine`, { at }),
   confusions: () => call("GET", "/api/confusions"),
   loadModel: (file) => upload("/api/model", file),
   upload: (file) => upload("/api/data", file),

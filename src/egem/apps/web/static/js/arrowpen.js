@@ -1,7 +1,7 @@
-// A pen for the keyboard: space puts it down and lifts it, arrows move it, Enter ends, Escape clears.
+// A pen for the keyboard: space lowers and lifts it, arrows move it, Enter finishes, Escape clears.
 
-const SPEED = 0.45; // widths a second
-const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const SPEED = 0.45; // widths per second
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Moves a pad's pen while arrow keys are held. */
 export class ArrowPen {
@@ -21,7 +21,7 @@ export class ArrowPen {
 
   #press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in WAYS) {
+    if (event.key in DIRECTIONS) {
       if (!this.#held.size) this.#start();
       this.#held.add(event.key);
     } else if (event.key === " ") {
@@ -63,8 +63,8 @@ export class ArrowPen {
 
   #move(by) {
     if (by <= 0) return;
-    const ways = [...this.#held].map((key) => WAYS[key]);
-    const [dx, dy] = [0, 1].map((axis) => ways.reduce((sum, way) => sum + way[axis], 0));
+    const directions = [...this.#held].map((key) => DIRECTIONS[key]);
+    const [dx, dy] = [0, 1].map((axis) => directions.reduce((sum, direction) => sum + direction[axis], 0));
     const length = Math.hypot(dx, dy);
     if (!length) return;
     const tall = this.pad.host.clientHeight / this.pad.host.clientWidth;

@@ -1,28 +1,27 @@
-// The experts there are, with the drawings they were taught with; rename, remove, add to them,
-// take single drawings away.
+// The list of classes with their training drawings: add, rename, remove, remove single drawings.
 
 import { el } from "./dom.js";
 import { api } from "./api.js";
-import { attempt, note } from "./notice.js";
+import { attempt, note } from "./notices.js";
 import { picture, range } from "./picture.js";
-import { heard, state } from "./store.js";
-import { count } from "./words.js";
+import { setState, state } from "./state.js";
+import { count } from "./text.js";
 
-const SHOWN = 6; // drawings of a class
+const MAX_SHOWN = 6; // drawings of a collapsed class
 let cache = { version: null, cases: new Map() };
 
-/** Training cases of a class, asked for once a version of the model. */
+/** Training cases of a class, requested once for each version of the model. */
 export function casesOf(label, version) {
   if (cache.version !== version) cache = { version, cases: new Map() };
   if (!cache.cases.has(label)) {
-    const asked = api.cases(label).then(({ cases }) => cases);
-    asked.catch(() => cache.cases.delete(label));
-    cache.cases.set(label, asked);
+    const request = api.cases(label).then(({ cases }) => cases);
+    request.catch(() => cache.cases.delete(label));
+    cache.cases.set(label, request);
   }
   return cache.cases.get(label);
 }
 
-/** Pictures of cases, all series on one scale. */
+/** Pictures of cases; series share one scale. */
 export function pictures(cases, title) {
   const box = cases[0]?.channels ? range(...cases) : null;
   return cases.map((one, i) => picture(one, { title: `${title} ${i + 1}`, box }));
@@ -30,10 +29,10 @@ export function pictures(cases, title) {
 
 /** The list of classes. */
 export class Classes {
-  constructor(list, more) {
+  constructor(list, addTo) {
     this.list = list;
-    this.more = more;
-    this.open = new Set(); // labels of those all drawings of which are shown, to be taken away
+    this.addTo = addTo;
+    this.open = new Set(); // labels of the expanded classes, whose drawings can be removed
   }
 
   /** Show the classes of a state. */
@@ -48,14 +47,14 @@ export class Classes {
         const cases = await casesOf(label, version);
         thumbs.classList.toggle("open", this.open.has(label));
         if (this.open.has(label)) return fillOpen(thumbs, label, cases);
-        thumbs.replaceChildren(...pictures(cases.slice(0, SHOWN), `${label}, drawing`));
-        if (cases.length > SHOWN)
-          thumbs.append(el("span", { class: "soft" }, `and ${cases.length - SHOWN} more`));
+        thumbs.replaceChildren(...pictures(cases.slice(0, MAX_SHOWN), `${label}, drawing`));
+        if (cases.length > MAX_SHOWN)
+          thumbs.append(el("span", { class: "soft" }, `and ${cases.length - MAX_SHOWN} more`));
       });
     const head = el("div", { class: "row" });
     const row = el("li", { "data-label": label }, head, thumbs);
-    const button = (name, action, described) =>
-      el("button", { type: "button", class: "quiet", "aria-label": described, onclick: action }, name);
+    const button = (name, action, description) =>
+      el("button", { type: "button", class: "quiet", "aria-label": description, onclick: action }, name);
     const show = () =>
       head.replaceChildren(
         el("h3", {}, label),
@@ -65,20 +64,20 @@ export class Classes {
         el(
           "div",
           { class: "row acts" },
-          kind === "strokes" ? button("Add", () => this.more(label), `Add drawings to ${label}`) : null,
+          kind === "strokes" ? button("Add", () => this.addTo(label), `Add drawings to ${label}`) : null,
           button("Rename", () => rename(head, label, show), `Rename ${label}`),
           button("Remove", () => remove(label), `Remove ${label}`),
         ),
       );
-    const opener = (words) => {
-      const open = el("button", { type: "button", class: "link opener" }, words);
+    const opener = (text) => {
+      const open = el("button", { type: "button", class: "link opener" }, text);
       open.addEventListener("click", () => {
         if (!this.open.delete(label)) this.open.add(label);
-        tell();
+        showExpanded();
         fill();
       });
-      const tell = () => open.setAttribute("aria-expanded", this.open.has(label));
-      tell();
+      const showExpanded = () => open.setAttribute("aria-expanded", this.open.has(label));
+      showExpanded();
       return open;
     };
     show();
@@ -89,17 +88,17 @@ export class Classes {
 
 function remove(label) {
   return attempt(async () => {
-    heard(await api.remove(label));
-    undoable(`${label} is removed.`);
+    setState(await api.remove(label));
+    undoable(`${label} removed.`);
   });
 }
 
-/** Say what was done, and offer to undo it. */
-export function undoable(words) {
-  note(words, { name: "Undo", do: () => attempt(async () => heard(await api.undo())) });
+/** Show what was done, with an undo button. */
+export function undoable(text) {
+  note(text, { name: "Undo", do: () => attempt(async () => setState(await api.undo())) });
 }
 
-/** All drawings of a class, each to be taken away; the last one goes with its class. */
+/** All drawings of a class, each with a remove button unless it is the only one. */
 function fillOpen(thumbs, label, cases) {
   const last = cases.length === 1;
   const items = pictures(cases, `${label}, drawing`).map((one, i) =>
@@ -113,16 +112,16 @@ function fillOpen(thumbs, label, cases) {
             "button",
             {
               type: "button",
-              class: "drop-one",
+              class: "remove-one",
               "aria-label": `Remove drawing ${i + 1} of ${label}`,
-              onclick: () => state.busy || attempt(async () => heard(await api.forget(label, i))),
+              onclick: () => state.busy || attempt(async () => setState(await api.removeCase(label, i))),
             },
             "×",
           ),
     ),
   );
   thumbs.replaceChildren(...items);
-  if (last) thumbs.append(el("span", { class: "soft" }, "The only one: it goes with its class."));
+  if (last) thumbs.append(el("span", { class: "soft" }, "The only drawing. Remove the class instead."));
 }
 
 function rename(head, label, back) {
@@ -143,7 +142,7 @@ function rename(head, label, back) {
     event.preventDefault();
     const to = input.value.trim();
     if (!to || to === label) return back();
-    attempt(async () => heard(await api.rename(label, to)));
+    attempt(async () => setState(await api.rename(label, to)));
   });
   form.addEventListener("keydown", (event) => event.key === "Escape" && back());
   head.replaceChildren(form);

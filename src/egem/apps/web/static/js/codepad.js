@@ -1,14 +1,14 @@
-// A plane through an expert's code space: pictures of what lies there, its training cases, and a ring to move.
+// A plane through an expert's code space: decoded pictures, the training cases, and a movable ring.
 
 import { el, svg } from "./dom.js";
 import { extent } from "./stroke.js";
 import { picture } from "./picture.js";
 
 const GRID = 7; // pictures along a side
-const STEP = 0.02; // of the range, with one press of an arrow key; five times that with shift
-const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+const STEP = 0.02; // of the range, for one press of an arrow key; five times that with shift
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
-/** The pad; `moved(at)` is called with the two coordinates of the ring. */
+/** The pad; calls `moved(at)` with the two coordinates of the ring. */
 export class CodePad {
   constructor(host, moved) {
     this.host = host;
@@ -18,8 +18,8 @@ export class CodePad {
     this.ring = el("button", {
       type: "button",
       class: "ring",
-      "aria-label": "Place in the code space",
-      "aria-describedby": "imagined-words",
+      "aria-label": "Position in the code space",
+      "aria-describedby": "imagined-text",
     });
     host.append(this.map, this.points, this.ring);
     this.ring.addEventListener("keydown", (event) => this.#press(event));
@@ -35,7 +35,7 @@ export class CodePad {
     });
   }
 
-  /** Show the plane that GET codes tells of, the ring in its centre. */
+  /** Show a plane as GET codes returns it, with the ring at its centre. */
   show({ directions, centre, points }) {
     this.directions = directions;
     this.centre = centre;
@@ -49,18 +49,18 @@ export class CodePad {
     this.move(centre);
   }
 
-  /** The places whose pictures make the map, row by row from the top. */
+  /** The coordinates of the map's pictures, row by row from the top. */
   places() {
     const shares = Array.from({ length: GRID }, (_, i) => (i + 0.5) / GRID);
     return shares.flatMap((down) => shares.map((right) => this.#place([right, 1 - down])));
   }
 
-  /** Show those pictures, as `places` asks for them. */
+  /** Show the pictures for `places`. */
   draw(imagined, box) {
     this.map.replaceChildren(...imagined.map((one) => picture(one, { box })));
   }
 
-  /** Put the ring somewhere. */
+  /** Move the ring. */
   move(at) {
     this.at = at.map((value, axis) =>
       Math.min(Math.max(value, this.directions[axis].low), this.directions[axis].high),
@@ -93,16 +93,16 @@ export class CodePad {
   }
 
   #press(event) {
-    const way = WAYS[event.key];
-    if (!way && event.key !== "Home") return;
+    const direction = DIRECTIONS[event.key];
+    if (!direction && event.key !== "Home") return;
     event.preventDefault();
-    if (!way) return this.move(this.centre);
+    if (!direction) return this.move(this.centre);
     const by = (event.shiftKey ? 5 : 1) * STEP;
-    this.move(this.#place(this.#shares(this.at).map((share, axis) => share + by * way[axis])));
+    this.move(this.#place(this.#shares(this.at).map((share, axis) => share + by * direction[axis])));
   }
 }
 
-/** One scale for all pictures of an expert: the box that holds what it imagines. */
+/** A common scale for all pictures of an expert: the bounding box of the decoded sequences. */
 export function boxOf(imagined) {
   if (imagined[0].channels) {
     const [low, high] = extent(imagined.flatMap(({ channels }) => channels.flatMap(extent)));

@@ -1,4 +1,4 @@
-// An expert's colour and dash: the same wherever it is seen, told apart by either alone.
+// Colour and dash pattern of each class; either alone distinguishes the classes.
 
 const DASHES = [
   [1, 7],
@@ -8,27 +8,27 @@ const DASHES = [
   [24, 8],
   [2, 5, 2, 11],
 ];
-const held = new Map(); // label -> slot
+const assigned = new Map(); // label -> slot
 
-/** Give each of the labels shown together a slot of its own; one that had a slot keeps it. */
+/** Assign different slots to labels shown together; a label keeps the slot it has. */
 export function slots(labels) {
   const taken = new Set();
   const mine = new Map();
-  const want = [...labels].sort((a, b) => Number(held.has(b)) - Number(held.has(a)));
+  const want = [...labels].sort((a, b) => Number(assigned.has(b)) - Number(assigned.has(a)));
   for (const label of want) {
-    let slot = held.get(label) ?? hash(label);
+    let slot = assigned.get(label) ?? hash(label);
     while (taken.has(slot) && taken.size < DASHES.length) slot = (slot + 1) % DASHES.length;
     taken.add(slot);
     mine.set(label, slot);
-    if (!held.has(label)) held.set(label, slot);
+    if (!assigned.has(label)) assigned.set(label, slot);
   }
   return mine;
 }
 
-/** Let classes, in order, have the slots in order, so that few experts never share one. */
+/** Assign the slots to the classes in order, so that few classes never share one. */
 export function assign(labels) {
-  held.clear();
-  labels.forEach((label, i) => held.set(label, i % DASHES.length));
+  assigned.clear();
+  labels.forEach((label, i) => assigned.set(label, i % DASHES.length));
 }
 
 /** The dash pattern of a slot, in CSS pixels. */
@@ -43,7 +43,7 @@ function hash(label) {
   return sum % DASHES.length;
 }
 
-/** Colours as the canvas needs them; read anew when the theme changes. */
+/** The current theme's colours, for the canvas. */
 export function inks() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(name).trim();

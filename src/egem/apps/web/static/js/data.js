@@ -1,22 +1,22 @@
-// The view for files of one's own: seen, fitted, judged.
+// The view for the user's own files: plots, fit, test results.
 
 import { $, el } from "./dom.js";
 import { api } from "./api.js";
-import { keep, kept } from "./keep.js";
-import { attempt, complain, confirmed, say } from "./notice.js";
+import { load, save } from "./storage.js";
+import { attempt, showError, confirmed, announce } from "./notices.js";
 import { layers, range } from "./picture.js";
-import { heard, listen, state } from "./store.js";
-import { count, list, percent, workWords } from "./words.js";
+import { setState, listen, state } from "./state.js";
+import { count, list, percent, taskText } from "./text.js";
 
 /** Set the view up. */
 export function setUp() {
   const drop = $("#drop");
   const file = $("#data-file");
-  let data = null; // what the server said of the file
+  let data = null; // the server's summary of the file
 
   $("#choose").addEventListener("click", () => file.click());
   file.addEventListener("change", () => {
-    if (file.files[0]) take(file.files[0]);
+    if (file.files[0]) read(file.files[0]);
     file.value = "";
   });
   for (const name of ["dragenter", "dragover"]) {
@@ -28,10 +28,10 @@ export function setUp() {
   for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+    if (event.dataTransfer.files[0]) read(event.dataTransfer.files[0]);
   });
 
-  function take(chosen) {
+  function read(chosen) {
     return attempt(async () => {
       drop.classList.add("busy");
       try {
@@ -44,7 +44,7 @@ export function setUp() {
 
   function show(next, name) {
     data = next;
-    keep("data", { id: data.dataset_id, name });
+    save("data", { id: data.dataset_id, name });
     const labelled = data.classes?.length > 0;
     $("#fit").hidden = !labelled;
     $("#data-shown").hidden = false;
@@ -55,22 +55,22 @@ export function setUp() {
       ...(labelled
         ? []
         : [
-            el("p", {}, "There are no labels in it, so there is nothing to learn. Add a column named label."),
+            el("p", {}, "The file has no labels to train on. Add a column named label."),
           ]),
       plots(data.preview),
     );
     hint();
-    judge();
-    say(`${name} is read: ${summary(data)}`);
+    toggleResult();
+    announce(`${name}: ${summary(data)}`);
   }
 
   function hint() {
     const k = Number($("#fit-k").value);
-    const taught = state?.kind === "strokes" && state.classes.length;
+    const trained = state?.kind === "strokes" && state.classes.length;
     const n = data?.classes?.length ?? 0;
     $("#fit-hint").textContent = [
-      n ? `Up to ${k * n} cases to learn from; a fifth of all is kept apart to judge by.` : "",
-      taught ? "The new experts take the place of the symbols you taught; Undo brings those back." : "",
+      n ? `Trains on up to ${k * n} cases; a fifth of all cases is held out for testing.` : "",
+      trained ? "The new model replaces the classes you drew. You can undo that." : "",
     ]
       .join(" ")
       .trim();
@@ -81,51 +81,51 @@ export function setUp() {
     event.preventDefault();
     const [k, seed] = ["#fit-k", "#fit-seed"].map((id) => $(id));
     for (const input of [k, seed]) if (!input.reportValidity()) return;
-    const taught = state.kind === "strokes" && state.classes.length;
+    const trained = state.kind === "strokes" && state.classes.length;
     if (
-      taught &&
+      trained &&
       !(await confirmed(
-        `Put experts for this file in the place of ${count(taught, "symbol")} you taught? Undo brings them back.`,
-        "Fit",
+        `Replace the ${count(trained, "class", "classes")} you drew by a model of this file? You can undo that.`,
+        "Train",
       ))
     )
       return;
-    attempt(async () => heard(await api.fit(data.dataset_id, k.valueAsNumber, seed.valueAsNumber)));
+    attempt(async () => setState(await api.fit(data.dataset_id, k.valueAsNumber, seed.valueAsNumber)));
   });
 
   listen((now, before) => {
     const busy = now.busy?.what === "fit" ? now.busy : null;
-    $("#fit-work").hidden = !busy;
+    $("#fit-task").hidden = !busy;
     $("#fit-go").disabled = now.busy != null;
     if (busy) {
       $("#fit-bar").value = busy.progress;
-      $("#fit-words").textContent = workWords(busy);
+      $("#fit-text").textContent = taskText(busy);
     }
-    if (!before) again();
+    if (!before) restore();
     hint();
     const fit = busy ? null : now.fit;
-    judge();
+    toggleResult();
     if (fit && JSON.stringify(fit) !== JSON.stringify(before?.fit)) {
       showResult(fit);
-      if (before) say($("#result-words").textContent);
+      if (before) announce($("#result-text").textContent);
     }
   });
 
-  /** Show the result only beside the file that it is of. */
-  function judge() {
+  /** Show the result only with its own file. */
+  function toggleResult() {
     const fit = state?.busy?.what === "fit" ? null : state?.fit;
     $("#result").hidden = !fit || (data && data.dataset_id !== fit.dataset_id);
   }
 
-  /** After a reload: show the file that was there. */
-  async function again() {
-    const last = kept("data");
+  /** Show the last file again after a reload. */
+  async function restore() {
+    const last = load("data");
     if (!last) return;
     try {
       show(await api.data(last.id), last.name);
     } catch (error) {
-      if (error.status !== 404) return complain(error);
-      keep("data", null); // it is not on the server any more
+      if (error.status !== 404) return showError(error);
+      save("data", null); // the server has deleted it
     }
   }
 }
@@ -165,13 +165,13 @@ function grouped(items) {
 
 function showResult(fit) {
   const { accuracy, baseline, n_test: tested, k, mistakes, n_mistakes: wrong, classes } = fit;
-  const beside = baseline == null ? "" : `; the nearest training case alone gets ${percent(baseline)}`;
-  $("#result-words").replaceChildren(
+  const comparison = baseline == null ? "" : ` A nearest-neighbour classifier reaches ${percent(baseline)}.`;
+  $("#result-text").replaceChildren(
     el("p", { class: "name" }, percent(accuracy)),
     el(
       "p",
       {},
-      `of ${count(tested, "case")} that were not learnt from ${tested === 1 ? "is" : "are"} recognised, from ${k ?? "all"} a class${beside}.`,
+      `of ${count(tested, "test case")} ${tested === 1 ? "is" : "are"} classified correctly, with ${k ?? "all other"} training cases per class.${comparison}`,
     ),
   );
   const host = $("#mistakes");
@@ -188,9 +188,9 @@ function showResult(fit) {
     el(
       "p",
       { class: "soft key" },
-      el("span", { class: "case" }, "the case"),
-      el("span", { class: "taken" }, "what the winner imagined"),
-      el("span", { class: "meant" }, "what its own expert imagined"),
+      el("span", { class: "case" }, "case"),
+      el("span", { class: "predicted" }, "reconstruction by the predicted class"),
+      el("span", { class: "true-class" }, "reconstruction by the true class"),
     ),
     el(
       "div",
@@ -201,13 +201,13 @@ function showResult(fit) {
           {},
           layers(
             [
-              { what: mistake.imagined_true, kind: "meant" },
-              { what: mistake.imagined, kind: "taken" },
+              { what: mistake.imagined_true, kind: "true-class" },
+              { what: mistake.imagined, kind: "predicted" },
               { what: mistake.series, kind: "case" },
             ].filter(({ what }) => what),
             { wide: 2, title: `case ${mistake.case}` },
           ),
-          el("figcaption", {}, `is ${mistake.true}, read as ${mistake.predicted}`),
+          el("figcaption", {}, `${mistake.true}, classified as ${mistake.predicted}`),
         ),
       ),
     ),

@@ -1,13 +1,13 @@
-// Building elements, and no more.
+// Helpers to build elements.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** The first element that matches; the page's own markup has all that is asked for. */
+/** The first element that matches a selector. */
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 /**
  * Make an element: el("button", { type: "button", onclick: undo }, "Undo").
- * Properties that start with "on" are listeners; true and false set and leave out an attribute.
+ * Properties that start with "on" are listeners; true sets an attribute, false omits it.
  */
 export function el(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
@@ -28,5 +28,5 @@ function fill(element, properties, children) {
   return element;
 }
 
-/** Whether to do without movement. */
+/** Whether the user prefers reduced motion. */
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,23 +1,23 @@
-// The first minute: three calm steps, to be skipped at will, shown once.
+// The introduction: three steps, shown once.
 
 import { $, el } from "./dom.js";
-import { keep, kept } from "./keep.js";
-import { note } from "./notice.js";
-import { listen } from "./store.js";
+import { load, save } from "./storage.js";
+import { note } from "./notices.js";
+import { listen } from "./state.js";
 
 const STEPS = [
   [
-    "Your first minute: teach it two symbols",
-    "Draw any symbol below, four times, each a little different. Then name it and press Teach.",
+    "Getting started: train two symbols",
+    "Draw any symbol below four times, each a little different. Then enter a name and press Train.",
   ],
-  ["Now a second symbol", "Make it different from the first: four drawings and a name again."],
+  ["Now a second symbol", "Make it different from the first: again four drawings and a name."],
   [
     "Draw either of them",
-    "Both experts imagine at once, and the nearer one wins. Stop half-way to see how each would go on.",
+    "Both classes try to reconstruct your stroke; the better match wins. Stop half-way to see how each would continue it.",
   ],
 ];
 
-/** Set the guide up; returns a function to be told of verdicts. */
+/** Set the guide up; returns a function to call with each final verdict. */
 export function setUp(letters) {
   const guide = $("#guide");
   let step = null; // null where the guide is not shown
@@ -26,22 +26,22 @@ export function setUp(letters) {
   $("#guide-letters").addEventListener("click", letters);
 
   listen((now, before) => {
-    if (kept("guide") === "done") return;
-    if (!before && now.classes.length && kept("guide") === null) return keep("guide", "done");
+    if (load("guide") === "done") return;
+    if (!before && now.classes.length && load("guide") === null) return save("guide", "done");
     if (now.kind === "series" || now.busy?.what === "letters") return end();
     const reached = Math.max(Math.min(now.classes.length, STEPS.length - 1), step ?? 0);
     $("#guide-letters").hidden = !now.letters_available || reached > 0;
     if (reached === step) return;
     step = reached;
-    keep("guide", step);
+    save("guide", step);
     show();
-    if (step === 0 && !location.hash) location.replace("#teach");
+    if (step === 0 && !location.hash) location.replace("#train");
     if (before && step === 2) location.hash = "recognise";
   });
 
   function show() {
     guide.hidden = false;
-    [$("#guide-title").textContent, $("#guide-words").textContent] = STEPS[step];
+    [$("#guide-title").textContent, $("#guide-text").textContent] = STEPS[step];
     $("#guide-steps").replaceChildren(
       ...STEPS.map((_, i) =>
         el(
@@ -54,7 +54,7 @@ export function setUp(letters) {
   }
 
   function end() {
-    keep("guide", "done");
+    save("guide", "done");
     step = null;
     guide.hidden = true;
   }
@@ -62,6 +62,6 @@ export function setUp(letters) {
   return (verdict) => {
     if (step !== 2 || verdict.unknown) return;
     end();
-    note(`That was ${verdict.ranking[0].label}. To recognise is to imagine: there is no more to it.`);
+    note(`That was ${verdict.ranking[0].label}. That is all you need to know.`);
   };
 }

@@ -1,17 +1,17 @@
-// Where a drawing departs from what the winner imagined: hot where much of the loss lies.
+// Distribution of the loss along a drawing: hot where it deviates from the reconstruction.
 
 import { el, svg } from "./dom.js";
 import { bounds, fitted, layers, picture } from "./picture.js";
 import { colour, slots } from "./colours.js";
-import { chance, percent } from "./words.js";
+import { chance, percent } from "./text.js";
 
-const HOTTEST = 4; // times the even share at which a place is fully hot
+const HOTTEST = 4; // multiple of the mean share that has the full colour
 
-/** Mix of the cool and the hot colour. */
+/** Mixture of the cool and the hot colour. */
 const warmth = (share, n) =>
   `color-mix(in oklab, var(--hot) ${Math.round(100 * Math.min((share * n) / HOTTEST, 1))}%, var(--cool))`;
 
-/** The drawing, coloured, over what the winner imagined. */
+/** The coloured drawing over its reconstruction. */
 function heatPicture({ heat, ranking }) {
   const { x, y, share } = heat;
   const [first] = ranking;
@@ -21,7 +21,7 @@ function heatPicture({ heat, ranking }) {
     [{ what: first.imagined, kind: "thin", colour: colour(slots([first.label]).get(first.label)) }],
     {
       box,
-      title: `Your drawing over what ${first.label} imagined; ${hottest(share)}`,
+      title: `Your drawing over its reconstruction by ${first.label}; ${hottest(share)}`,
     },
   );
   for (let i = 1; i < x.length; i++) {
@@ -33,7 +33,7 @@ function heatPicture({ heat, ranking }) {
   return root;
 }
 
-/** The same along time, as bars. */
+/** The same as a bar chart over time. */
 function heatStrip({ heat: { share } }) {
   const most = Math.max(...share, 1e-9);
   const root = svg("svg", {
@@ -51,7 +51,7 @@ function heatStrip({ heat: { share } }) {
   return root;
 }
 
-/** In words: the fifth of the drawing that holds most of the loss. */
+/** The fifth of the drawing with most of the loss, as text. */
 function hottest(share) {
   const fifths = Array(5).fill(0);
   share.forEach((part, i) => (fifths[Math.min(Math.floor((5 * i) / share.length), 4)] += part));
@@ -59,13 +59,15 @@ function hottest(share) {
   const where = ["at its start", "in its second fifth", "in its middle", "in its fourth fifth", "at its end"][
     at
   ];
-  return `${percent(fifths[at])} of what does not fit lies ${where}`;
+  return `${percent(fifths[at])} of the deviation is ${where}`;
 }
 
-/** Why the last drawing was read as it was. */
-export function showHeat(host, verdict, near) {
+/** Explain the classification of the last drawing. */
+export function showHeat(host, verdict, neighbours) {
   const [first] = verdict.ranking;
-  const words = verdict.unknown ? `Unknown; nearest to ${first.label}` : `Read as ${first.label}`;
+  const summary = verdict.unknown
+    ? `Unknown; most similar to ${first.label}`
+    : `Classified as ${first.label}`;
   host.replaceChildren(
     el(
       "div",
@@ -77,17 +79,17 @@ export function showHeat(host, verdict, near) {
         el(
           "p",
           {},
-          el("strong", {}, words),
+          el("strong", {}, summary),
           ` with ${chance(first.probability)} probability. ${hottest(verdict.heat.share)}.`,
         ),
         heatStrip(verdict),
         el("p", { class: "soft scale" }, el("span", {}, "start"), el("span", {}, "end")),
-        near.length ? el("p", {}, "The training drawings nearest to it:") : null,
-        near.length
+        neighbours.length ? el("p", {}, "The most similar training drawings:") : null,
+        neighbours.length
           ? el(
               "ul",
               { class: "thumbs" },
-              near.map(({ label, stroke }) =>
+              neighbours.map(({ label, stroke }) =>
                 el("li", {}, picture(stroke, { title: `drawing of ${label}` }), el("span", {}, label)),
               ),
             )

@@ -1,24 +1,24 @@
-// What the leading experts imagine, over the ink: thin where the pen has been, dashed ahead of it.
+// The best classes' reconstructions over the ink: thin behind the pen, dashed ahead of it.
 
 import { calm } from "./dom.js";
 import { dash, slots } from "./colours.js";
 import { drawLine, drawTag, placeTags } from "./ink.js";
 
-const MOST = 3; // experts drawn over the ink
-const FAINTEST = 0.02; // probability below which an imagination is not drawn
-const HASTE = 70; // ms in which a line goes two thirds of its way to where it is imagined now
-const STILL = 5e-4; // widths; nearer than this a line has arrived
+const MAX_SHOWN = 3; // classes
+const MIN_PROBABILITY = 0.02; // of a class that is drawn
+const TIME_CONSTANT = 70; // ms of a line's approach to its new position
+const TOLERANCE = 5e-4; // distance, in widths, at which a line has arrived
 
-/** Lines that glide from one answer to the next. */
+/** Lines that move smoothly from one answer to the next. */
 export class Imaginations {
   #lines = new Map(); // label -> line
   #last = 0;
 
-  /** Take the newest answer. */
-  take(ranking, done) {
+  /** Show a new answer. */
+  update(ranking, done) {
     const shown = ranking
-      .slice(0, MOST)
-      .filter(({ probability, imagined }) => imagined && probability >= FAINTEST);
+      .slice(0, MAX_SHOWN)
+      .filter(({ probability, imagined }) => imagined && probability >= MIN_PROBABILITY);
     const slot = slots(ranking.map(({ label }) => label));
     const old = this.#lines;
     this.#lines = new Map(
@@ -48,19 +48,19 @@ export class Imaginations {
     }
   }
 
-  /** Let them fade. */
+  /** Fade all lines. */
   fade() {
     for (const line of this.#lines.values()) line.aim = 0;
   }
 
-  /** Take them away. */
+  /** Remove all lines. */
   clear() {
     this.#lines.clear();
   }
 
-  /** Draw them; returns whether any is still moving. */
+  /** Draw the lines; returns whether any is still moving. */
   paint(context, scale, colours, now) {
-    const part = calm() ? 1 : 1 - Math.exp(-Math.min(now - this.#last, 100) / HASTE);
+    const part = calm() ? 1 : 1 - Math.exp(-Math.min(now - this.#last, 100) / TIME_CONSTANT);
     this.#last = now;
     let moving = false;
     for (const line of this.#lines.values()) moving = this.#approach(line, part) || moving;
@@ -73,12 +73,12 @@ export class Imaginations {
       .reverse()
       .map((line) => ({
         line,
-        words: line.label,
+        text: line.label,
         x: line.x.at(-1) * scale,
         y: line.y.at(-1) * scale,
       }));
     for (const tag of placeTags(tags, context.canvas.clientWidth, context.canvas.clientHeight)) {
-      drawTag(context, tag.words, tag.x, tag.y, colours, colours.experts[tag.line.slot]);
+      drawTag(context, tag.text, tag.x, tag.y, colours, colours.experts[tag.line.slot]);
     }
     return moving;
   }
@@ -90,7 +90,7 @@ export class Imaginations {
       const [dx, dy] = [line.goal.x[i] - line.x[i], line.goal.y[i] - line.y[i]];
       line.x[i] += dx * part;
       line.y[i] += dy * part;
-      far ||= Math.abs(dx) + Math.abs(dy) > STILL;
+      far ||= Math.abs(dx) + Math.abs(dy) > TOLERANCE;
     }
     return far;
   }

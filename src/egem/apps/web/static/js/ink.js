@@ -1,8 +1,8 @@
-// Lines on the canvas: the pen's, and those that experts imagine.
+// Lines and tags on the canvas.
 
-import { pieces } from "./stroke.js";
+import { segments } from "./stroke.js";
 
-/** Trace points [from, to) as a smooth line through the middles between them. */
+/** Trace points [from, to) as a smooth line through their midpoints. */
 function trace(context, { x, y }, from, to, scale) {
   context.moveTo(x[from] * scale, y[from] * scale);
   if (to - from === 1) context.lineTo(x[from] * scale + 0.01, y[from] * scale);
@@ -29,19 +29,19 @@ export function drawLine(
   context.lineCap = context.lineJoin = "round";
   context.setLineDash(dash);
   context.beginPath();
-  for (const [a, b] of pieces(line)) {
+  for (const [a, b] of segments(line)) {
     if (Math.min(b, to) > Math.max(a, from)) trace(context, line, Math.max(a, from), Math.min(b, to), scale);
   }
   context.stroke();
   context.restore();
 }
 
-/** Write a label where a line ends, on a ground that keeps it readable. */
-export function drawTag(context, words, x, y, colours, colour) {
+/** Draw a label at the end of a line, on a background. */
+export function drawTag(context, text, x, y, colours, colour) {
   context.save();
   context.font = "600 15px system-ui, sans-serif";
   context.textBaseline = "middle";
-  const width = context.measureText(words).width + 14;
+  const width = context.measureText(text).width + 14;
   context.fillStyle = colours.surface;
   context.strokeStyle = colour;
   context.lineWidth = 1.5;
@@ -50,15 +50,15 @@ export function drawTag(context, words, x, y, colours, colour) {
   context.fill();
   context.stroke();
   context.fillStyle = colours.ink;
-  context.fillText(words, x + 7, y + 1);
+  context.fillText(text, x + 7, y + 1);
   context.restore();
 }
 
-/** Where tags go so that they neither overlap nor leave the canvas. */
+/** Positions of tags such that they neither overlap nor leave the canvas. */
 export function placeTags(tags, width, height) {
   const placed = [];
   for (const tag of tags) {
-    const x = Math.min(Math.max(tag.x + 12, 6), width - 14 - 9 * tag.words.length - 12);
+    const x = Math.min(Math.max(tag.x + 12, 6), width - 14 - 9 * tag.text.length - 12);
     let y = Math.min(Math.max(tag.y, 18), height - 18);
     while (
       placed.some((other) => Math.abs(other.x - x) < 40 && Math.abs(other.y - y) < 26) &&

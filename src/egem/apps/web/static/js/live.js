@@ -1,23 +1,23 @@
-// The stroke while it grows: one question at a time on a WebSocket, the newest stroke next.
+// Live classification over a WebSocket: one request at a time, then the newest stroke.
 
-const FIRST_WAIT = 250; // ms before the connection is made anew; doubled up to LONGEST_WAIT
-const LONGEST_WAIT = 4000;
-const PATIENCE = 5000; // ms after which a question counts as lost; doubled each time
-const MOST_PATIENCE = 60000;
+const MIN_WAIT = 250; // ms before a new connection; doubled up to MAX_WAIT
+const MAX_WAIT = 4000;
+const MIN_TIMEOUT = 5000; // ms of a request; doubled up to MAX_TIMEOUT
+const MAX_TIMEOUT = 60000;
 
-/** A line to the experts that mends itself. */
+/** A connection that restores itself. */
 export class Live {
   #socket = null;
-  #waiting = null; // the newest question that was not sent
-  #asked = null; // the question under way
-  #wait = FIRST_WAIT;
-  #patience = PATIENCE;
+  #waiting = null; // the newest request that was not sent
+  #sent = null; // the request in progress
+  #wait = MIN_WAIT;
+  #timeout = MIN_TIMEOUT;
   #id = 0;
 
   /**
-   * @param onanswer called with the verdict and the question's `about`
-   * @param onerror called with {what, remedy}
-   * @param onlink called with true and false as the line comes and goes
+   * @param onanswer called with the verdict and the request's `about`
+   * @param onerror called with {problem, remedy}
+   * @param onlink called with true and false as the connection opens and closes
    */
   constructor(onanswer, onerror, onlink) {
     this.onanswer = onanswer;
@@ -25,21 +25,21 @@ export class Live {
     this.onlink = onlink;
   }
 
-  /** Make the connection, and from then on keep it. */
+  /** Connect, and reconnect from then on. */
   open() {
     this.#connect();
   }
 
-  /** Ask about a stroke; a question that still waits is replaced. */
+  /** Request a verdict; a request that still waits is replaced. */
   ask(stroke, done, about) {
     this.#waiting = { stroke, done, about };
     this.#send();
   }
 
-  /** Forget what was asked; answers to it are dropped. */
-  forget() {
+  /** Cancel all requests; their answers are dropped. */
+  cancel() {
     this.#waiting = null;
-    if (this.#asked) this.#asked.dropped = true;
+    if (this.#sent) this.#sent.dropped = true;
   }
 
   #connect() {
@@ -47,48 +47,48 @@ export class Live {
     const socket = new WebSocket(`${scheme}://${location.host}/api/live`);
     this.#socket = socket;
     socket.onopen = () => {
-      this.#wait = FIRST_WAIT;
+      this.#wait = MIN_WAIT;
       this.onlink(true);
       this.#send();
     };
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
     socket.onclose = () => {
-      if (this.#asked && !this.#asked.dropped) this.#waiting ??= this.#asked;
+      if (this.#sent && !this.#sent.dropped) this.#waiting ??= this.#sent;
       this.#settle();
       this.onlink(false);
       setTimeout(() => this.#connect(), this.#wait);
-      this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT);
+      this.#wait = Math.min(2 * this.#wait, MAX_WAIT);
     };
   }
 
   #send() {
-    if (this.#asked || !this.#waiting || this.#socket?.readyState !== WebSocket.OPEN) return;
+    if (this.#sent || !this.#waiting || this.#socket?.readyState !== WebSocket.OPEN) return;
     const { stroke, done } = this.#waiting;
-    this.#asked = { ...this.#waiting, id: ++this.#id, sent: performance.now() };
+    this.#sent = { ...this.#waiting, id: ++this.#id, time: performance.now() };
     this.#waiting = null;
     this.#socket.send(JSON.stringify({ id: this.#id, stroke, done }));
-    this.#asked.timer = setTimeout(() => {
-      this.#patience = Math.min(2 * this.#patience, MOST_PATIENCE); // the server may just be slow
+    this.#sent.timer = setTimeout(() => {
+      this.#timeout = Math.min(2 * this.#timeout, MAX_TIMEOUT); // the server may just be slow
       this.#socket.close();
-    }, this.#patience);
+    }, this.#timeout);
   }
 
   #receive(answer) {
-    const asked = this.#asked;
-    if (asked?.id !== answer.id) return;
+    const sent = this.#sent;
+    if (sent?.id !== answer.id) return;
     this.#settle();
-    this.#patience = PATIENCE;
-    const ms = performance.now() - asked.sent;
+    this.#timeout = MIN_TIMEOUT;
+    const ms = performance.now() - sent.time;
     if (answer.error) this.onerror(answer.error);
-    else if (!asked.dropped) {
-      this.onanswer(answer, asked.about);
+    else if (!sent.dropped) {
+      this.onanswer(answer, sent.about);
       dispatchEvent(new CustomEvent("egem:answer", { detail: { ms } }));
     }
     this.#send();
   }
 
   #settle() {
-    clearTimeout(this.#asked?.timer);
-    this.#asked = null;
+    clearTimeout(this.#sent?.timer);
+    this.#sent = null;
   }
 }

@@ -1,48 +1,48 @@
-// The page as a whole: views, first state, what empty views offer.
+// The page: views, initial state, content of empty views.
 
 import { $, el } from "./dom.js";
 import { api } from "./api.js";
 import { assign } from "./colours.js";
 import * as data from "./data.js";
 import * as guide from "./guide.js";
-import * as inside from "./inside.js";
-import { attempt, complain, quiet } from "./notice.js";
-import * as recognise from "./recognise.js";
-import { heard, listen, refresh, state } from "./store.js";
-import * as teach from "./teach.js";
-import { workWords } from "./words.js";
+import * as inspection from "./inspection.js";
+import { attempt, showError, clearNotices } from "./notices.js";
+import * as recognition from "./recognition.js";
+import { setState, listen, refresh, state } from "./state.js";
+import * as training from "./training.js";
+import { taskText } from "./text.js";
 
-const VIEWS = ["recognise", "teach", "inside", "data"];
+const VIEWS = ["recognise", "train", "inspect", "data"];
 
-const letters = () =>
+const startLetters = () =>
   attempt(async () => {
-    heard(await api.start("letters"));
+    setState(await api.start("letters"));
     location.hash = "recognise";
   });
 
-/** What a view offers where there is no expert for drawings yet. */
+/** Content of a view without classes to draw. */
 function starts() {
   if (state?.busy) {
-    const words = workWords(state.busy);
-    return [el("p", {}, words), el("progress", { max: 1, value: state.busy.progress, "aria-label": words })];
+    const text = taskText(state.busy);
+    return [el("p", {}, text), el("progress", { max: 1, value: state.busy.progress, "aria-label": text })];
   }
   if (state?.kind === "series" && state.classes.length) {
     return [
       el(
         "p",
         {},
-        "The experts here were fitted on a file, and drawings are nothing to them. Undo or start over under Teach to draw again.",
+        "The current model was fitted to a file and does not classify drawings. Undo or start over under Train to draw again.",
       ),
     ];
   }
   return [
-    el("p", {}, "There is no expert yet. Teach one with a few drawings; it takes seconds."),
+    el("p", {}, "There are no classes yet. Train one with a few drawings; it takes seconds."),
     el(
       "div",
       { class: "row" },
-      el("a", { class: "button main", href: "#teach" }, "Teach a symbol"),
+      el("a", { class: "button main", href: "#train" }, "Add a class"),
       state?.letters_available
-        ? el("button", { type: "button", onclick: letters }, "Start with letters")
+        ? el("button", { type: "button", onclick: startLetters }, "Start with letters")
         : null,
     ),
   ];
@@ -58,27 +58,27 @@ function show() {
   }
   document.title = `${$(`#${view} h1`).textContent} · egem`;
   scrollTo(0, 0);
-  quiet();
+  clearNotices();
   dispatchEvent(new CustomEvent("egem:view", { detail: view }));
 }
 
 listen((now, before) => {
   if (now.version !== before?.version) assign(now.classes.map(({ label }) => label));
-  if (before?.busy && !now.busy && now.failure) complain(now.failure);
+  if (before?.busy && !now.busy && now.failure) showError(now.failure);
 });
-const seen = guide.setUp(letters);
-const teaching = teach.setUp({ startLetters: letters });
-recognise.setUp({ offer: teaching.offer, starts, recognised: seen });
-inside.setUp({ starts });
+const onVerdict = guide.setUp(startLetters);
+const { offer } = training.setUp({ startLetters });
+recognition.setUp({ offer, starts, onVerdict });
+inspection.setUp({ starts });
 data.setUp();
 addEventListener("hashchange", show);
 show();
-refresh().catch((error) => (error.status === 401 ? lock(error) : complain(error)));
+refresh().catch((error) => (error.status === 401 ? lock(error) : showError(error)));
 
-/** A server that others can reach asks for a token before it tells anything. */
-function lock({ what, remedy }) {
+/** Ask for the token that the server requires. */
+function lock({ problem, remedy }) {
   for (const part of document.querySelectorAll(".view, nav")) part.hidden = true;
-  $("#locked-words").textContent = `${what} ${remedy}`;
+  $("#locked-text").textContent = `${problem} ${remedy}`;
   $("#locked").hidden = false;
   $("#token").focus();
 }

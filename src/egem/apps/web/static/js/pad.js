@@ -1,4 +1,4 @@
-// The drawing surface: pointers and arrow keys in, strokes out; layers painted once a frame.
+// The drawing surface: converts pointer events and arrow keys to strokes, and paints once per frame.
 
 import { $, el } from "./dom.js";
 import { drawLine } from "./ink.js";
@@ -6,25 +6,28 @@ import { inks } from "./colours.js";
 import { ArrowPen } from "./arrowpen.js";
 import { Stroke, isDrawing } from "./stroke.js";
 
-const PAUSE = 900; // ms without the pen after which a drawing is complete
+const PAUSE = 900; // ms without the pen after which a drawing is finished
 
 /**
  * A surface to draw on.
  *
- * `grown(stroke)` is called as the stroke grows, `complete(stroke)` after the pen has rested,
- * `begun()` when a new one starts, `erased()` when it was wiped away. `paint(context, scale, colours, now)` draws over the ink and
- * returns whether it is still moving.
+ * Calls `onStart()` when a drawing begins, `onGrow(stroke)` as it grows, `onFinish(stroke)` after the pen
+ * has rested, and `onErase()` when the user clears it. `paint(context, scale, colours, now)` draws over the
+ * ink and returns whether it is still moving.
  */
 export class Pad {
   #pointer = null;
   #timer = null;
   #frame = null;
-  #settled = false;
+  #finished = false;
   stroke = new Stroke();
   paint = () => false;
 
-  constructor(host, { label, begun = () => {}, grown = () => {}, complete = () => {}, erased = () => {} }) {
-    Object.assign(this, { host, begun, grown, complete, erased });
+  constructor(
+    host,
+    { label, onStart = () => {}, onGrow = () => {}, onFinish = () => {}, onErase = () => {} },
+  ) {
+    Object.assign(this, { host, onStart, onGrow, onFinish, onErase });
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.cursor = el("span", { class: "nib", hidden: true });
     host.append(this.canvas, this.cursor);
@@ -41,36 +44,36 @@ export class Pad {
     this.pen = new ArrowPen(this);
   }
 
-  /** Widths of the pad in CSS pixels. */
+  /** Width of the pad in CSS pixels. */
   get scale() {
     return this.host.clientWidth;
   }
 
-  /** Whether the drawing on it is complete. */
-  get settled() {
-    return this.#settled;
+  /** Whether the drawing is finished. */
+  get finished() {
+    return this.#finished;
   }
 
-  /** Empty the pad. */
+  /** Clear the pad. */
   clear() {
     clearTimeout(this.#timer);
     this.stroke = new Stroke();
-    this.#settled = false;
+    this.#finished = false;
     this.host.classList.remove("used");
     this.redraw();
   }
 
-  /** Empty the pad because its user wants to. */
+  /** Clear the pad at the user's request. */
   erase() {
     this.clear();
-    this.erased();
+    this.onErase();
   }
 
-  /** Show a drawing that is complete. */
+  /** Show a finished drawing. */
   show(stroke) {
     this.clear();
     Object.assign(this.stroke, structuredClone(stroke));
-    this.#settled = true;
+    this.#finished = true;
     this.host.classList.add("used");
     this.redraw();
   }
@@ -80,12 +83,12 @@ export class Pad {
     this.#frame ??= requestAnimationFrame((now) => this.#draw(now));
   }
 
-  /** Put the pen down at a place in widths of the pad. */
+  /** Put the pen down; coordinates are in widths of the pad. */
   down(x, y, seconds) {
     clearTimeout(this.#timer);
-    if (this.#settled || !this.stroke.length) {
+    if (this.#finished || !this.stroke.length) {
       this.clear();
-      this.begun();
+      this.onStart();
     }
     this.stroke.down(x, y, seconds);
     this.host.classList.add("used");
@@ -97,23 +100,23 @@ export class Pad {
     if (this.stroke.move(x, y, seconds)) this.#changed();
   }
 
-  /** Lift the pen; the drawing is complete unless it is put down again soon. */
+  /** Lift the pen; the drawing is finished unless the pen is put down again soon. */
   up() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.finish(), PAUSE);
   }
 
-  /** Take the drawing for complete now. */
+  /** Finish the drawing now. */
   finish() {
     clearTimeout(this.#timer);
-    if (this.#settled) return;
+    if (this.#finished) return;
     if (!isDrawing(this.stroke)) return this.clear();
-    this.#settled = true;
-    this.complete(this.stroke);
+    this.#finished = true;
+    this.onFinish(this.stroke);
   }
 
   #changed() {
-    this.grown(this.stroke);
+    this.onGrow(this.stroke);
     this.redraw();
   }
 
@@ -167,8 +170,8 @@ export class Pad {
   }
 }
 
-/** Say, under a pad, how to draw without a pointer. */
+/** Explain the keyboard controls below a pad. */
 export function explainPen(view) {
   $(".pen-help", view).textContent =
-    "Keyboard: space lowers and lifts the pen, arrows move it, Enter ends, Escape clears.";
+    "Keyboard: space lowers and lifts the pen, arrows move it, Enter finishes, Escape clears.";
 }

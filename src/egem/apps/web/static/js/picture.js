@@ -1,17 +1,17 @@
 // Small pictures: a drawing, or a sequence of one or more channels, as SVG.
 
 import { svg } from "./dom.js";
-import { extent, pieces } from "./stroke.js";
+import { extent, segments } from "./stroke.js";
 
 const SIZE = 100;
 const MARGIN = 10;
 
-/** Picture of {x, y, lifts} or {channels}. `box` keeps pictures that are compared to one scale. */
+/** Picture of {x, y, lifts} or {channels}; `box` sets a common scale. */
 export function picture(what, options = {}) {
   return layers([{ what }], options);
 }
 
-/** Picture of several on one scale, the last on top; each {what, colour, dash, kind}. */
+/** Picture of several curves on one scale, the last on top; each {what, colour, dash, kind}. */
 export function layers(all, { title = null, box = null, wide = 1 } = {}) {
   const width = SIZE * wide;
   const whats = all.map(({ what }) => what);
@@ -36,7 +36,7 @@ export function layers(all, { title = null, box = null, wide = 1 } = {}) {
 
 function drawing(line, box) {
   const place = fitted(box);
-  return pieces(line)
+  return segments(line)
     .map(([from, to]) => {
       const points = [];
       for (let i = from; i < to; i++) points.push(place(line.x[i], line.y[i]));
@@ -45,19 +45,19 @@ function drawing(line, box) {
     .join("");
 }
 
-/** A path through points by the middles between them, as the canvas draws it. */
+/** A smooth path through the midpoints, as on the canvas. */
 function smooth(points) {
   const [first, last] = [points[0], points.at(-1)].map(pair);
-  const bends = points.slice(1, -1).map((point, i) => {
+  const curves = points.slice(1, -1).map((point, i) => {
     const next = points[i + 2];
     return `Q${pair(point)} ${pair([(point[0] + next[0]) / 2, (point[1] + next[1]) / 2])}`;
   });
-  return `M${first}${bends.join("")}L${last}`;
+  return `M${first}${curves.join("")}L${last}`;
 }
 
 const pair = (point) => point.map(fixed).join(" ");
 
-/** Smallest box about lines: [left, right, top, bottom]. */
+/** Bounding box of lines: [left, right, top, bottom]. */
 export function bounds(...lines) {
   return [
     ...extent(lines.flatMap((line) => extent(line.x))),
@@ -65,7 +65,7 @@ export function bounds(...lines) {
   ];
 }
 
-/** Map of a box into the picture that keeps its shape. */
+/** Map of a box into the picture that preserves its aspect ratio. */
 export function fitted([left, right, top, bottom], size = SIZE, margin = MARGIN) {
   const scale = (size - 2 * margin) / Math.max(right - left, bottom - top, 1e-9);
   const [x, y] = [(left + right) / 2, (top + bottom) / 2];

@@ -1,11 +1,11 @@
-// The ranked list: who leads, how sure, and what each of them imagines.
+// The ranked list of classes with probabilities and reconstructions.
 
 import { calm, el, svg } from "./dom.js";
 import { colour, dash, slots } from "./colours.js";
 import { picture } from "./picture.js";
-import { chance } from "./words.js";
+import { chance } from "./text.js";
 
-/** A list of experts that changes places smoothly. */
+/** A list whose entries move smoothly. */
 export class Ranking {
   #rows = new Map();
 
@@ -13,14 +13,14 @@ export class Ranking {
     this.list = list;
   }
 
-  /** Show a ranking, the nearest expert first. */
+  /** Show a ranking, the best class first. */
   show(ranking) {
     const slot = slots(ranking.map(({ label }) => label));
     const before = new Map([...this.#rows].map(([label, row]) => [label, row.root.offsetTop]));
     const rows = new Map();
     for (const entry of ranking) {
       const row = this.#rows.get(entry.label) ?? makeRow(entry.label);
-      renew(row, entry, slot.get(entry.label));
+      update(row, entry, slot.get(entry.label));
       rows.set(entry.label, row);
     }
     const order = [...rows.values()].map(({ root }) => root);
@@ -34,7 +34,7 @@ export class Ranking {
     this.#rows = rows;
   }
 
-  /** Empty the list. */
+  /** Clear the list. */
   clear() {
     this.#rows.clear();
     this.list.replaceChildren();
@@ -45,7 +45,7 @@ function makeRow(label) {
   const swatch = svg("line", { x1: 3, y1: 6, x2: 41, y2: 6 });
   const row = {
     swatch,
-    image: el("div", { class: "mind" }),
+    image: el("div", { class: "preview" }),
     bar: el("div", { class: "fill" }),
     share: el("span", { class: "share" }),
   };
@@ -55,7 +55,7 @@ function makeRow(label) {
     row.image,
     el(
       "div",
-      { class: "who" },
+      { class: "info" },
       el(
         "div",
         { class: "row" },
@@ -69,7 +69,7 @@ function makeRow(label) {
   return row;
 }
 
-function renew(row, { label, probability, imagined }, slot) {
+function update(row, { label, probability, imagined }, slot) {
   row.root.style.setProperty("--mine", colour(slot));
   row.swatch.setAttribute(
     "stroke-dasharray",
@@ -79,7 +79,7 @@ function renew(row, { label, probability, imagined }, slot) {
   );
   row.bar.style.transform = `scaleX(${probability})`;
   row.share.textContent = chance(probability);
-  if (imagined) row.image.replaceChildren(picture(imagined, { title: `what ${label} imagines` }));
+  if (imagined) row.image.replaceChildren(picture(imagined, { title: `reconstruction by ${label}` }));
 }
 
 function glide(rows, before) {

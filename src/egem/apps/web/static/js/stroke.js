@@ -1,6 +1,6 @@
-// A drawing: where the pen was and when, in widths of the pad, y down.
+// A drawing: positions of the pen in widths of the pad, y down, with times.
 
-const NEAR = 0.002; // points nearer than this to the last one add nothing that can be seen
+const MIN_STEP = 0.002; // smaller movements are not visible
 const round = (value) => Math.round(value * 1e4) / 1e4;
 
 /** A drawing that grows. */
@@ -20,10 +20,10 @@ export class Stroke {
     this.#push(x, y, seconds);
   }
 
-  /** Move the pen; returns whether it got anywhere. */
+  /** Move the pen; returns whether a point was added. */
   move(x, y, seconds) {
     const last = this.length - 1;
-    if (Math.hypot(x - this.x[last], y - this.y[last]) < NEAR) return false;
+    if (Math.hypot(x - this.x[last], y - this.y[last]) < MIN_STEP) return false;
     this.#push(x, y, seconds);
     return true;
   }
@@ -35,7 +35,7 @@ export class Stroke {
     this.t.push(round(seconds - this.start));
   }
 
-  /** What is sent and kept. */
+  /** The form that is sent and stored. */
   toJSON() {
     const { x, y, t, lifts } = this;
     return { x, y, t, lifts };
@@ -49,7 +49,7 @@ export function isDrawing({ x, y }) {
   return x.length > 2 && Math.max(right - left, bottom - top) > 0.02;
 }
 
-/** Smallest and largest of numbers; there may be too many of them to spread. */
+/** Smallest and largest number; there may be too many for Math.min(...values). */
 export function extent(values) {
   let low = Infinity;
   let high = -Infinity;
@@ -60,8 +60,8 @@ export function extent(values) {
   return [low, high];
 }
 
-/** The pieces between which the pen was lifted, as pairs of indices [from, to). */
-export function pieces({ x, lifts = [] }) {
+/** The segments between pen lifts, as pairs of indices [from, to). */
+export function segments({ x, lifts = [] }) {
   const starts = [0, ...lifts, x.length];
   return starts
     .slice(1)

@@ -1,4 +1,4 @@
-// Light or dark before the first paint: what was chosen, else what the system prefers.
+// Light or dark theme before the first paint: the user's choice, or the system's preference.
 "use strict";
 
 (() => {

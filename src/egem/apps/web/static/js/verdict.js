@@ -1,16 +1,16 @@
-// The verdict in large: a name and how sure, or that nobody's imagination comes near.
+// The verdict: the class with its probability, or unknown.
 
 import { el } from "./dom.js";
-import { chance } from "./words.js";
+import { chance, count } from "./text.js";
 
-const CLEAR = 0.9; // probability from which a verdict is given without its rival
-const LONG = 10; // letters of a name that is set smaller
+const CLEAR = 0.9; // probability from which the second class is not mentioned
+const LONG = 10; // letters of a name in smaller type
 
-/** Words of a final verdict, for screen readers. */
-export function verdictWords({ unknown, ranking }) {
+/** A final verdict as text, for screen readers. */
+export function verdictText({ unknown, ranking }) {
   const [first, second] = ranking;
   if (!first) return "";
-  if (unknown) return `Unknown. No expert imagines anything close; the nearest was ${first.label}.`;
+  if (unknown) return `Unknown. It matches no class; the most similar is ${first.label}.`;
   const rival =
     second && first.probability < CLEAR
       ? ` It might be ${second.label} (${chance(second.probability)}).`
@@ -18,10 +18,10 @@ export function verdictWords({ unknown, ranking }) {
   return `${first.label}, ${chance(first.probability)}.${rival}`;
 }
 
-/** Show a verdict; `teach` is offered where the drawing is of no known class. */
-export function showVerdict(host, verdict, done, teach) {
+/** Show a verdict, with a button that calls `train` if the class is unknown. */
+export function showVerdict(host, verdict, done, train) {
   const [first, second] = verdict.ranking;
-  host.classList.toggle("open", !done);
+  host.classList.toggle("pending", !done);
   host.classList.toggle("unknown", Boolean(done && verdict.unknown));
   if (!first) return host.replaceChildren();
   if (done && verdict.unknown) {
@@ -30,30 +30,30 @@ export function showVerdict(host, verdict, done, teach) {
       el(
         "p",
         { class: "soft" },
-        "No expert imagines anything close. The nearest was ",
+        "It matches no class. The most similar is ",
         el("strong", {}, first.label),
         ".",
       ),
-      el("button", { type: "button", onclick: teach }, "Teach this drawing"),
+      el("button", { type: "button", onclick: train }, "Train this drawing"),
     );
   }
-  const sure = done ? `It is this with ${chance(first.probability)} probability` : "The leader so far";
+  const sure = done ? `Probability ${chance(first.probability)}` : "Best match so far";
   const rival = second && first.probability < CLEAR ? `; it might be ${second.label}` : "";
   return host.replaceChildren(name(first.label), el("p", { class: "soft" }, `${sure}${rival}.`));
 }
 
 const name = (label) => el("p", { class: label.length > LONG ? "name long" : "name" }, label);
 
-/** Say what there is to do before anything was drawn. */
-export function showWaiting(host, labels) {
+/** Show that the pad is empty. */
+export function showWaiting(host, classes) {
   host.classList.remove("unknown");
-  host.classList.add("open");
+  host.classList.add("pending");
   host.replaceChildren(
     el("p", { class: "name" }, "?"),
     el(
       "p",
       { class: "soft" },
-      `${labels.length === 1 ? "One expert waits" : `${labels.length} experts wait`} for your pen.`,
+      `Draw one of ${count(classes.length, "class", "classes")}.`,
     ),
   );
 }

@@ -1,0 +1,94 @@
+"""Commands that change the classes of a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from egem.apps.cli.files import check_writable, open_model, read
+from egem.apps.cli.info import describe
+from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step
+from egem.apps.cli.terminal import print_json
+
+Label = Annotated[str, typer.Argument(metavar="LABEL", help="Name of the class.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Model file to write; default MODEL itself."),
+]
+
+
+def add_class(
+    model: Model,
+    data: Data,
+    label: Label,
+    out: Out = None,
+    more: Annotated[
+        bool, typer.Option("--more", help="Add the cases to an existing class.")
+    ] = False,
+    step: Step = None,
+    jobs: Jobs = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add a class to a model; the other experts do not change.
+
+    Of labelled data, only the cases of that label are used.
+    """
+    clf = open_model(model, jobs, quiet or as_json)
+    out = out or model
+    check_writable(out)
+    X, y = read(data, step or clf.time_step_)
+    if y is not None:
+        selected = [i for i, name in enumerate(y) if str(name) == label]
+        if not selected:
+            raise ValueError(
+                f"{data}: no case has the label {label!r}; its labels are "
+                f"{', '.join(sorted({str(name) for name in y})[:20])}."
+            )
+        X = [X[i] for i in selected]
+    (clf.update_class if more else clf.add_class)(list(X), typed(clf, label))
+    _save(clf, out, f"trained {label} on {len(X)} cases", as_json, quiet)
+
+
+def remove_class(
+    model: Model,
+    label: Label,
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Remove a class from a model."""
+    from egem.classifier import EGEMClassifier
+
+    clf = EGEMClassifier.load(model)
+    out = out or model
+    check_writable(out)
+    clf.remove_class(typed(clf, label))
+    _save(clf, out, f"removed {label}", as_json, quiet)
+
+
+def typed(clf, label: str):
+    """Convert a label to the type of the model's labels.
+
+    Raises
+    ------
+    ValueError
+        Where the classes are numbers and the label is not.
+    """
+    if clf.classes_.dtype.kind in "UO":
+        return label
+    try:
+        return int(label)
+    except ValueError as error:
+        raise ValueError(
+            f"LABEL {label!r} must be a whole number, like the classes of this model "
+            f"({clf.classes_[0]}, ...)."
+        ) from error
+
+
+def _save(clf, out: Path, action: str, as_json: bool, quiet: bool) -> None:
+    clf.save(out)
+    if as_json:
+        print_json({"model": str(out)} | describe(clf))
+    elif not quiet:
+        print(f"{action}; the model has {len(clf.classes_)} classes: {out}")

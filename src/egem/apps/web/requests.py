@@ -1,0 +1,133 @@
+"""Bodies of the API's requests."""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from egem.apps.web.errors import ApiError
+from egem.apps.web.models.snapshot import MAX_LABEL_LENGTH, check_label
+
+MAX_POINTS = 10_000  # of a stroke
+MAX_STROKES = 64  # of a training request
+MAX_CODES = 64  # decoded in one request
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+# Validation stops at the first error: a million wrong entries must not make a million errors.
+Numbers = Annotated[list[Number], Field(max_length=MAX_POINTS, fail_fast=True)]
+Indices = Annotated[
+    list[Annotated[int, Field(strict=True, ge=0)]], Field(max_length=MAX_POINTS, fail_fast=True)
+]
+
+
+def _checked(label: str) -> str:
+    try:
+        check_label(label)
+    except ApiError as error:
+        raise ValueError(f"{error.problem}; {error.remedy}") from None
+    return label
+
+
+Label = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=MAX_LABEL_LENGTH),
+    AfterValidator(_checked),
+    Field(description="Name of a class: printable, without blanks at its ends."),
+]
+
+
+class Request(BaseModel):
+    """A request body; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Stroke(Request):
+    """A drawing: positions of the pen; x to the right, y down, in any unit."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"x": [0.2, 0.5, 0.8, 0.5], "y": [0.7, 0.2, 0.7, 0.6], "lifts": [3]}]
+        }
+    )
+
+    x: Numbers = Field(min_length=1)
+    y: Numbers = Field(min_length=1)
+    t: Numbers | None = Field(default=None, description="Seconds; ignored.")
+    lifts: Indices = Field(default=[], description="Points at which the pen was put down again.")
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "Stroke":
+        n = len(self.x)
+        if len(self.y) != n or (self.t is not None and len(self.t) != n):
+            raise ValueError("x, y and t differ in length; send one of each for every point")
+        if any(b <= a for a, b in zip([0, *self.lifts], [*self.lifts, n], strict=True)):
+            raise ValueError(
+                "lifts must increase from 1 to the last point; send where the pen came down"
+            )
+        return self
+
+
+class StartRequest(Request):
+    """What to start with."""
+
+    content: Literal["nothing", "letters"] = Field(alias="with", examples=["nothing"])
+
+
+class TrainRequest(Request):
+    """Examples of one class."""
+
+    label: Label = Field(examples=["zigzag"])
+    strokes: list[Stroke] = Field(min_length=1, max_length=MAX_STROKES, fail_fast=True)
+
+
+class RenameRequest(Request):
+    """A new name for a class."""
+
+    to: Label = Field(examples=["lightning"])
+
+
+class RemoveCaseRequest(Request):
+    """A drawing to remove from a class."""
+
+    case: Annotated[int, Field(strict=True, ge=0)] = Field(
+        description="Number of the drawing among those of the class.", examples=[0]
+    )
+
+
+class ClassifyRequest(Request):
+    """A finished drawing."""
+
+    stroke: Stroke
+
+
+class LiveRequest(Request):
+    """A drawing so far."""
+
+    id: int
+    stroke: Stroke
+    done: bool = False
+
+
+class ImagineRequest(Request):
+    """Points of the code plane of a class."""
+
+    at: list[Annotated[list[Number], Field(min_length=2, max_length=2)]] = Field(
+        min_length=1, max_length=MAX_CODES, examples=[[[0.0, 0.0], [0.5, -0.5]]]
+    )
+
+
+class FitRequest(Request):
+    """How to fit to data."""
+
+    k: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
+        default=None,
+        description="Random training cases per class; null trains on all but a fifth.",
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0

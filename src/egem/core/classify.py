@@ -1,0 +1,94 @@
+"""Classification: from the losses of all experts to probabilities, sets and p-values.
+
+A class's log score is the weighted sum of its experts' log losses over the views v::
+
+    log score_c = sum_v  w_v log loss_vc,        p(c) ~ exp(-beta log score_c)
+
+with the inverse temperature beta. The scale of a residual is unknown from case to case; integrating
+it out leaves powers of losses, with twice the exponent for values that are independent. Arrays are
+NumPy's in double precision: the log odds of certain cases are beyond float32.
+"""
+
+import numpy as np
+from scipy.special import logsumexp
+
+MIN_LOSS = 1e-12  # a loss of 0 has a logarithm, too
+TAIL = 0.25  # share of the calibration cases whose excess sets how the p-value falls beyond them
+
+
+def log_scores(log_losses: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Pool the log losses (v, n, classes) of v views, (n, classes)."""
+    return np.einsum("v,vnc->nc", weights, log_losses)
+
+
+def safe_log(losses: np.ndarray) -> np.ndarray:
+    """Return the logs of losses."""
+    return np.log(np.maximum(losses, MIN_LOSS, dtype=np.float64))
+
+
+def log_probabilities(energies: np.ndarray) -> np.ndarray:
+    """Return ``log p`` for ``p ~ exp(-energy)`` along the last axis."""
+    return -energies - logsumexp(-energies, axis=-1, keepdims=True)
+
+
+def probabilities(scores: np.ndarray, inverse_temperature: float) -> np.ndarray:
+    """Return ``p_c`` proportional to ``score_c ** -inverse_temperature``, (n, classes).
+
+    >>> probabilities(np.array([[1.0, 2.0, 2.0]]), 2.0).round(3)
+    array([[0.667, 0.167, 0.167]])
+    """
+    return np.exp(log_probabilities(inverse_temperature * safe_log(scores)))
+
+
+def cross_entropy(energies: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean of ``-log p`` of the true classes, in nats."""
+    behind = energies - energies.min(axis=1, keepdims=True)  # so that no exponential overflows
+    of_truth = behind[np.arange(len(truth)), truth]
+    return float((np.log(np.exp(-behind).sum(axis=1)) + of_truth).mean())
+
+
+def log_odds(energies: np.ndarray) -> np.ndarray:
+    """Return the log odds of each class against all others, (n, classes).
+
+    Unlike ``log p``, which is rounded to 0 there, they distinguish certain cases.
+    """
+    energies = np.asarray(energies, np.float64)
+    log_p = log_probabilities(energies)
+    with np.errstate(divide="ignore"):
+        odds = log_p - np.log1p(-np.exp(log_p))
+    cases, best = np.arange(len(energies)), energies.argmin(axis=1)
+    others = energies.copy()
+    others[cases, best] = np.inf
+    odds[cases, best] = -energies[cases, best] - logsumexp(-others, axis=1)
+    return odds
+
+
+def conformal_threshold(log_odds_of_truth: np.ndarray, alpha: float) -> float:
+    """Return the log odds below which a class is excluded at level alpha.
+
+    Of n calibration cases a share of at most alpha, counted with one more case, lies below; minus
+    infinity where n is below ``1 / alpha - 1``.
+    """
+    n = len(log_odds_of_truth)
+    rank = int(np.ceil((1.0 - alpha) * (n + 1)))
+    return -np.inf if rank > n else float(np.sort(log_odds_of_truth)[n - rank])
+
+
+def p_values(nonconformity: np.ndarray, calibration: np.ndarray) -> np.ndarray:
+    """Rank cases (n,) among calibration cases (m,): the share that conforms at most as well.
+
+    Beyond the last calibration case the rank is ``1 / (m + 1)``; from there on the p-value falls
+    exponentially, as fast as the calibration cases do at their end.
+
+    >>> p_values(np.array([0.0, 2.5, 9.0]), np.array([1.0, 2.0, 3.0])).round(3)
+    array([1.   , 0.5  , 0.001])
+    """
+    m = len(calibration)
+    if not m:
+        return np.ones(len(nonconformity))
+    ordered = np.sort(np.asarray(calibration, np.float64))
+    rank = (1.0 + m - np.searchsorted(ordered, nonconformity, side="left")) / (m + 1)
+    last = ordered[-max(int(np.ceil(TAIL * m)), 2) :]
+    fall = max(float(np.mean(last[-1] - last[:-1])) if m > 1 else 0.0, 1e-3)
+    beyond = np.maximum(nonconformity - ordered[-1], 0.0)
+    return np.maximum(rank * np.exp(-beyond / fall), np.finfo(np.float64).tiny)

@@ -1,0 +1,169 @@
+"""Sets, novelty and rejection: their guarantees, and what they return with few held-out cases."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egem import EGEMClassifier
+from egem.core.classify import probabilities
+from egem.ensemble.result import Calibration, HeldOut
+from helpers import QUICK, make_waves
+
+
+def drawn(n, n_classes, seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(n_classes, size=n)
+    scores = rng.normal(size=(n, n_classes))
+    scores[np.arange(n), truth] -= 1.5
+    return scores, truth
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3])
+def test_sets_hold_the_true_class_as_often_as_asked(alpha):
+    """The guarantee, over 400 draws of 60 held-out and 60 new exchangeable cases."""
+    covered = []
+    for seed in range(400):
+        scores, truth = drawn(120, 4, seed)
+        held = HeldOut(scores[:60], scores[:60].min(axis=1), truth[:60])
+        sets = Calibration(2.0, held).prediction_set(scores[60:], alpha)
+        covered.append(sets[np.arange(60), truth[60:]].mean())
+    assert 1 - alpha - 0.01 < np.mean(covered) < 1 - alpha + 0.03
+
+
+def test_too_few_held_out_cases_give_the_full_set():
+    scores, truth = drawn(8, 3, 0)
+    held = HeldOut(scores, scores.min(axis=1), truth)
+    assert Calibration(1.0, held).prediction_set(scores, alpha=0.1).all()
+    assert not Calibration(1.0, held).prediction_set(scores, alpha=0.2).all()
+
+
+def test_a_foreign_case_is_rejected_under_a_name_of_its_own(digit_model, digits):
+    X = digits[2][:40]
+    noise = np.random.default_rng(0).random((5, *X.shape[1:])) * 3
+    answers = digit_model.predict(np.concatenate([X, noise]), reject=0.05)
+    assert (answers[40:] == -1).all()
+    assert (answers[:40] != -1).mean() > 0.7  # the experts of this model are hardly trained
+    named = digit_model.predict(noise, reject=0.05, unknown=99)
+    assert (named == 99).all()
+
+
+def test_text_labels_have_a_label_for_the_unknown(wave_model, waves):
+    foreign = [np.full((2, 15), -300.0)]
+    assert wave_model.predict(foreign, reject=0.05).tolist() == ["unknown"]
+    with pytest.raises(ValueError, match="is a class of this model"):
+        wave_model.predict(foreign, reject=0.05, unknown="up")
+    with pytest.raises(ValueError, match="reject must lie between 0 and 1"):
+        wave_model.predict(foreign, reject=1.0)
+
+
+def test_one_class_alone_rejects_other_cases():
+    X, y = make_waves(12, seed=3)
+    own, other = [x for x, c in zip(X, y, strict=True) if c == "up"], X[0]
+    assert y[0] == "down"
+    clf = EGEMClassifier(**QUICK).fit(own[:8], ["up"] * 8)
+    known = clf.novelty(own[8:])
+    assert clf.novelty([-other])[0] < known.min()
+    assert clf.predict([-other], reject=0.1)[0] == "unknown"
+    assert clf.predict_proba(own[8:]).tolist() == [[1.0]] * 4
+
+
+def test_one_case_a_class_excludes_nothing(digits):
+    X, y, X_test, _ = digits
+    first = np.unique(y, return_index=True)[1]
+    clf = EGEMClassifier(**QUICK).fit(X[first], y[first])
+    assert clf.predict_set(X_test[:5], alpha=0.2).all()
+    assert (clf.novelty(X_test[:5]) == 1).all()
+
+
+def test_further_cases_calibrate_sets_and_probabilities(digit_model, digits, tmp_path):
+    X, y, X_test, y_test = digits
+    clf = EGEMClassifier(**QUICK).fit(X, y)
+    before = clf.losses(X_test[:20])
+    odd, even = slice(None, None, 2), slice(1, None, 2)
+    clf.calibrate(X_test[odd], y_test[odd])
+    assert len(clf.held_out_.truth) == len(y_test[odd])
+    sets = clf.predict_set(X_test[even], alpha=0.2)
+    covered = sets[np.arange(len(sets)), y_test[even]].mean()
+    assert 0.7 < covered < 0.9
+    np.testing.assert_array_equal(clf.losses(X_test[:20]), before)
+    p = clf.predict_proba(X_test[even])
+    cross_entropy = -np.log(p[np.arange(len(sets)), y_test[even]]).mean()
+    worse = digit_model.predict_proba(X_test[even])
+    assert cross_entropy <= -np.log(worse[np.arange(len(sets)), y_test[even]]).mean() + 0.02
+    with pytest.raises(ValueError, match="42, which is not a class"):
+        clf.calibrate(X_test[:2], [1, 42])
+
+
+def test_probabilities_are_those_of_full_searches(digit_model, digits):
+    X = digits[2][:200]
+    full = digit_model.invert(X)
+    expected = probabilities(full.scores, digit_model.inverse_temperature_)
+    p = digit_model.predict_proba(X)
+    assert np.abs(p - expected).max() < 1e-3
+    np.testing.assert_array_equal(p.argmax(axis=1), expected.argmax(axis=1))
+    found = digit_model.verdicts(X)
+    np.testing.assert_array_equal(found.probabilities, p.max(axis=1))
+    of_winners = full.losses[np.arange(len(X)), found.winners]
+    np.testing.assert_allclose(found.losses, of_winners, rtol=1e-2)
+
+
+def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digits, tmp_path):
+    X = digits[2][:30]
+    digit_model.save(tmp_path / "m.safetensors")
+    again = EGEMClassifier.load(tmp_path / "m.safetensors")
+    for of in ("predict_proba", "predict_set", "novelty"):
+        np.testing.assert_array_equal(getattr(again, of)(X), getattr(digit_model, of)(X))
+
+
+@given(st.integers(0, 10_000))
+def test_one_observed_point_gives_a_finite_answer(wave_model, waves, seed):
+    rng = np.random.default_rng(seed)
+    x = waves[2][seed % len(waves[2])]
+    alone = np.full_like(x, np.nan)
+    at = rng.integers(x.shape[0]), rng.integers(x.shape[1])
+    alone[at] = x[at]
+    inversion = wave_model.invert([alone])
+    assert np.isfinite(inversion.scores).all() and np.isfinite(inversion.losses).all()
+    assert 0 < wave_model.novelty([alone])[0] <= 1
+    whole = wave_model.complete([alone])
+    assert np.isfinite(whole.low).all() and np.isfinite(whole.high).all()
+
+
+@given(st.integers(0, 10_000))
+def test_probabilities_of_gappy_cases_are_probabilities(wave_model, waves, seed):
+    rng = np.random.default_rng(seed)
+    X = [np.where(rng.random(x.shape) < 0.4, np.nan, x) for x in waves[2]]
+    for x, whole in zip(X, waves[2], strict=True):
+        x[:, 0] = whole[:, 0]
+    p = wave_model.predict_proba(X)
+    assert ((p >= 0) & (p <= 1)).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_features_are_not_trusted_with_a_prefix():
+    """A model that trusted them would take the first half for a sequence of its own."""
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 1, 48)
+
+    def draw(n):
+        phases = np.repeat([0.0, 1.5], n)
+        X = np.cos(7 * t + phases[:, None] + 0.15 * rng.normal(size=(2 * n, 1)))
+        return X[:, None] + 0.05 * rng.normal(size=(2 * n, 1, 48)), np.repeat([0, 1], n)
+
+    X, y = draw(5)
+    X_test, y_test = draw(20)
+    clf = EGEMClassifier(**QUICK).fit(X, y)
+    prefixes = clf.invert([x[:, :20] for x in X_test]).views
+    assert np.abs(prefixes.gated).max() > 0
+    assert np.abs(clf.invert(X_test).views.gated).max() < np.abs(prefixes.gated).max()
+    assert clf.score([x[:, :20] for x in X_test], y_test) > 0.9
+
+
+def test_the_order_of_channels_matters_no_more_than_noise(waves):
+    X, y, X_test, y_test = waves
+    scores = [
+        EGEMClassifier(**QUICK).fit([x[o] for x in X], y).score([x[o] for x in X_test], y_test)
+        for o in ([0, 1], [1, 0])
+    ]
+    assert abs(scores[0] - scores[1]) <= 0.15
