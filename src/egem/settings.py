@@ -185,6 +185,13 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     validate_parameter_constraints(CONSTRAINTS, dict(parameters), "EGEMClassifier")
     metric, search = parameters["metric"], parameters["search"]
     resolve_views(parameters["views"], "none")
+    try:
+        hash(parameters["decoder"])
+    except TypeError as error:
+        raise ValueError(
+            "decoder must be hashable, since programs are compiled for it; make its class a "
+            "dataclass(frozen=True)."
+        ) from error
     if metric not in METRICS:
         raise ValueError(f"metric must be one of {', '.join(map(repr, METRICS))}, not {metric!r}.")
     for details in (parameters["training"], search):

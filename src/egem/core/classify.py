@@ -1,11 +1,13 @@
 """Classification: from the losses of all experts to probabilities, sets and p-values.
 
-A class's log score is the weighted sum of its experts' log losses over the views v::
+A view is a representation of sequences in which every class has an expert. A class's log score is
+the weighted sum of the logs of its experts' losses over the views v::
 
-    log score_c = sum_v  w_v log loss_vc,        p(c) ~ exp(-beta log score_c)
+    log score_c = sum_v  w_v log loss_vc,        p(c) ~ exp(-energy_c),   energy_c = beta log
+    score_c
 
-with the inverse temperature beta. The scale of a residual is unknown from case to case; integrating
-it out leaves powers of losses, with twice the exponent for values that are independent. Arrays are
+with the inverse temperature beta; in the recurrent view the prior on the code is part of the loss.
+Integrating out the unknown scale of a case's residuals leaves such powers of losses. Arrays are
 NumPy's in double precision: the log odds of certain cases are beyond float32.
 """
 
@@ -22,7 +24,7 @@ def log_scores(log_losses: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def safe_log(losses: np.ndarray) -> np.ndarray:
-    """Return the logs of losses."""
+    """Return the logs of losses, of which 0 counts as 1e-12."""
     return np.log(np.maximum(losses, MIN_LOSS, dtype=np.float64))
 
 
@@ -77,8 +79,8 @@ def conformal_threshold(log_odds_of_truth: np.ndarray, alpha: float) -> float:
 def p_values(nonconformity: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     """Rank cases (n,) among calibration cases (m,): the share that conforms at most as well.
 
-    Beyond the last calibration case the rank is ``1 / (m + 1)``; from there on the p-value falls
-    exponentially, as fast as the calibration cases do at their end.
+    Beyond the last calibration case, where the rank is ``1 / (m + 1)``, the p-value is extrapolated
+    and has no guarantee: it falls exponentially, as fast as the calibration cases do at their end.
 
     >>> p_values(np.array([0.0, 2.5, 9.0]), np.array([1.0, 2.0, 3.0])).round(3)
     array([1.   , 0.5  , 0.001])

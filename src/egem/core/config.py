@@ -24,8 +24,7 @@ class TrainingConfig:
     learning_rate : float
         Adam's, at the start.
     cosine : bool
-        Whether the rate decays to zero along a cosine. With a constant rate the weights of the
-        lowest loss count, not the last ones.
+        Whether the rate decays to zero along a cosine, or is constant.
     clip : float or None
         Largest gradient norm.
     code_noise, value_noise : float

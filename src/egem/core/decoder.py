@@ -68,7 +68,7 @@ class LinearParams(NamedTuple):
 
 @dataclass(frozen=True)
 class LinearDecoder(Decoder):
-    """The linear decoder ``y = mean + z directions``; a Gauss-Newton step inverts it exactly."""
+    """The linear decoder ``y = mean + z directions``; an undamped Gauss-Newton step inverts it."""
 
     n_steps: int
 

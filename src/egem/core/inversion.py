@@ -1,4 +1,4 @@
-"""Inversion: the objective of the search for the code whose sequence is nearest to a case.
+"""Inversion: the objective of the search for an expert's code of a case.
 
 Up to factors the score is minus the log posterior of the code::
 
@@ -31,7 +31,7 @@ class Targets(NamedTuple):
     """Cases with the metric's factor for what is observed of them."""
 
     values: AnyArray  # (n, t, c), 0 where missing
-    mask: AnyArray  # (n, t, c)
+    mask: AnyArray  # (n, t, c), True where observed
     factor: AnyArray  # (q, q), one for all, or (n, q, q)
     n_observed: AnyArray  # (n,)
 
@@ -44,7 +44,7 @@ def invert(
     def evaluate(codes):
         return quadratic(decoder, expert, targets, metric, config.prior_weight, codes)
 
-    # The first evaluation counts as a step.
+    # One more step evaluates the first codes.
     return search(evaluate, init(codes), config.max_steps + 1, config.bounds)
 
 

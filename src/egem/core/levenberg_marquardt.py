@@ -1,8 +1,7 @@
-"""The Levenberg-Marquardt search (Marquardt 1963; More 1978), in the form init / step / terminate.
+"""The Levenberg-Marquardt search (Marquardt 1963; Moré 1978).
 
-About a code z the score is approximated by a quadratic with gradient ``g`` and Gauss-Newton
-curvature ``A``, both halved. A step solves ``(A + damping diag A) step = g``; the damping falls
-after a step that lowered the score, and grows after one that did not.
+A step solves ``(A + damping diag A) step = g`` with the gradient g and Gauss-Newton curvature A of
+the score, both halved. The damping falls where the score fell, and grows where it did not.
 """
 
 from collections.abc import Callable
@@ -39,16 +38,16 @@ class LMState(NamedTuple):
     """The state of a search."""
 
     code: AnyArray  # (k,), the best so far
-    at: Quadratic  # there
+    at: Quadratic  # the score about that code
     damping: AnyArray  # (), of the next step
-    n_steps: AnyArray  # (), taken; -1 before the first evaluation
+    n_steps: AnyArray  # (), taken after the first evaluation; -1 before it
     converged: AnyArray  # ()
     predicted_reduction: AnyArray  # (), of the score by an undamped step
 
 
 def init(codes: np.ndarray) -> LMState:
     """Return searches, of any leading axes, that have not evaluated their first codes yet."""
-    n, k, dtype = codes.shape[:-1], codes.shape[-1], codes.dtype
+    (*n, k), dtype = codes.shape, codes.dtype
     zero, none = np.zeros(n, dtype), np.full(n, UNKNOWN, dtype)
     curvature = np.broadcast_to(np.eye(k, dtype=dtype), (*n, k, k)).copy()
     at = Quadratic(none, zero.copy(), np.zeros((*n, k), dtype), curvature)
@@ -66,7 +65,7 @@ def search(evaluate: Callable, state: LMState, max_steps, bounds: tuple) -> LMSt
         codes = propose(loop[1], bounds)
         return loop[0] + 1, accept_or_reject(loop[1], codes, evaluate(codes))
 
-    _, end = jax.lax.while_loop(unfinished, body, (0, state))
+    end = jax.lax.while_loop(unfinished, body, (0, state))[1]
     return end._replace(predicted_reduction=_each(predicted_reduction, end.damping.ndim)(end.at))
 
 
@@ -79,18 +78,11 @@ def propose(state: LMState, bounds: tuple) -> AnyArray:
 def accept_or_reject(state: LMState, codes, there: Quadratic) -> LMState:
     """Move where the score fell; raise the damping where it did not; leave converged searches."""
     before, after = state.at.score, there.score
-    moved = LMState(
-        codes,
-        there,
-        state.damping * DECREASE,
-        state.n_steps + 1,
-        before - after <= TOLERANCE * jnp.abs(before),
-        state.predicted_reduction,
-    )
+    n_steps, small = state.n_steps + 1, before - after <= TOLERANCE * jnp.abs(before)
+    damping, reduction = state.damping, state.predicted_reduction
+    moved = LMState(codes, there, damping * DECREASE, n_steps, small, reduction)
     stayed = state._replace(
-        damping=state.damping * INCREASE,
-        n_steps=state.n_steps + 1,
-        converged=state.damping > MAX_DAMPING,
+        damping=damping * INCREASE, n_steps=n_steps, converged=damping > MAX_DAMPING
     )
     fell = after < before  # False for NaN as well
     return _where(state.converged, state, _where(fell, moved, stayed))

@@ -41,7 +41,7 @@ class LSTMDecoder(Decoder):
     Attributes
     ----------
     n_cells : int or None, default None
-        LSTM cells; None leaves the choice to the ensemble, which knows the training cases.
+        LSTM cells; None lets the estimator choose by the training cases, and is 16 without one.
     start : {"default", "published"}, default "default"
         Initial weights. The paper's are PyTorch's, U(-1/sqrt(h), 1/sqrt(h)) throughout. The default
         opens the forget gate by 1, triples the code's weights and doubles the recurrent ones, so

@@ -26,7 +26,7 @@ class Scatter(NamedTuple):
     """Covariance of the cases about their class means."""
 
     directions: np.ndarray  # (p, q), orthonormal
-    variances: np.ndarray  # (q,)
+    variances: np.ndarray  # (q,), along them
     tail: float  # mean variance in the directions left out
     mean_variance: float  # over all observed directions, those of variance 0 included
 
@@ -57,13 +57,13 @@ class Metric:
     shrinkage: float
 
 
-# Share of the loss that linear experts leave of a held-out case, which recurrent ones leave too.
+# The noise is this share of the loss of held-out cases in linear experts (egem.calibration).
 NOISE_SHARE = 0.3
 NOISE_WITHOUT_SCATTER = 0.25  # share of standardised data's variance, with one case a class
 
 
 def mse(scatter: Scatter, n_values: int, shrinkage: float = 1.0) -> Metric:
-    """Return the mean squared error, the paper's metric; it has no shrinkage."""
+    """Return the mean squared error, the paper's metric; a shrinkage of 1 throughout."""
     noise = scatter.mean_variance or NOISE_WITHOUT_SCATTER
     return Metric("mse", np.zeros((n_values, 0), np.float32), 1.0, noise, 1.0)
 
@@ -109,5 +109,5 @@ def inner_of_products(metric: Metric, factor, products, projected_a, projected_b
 
 def squared(metric: Metric, factor: AnyArray, r: AnyArray) -> AnyArray:
     """Return ``r' Sigma_oo^-1 r`` of rows (.., m, p) that are 0 at missing values."""
-    whitened = (r @ metric.basis) @ factor.swapaxes(-1, -2)
-    return ((r**2).sum(axis=-1) - (whitened**2).sum(axis=-1)) / metric.floor
+    explained = (r @ metric.basis) @ factor.swapaxes(-1, -2)
+    return ((r**2).sum(axis=-1) - (explained**2).sum(axis=-1)) / metric.floor

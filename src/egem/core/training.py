@@ -1,6 +1,7 @@
 """Training of one expert: gradient descent on pairs of a code and a sequence.
 
-The loss is the mean squared error over the observed values of a batch of pairs. A pair is a mixture
+The loss is the mean squared error over the observed values of a batch of pairs, whatever the metric
+of recognition. A pair is a mixture
 of two training cases, deformed; its code is the mixture of their codes, followed by the coordinates
 of the deformation, so that the expert learns both. The paper's pairs are the cases themselves.
 """
@@ -24,7 +25,7 @@ class Pairs(NamedTuple):
     mix: AnyArray  # (m,)
     warp: AnyArray  # (m, w)
     values: AnyArray  # (m, t, c), 0 where not observed
-    mask: AnyArray  # (m, t, c)
+    mask: AnyArray  # (m, t, c), True where observed
 
 
 class Task(NamedTuple):

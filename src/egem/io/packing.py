@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from egem.core.config import SearchConfig, TrainingConfig
 from egem.core.decoder import Decoder
 from egem.core.lstm import LSTMDecoder
-from egem.core.metric import Metric
+from egem.core.metric import METRICS, Metric
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Preparation
 from egem.ensemble.codes import TrainedExpert
@@ -96,6 +96,12 @@ def unpack(arrays: Arrays, header: dict[str, Any], decoder: Decoder | None) -> M
         Where the decoder is the user's own, and another or none is given.
     """
     decoder = _decoder_from_json(header["decoder"], decoder)
+    metric = header["settings"]["metric"]
+    if metric not in METRICS:
+        raise ModelFileError(
+            f"its metric is {metric!r}, not one of {', '.join(map(repr, METRICS))}; import the "
+            "module that enters it in egem.core.metric.METRICS before loading."
+        )
     its, grid = header["settings"], header["preparation"]
     preparation = Preparation(
         arrays["preparation/mean"],
