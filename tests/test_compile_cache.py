@@ -11,10 +11,11 @@ import jax
 import numpy as np
 hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
-from egem import EGEMClassifier
+from egem import EGEMClassifier, LSTMDecoder, Training
 X = np.random.default_rng(0).normal(size=(6, 1, 12)).cumsum(axis=2)
 # Seed and thread are fixed: the experts determine which programs a search needs.
-clf = EGEMClassifier(n_cells=4, n_updates=20, metric="mse", random_state=0, n_jobs=1)
+clf = EGEMClassifier(views=("recurrent",), metric="mse", decoder=LSTMDecoder(4),
+                     training=Training(n_updates=20), random_state=0, n_jobs=1)
 clf.fit(X, [0, 1] * 3).predict(X)
 print(hits.count("/jax/compilation_cache/cache_hits"))
 """

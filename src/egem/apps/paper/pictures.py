@@ -157,7 +157,7 @@ def _frame(arrays: Arrays, problem: str, title: str, iteration: int) -> Figure:
     for axes in panels[len(classes) :]:
         axes.set_axis_off()
     for e, (axes, name) in enumerate(zip(panels, classes, strict=False)):
-        draw_case(axes, np.asarray(arrays["film"][e, :, :, iteration].T, np.float32), scale)
+        draw_case(axes, np.asarray(arrays["film"][e, iteration], np.float32), scale)
         bare(axes, (PALETTE[2] if lowest == own else WRONG) if e == lowest else FAINT, 2.2)
         weight = "bold" if e == lowest else "normal"
         axes.set_title(f"{name}  {losses[iteration, e]:.3f}", size=SMALL, weight=weight, pad=3)
