@@ -78,7 +78,7 @@ def replay(page: Page, n_letters: int) -> tuple[list[float], list[float]]:
             page.mouse.move(*place)
         page.mouse.up()
         page.keyboard.press("Enter")
-        page.wait_for_selector("#verdict:not(.open) .name")
+        page.wait_for_selector("#verdict:not(.pending) .name")
     return page.evaluate("[times, painted]")
 
 

@@ -2,10 +2,10 @@
 
     python benchmarks/newcomer.py [--source .]
 
-Clones the repository into a new folder, says `make serve` there, as README does, opens the address
-that is printed in a headless Chromium, follows the guide, draws two symbols with real pointer
-events at the pace of a hand, and has further drawings recognised. Tells when, from the beginning of
-the clone, each was reached. It needs `pip install -e '.[dev]'` and Debian's `chromium`; the
+Clones the repository into a new folder, runs `make serve` there, as README says, opens the printed
+address in a headless Chromium, follows the guide, draws two symbols with real pointer events at the
+pace of a hand, and has further drawings recognised. Prints the time of each step, from the start of
+the clone. It needs `pip install -e '.[dev]'` and Debian's `chromium`; the
 newcomer's own environment is made anew. What pip has in its cache, or in a mirror close by, is not
 downloaded again: the time for that comes on top.
 """
@@ -67,7 +67,7 @@ def main() -> None:
                 page.wait_for_selector("#guide:not([hidden])")
                 tell("page open")
                 for label in ("zigzag", "spiral"):
-                    lesson(page, label)
+                    train(page, label)
                     tell(f"{label} is known")
                 page.wait_for_selector("#recognise:not([hidden])")
                 for label in ("spiral", "zigzag"):
@@ -95,13 +95,13 @@ def printed_address(server: subprocess.Popen[str]) -> str:
     raise SystemExit("`make serve` ended without an address")
 
 
-def lesson(page: Page, label: str) -> None:
+def train(page: Page, label: str) -> None:
     """Draw four examples, name them, and wait until they are known."""
     for movement in symbols(label, 4):
-        by_hand(page, "#teach-pad", movement)
-    page.click("#lesson-name")
+        by_hand(page, "#train-pad", movement)
+    page.click("#class-name")
     page.keyboard.type(label, delay=TYPING)
-    page.click("#lesson-teach")
+    page.click("#train-go")
     page.wait_for_selector(f'#classes > li[data-label="{label}"]', state="attached")
 
 
