@@ -152,8 +152,11 @@ def _centres(
         from sklearn.cluster import KMeans
 
         options: dict[str, Any] = {"init": init.reshape(k, -1), "n_init": 1, "tol": 0}
-        model = KMeans(k, max_iter=max_rounds, **options).fit(cases.reshape(len(cases), -1))
-        return model.cluster_centers_.reshape(init.shape)
+        labels = KMeans(k, max_iter=max_rounds, **options).fit_predict(
+            cases.reshape(len(cases), -1)
+        )
+        # Its own centres differ from the means by rounding, where a value is the same in all cases.
+        return np.stack([cases[labels == j].mean(axis=0) for j in range(k)])
     with _aeon_at_work():
         from aeon.clustering import TimeSeriesKMeans
 
