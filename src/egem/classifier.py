@@ -18,7 +18,7 @@ from egem import incremental, settings
 from egem.core.decoder import Decoder
 from egem.data.augment import Augmentation
 from egem.data.preparation import Preparation
-from egem.data.validation import Case, as_cases, cases_of, check_share
+from egem.data.validation import Case, as_cases, cases_of, check_share, learn_input
 from egem.ensemble.completion import Completion, complete
 from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, invert_now, winners
 from egem.ensemble.result import Inversion, class_index
@@ -167,8 +167,9 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         enable_compile_cache()
         parameters, phases = self.get_params(deep=False), Timings("fit")
         settings.check_parameters(parameters)
-        model = fit_model(parameters, as_cases(X), y, self._runtime, phases)
-        cases_of(self, X)  # which learns its width, now that nothing can fail
+        cases = as_cases(X)
+        model = fit_model(parameters, cases, y, self._runtime, phases)
+        learn_input(self, X, cases)
         self.model_, self.fit_seconds_ = model, phases.seconds
         return self
 

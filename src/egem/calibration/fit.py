@@ -82,7 +82,7 @@ class CalibrationData(NamedTuple):
 class ProxyScores(NamedTuple):
     """Log losses of the recurrent experts' proxy for held-out cases, and what else counts."""
 
-    cases: Int[np.ndarray, " n_held"]  # Positions of the cases
+    cases: Int[np.ndarray, " n_held"]  # positions of the cases
     truth: Int[np.ndarray, " n_held"]  # their classes
     # of the proxy; 0 without recurrent experts
     log_losses: Float[np.ndarray, "n_held n_classes"] | float

@@ -177,24 +177,30 @@ def _spread(cases: list[Case], channel: int) -> _Spread:
     return _Spread(typical, float(far.max()), second, float(worst))
 
 
-def cases_of(estimator: Any, X, fitted: Any = None) -> list[Case]:
+def learn_input(estimator: Any, X, cases: list[Case]) -> None:
+    """Let an estimator learn the width and feature names of the X it is fitted to."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        vars(estimator).pop(name, None)
+    if is_table(X):
+        validate_data(estimator, X, reset=True, skip_check_array=True)
+    else:
+        estimator.n_features_in_ = len(cases[0])
+
+
+def cases_of(estimator: Any, X, fitted: Any) -> list[Case]:
     """Take X apart, and check it against what an estimator was fitted to.
 
-    ``fitted`` is the estimator's preparation (``n_channels``, ``n_timepoints``); with None the
-    estimator is being fitted, and learns the width and feature names of 2-D input.
+    ``fitted`` is the estimator's preparation (``n_channels``, ``n_timepoints``).
     """
     table, cases = is_table(X), as_cases(X)
-    if fitted is None:
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(estimator).pop(name, None)
-    elif table and fitted.n_channels > 1:
+    if table and fitted.n_channels > 1:
         n = fitted.n_channels
         raise ValueError(
             f"X has shape {np.shape(X)}, which reads as {len(cases)} cases of one channel, but "
             f"this model was fitted with {n}; give (n_cases, {n}, n_timepoints): X[None] for a "
             "single case."
         )
-    elif table and estimator.n_features_in_ == 1:  # fitted to 3-D input or a list
+    if table and estimator.n_features_in_ == 1:  # fitted to 3-D input or a list
         width = np.shape(X)[1]
         if width != fitted.n_timepoints:
             raise ValueError(
@@ -203,9 +209,7 @@ def cases_of(estimator: Any, X, fitted: Any = None) -> list[Case]:
             )
         table = hasattr(estimator, "feature_names_in_")
     if table:
-        validate_data(estimator, X, reset=fitted is None, skip_check_array=True)
-    elif fitted is None:
-        estimator.n_features_in_ = len(cases[0])
+        validate_data(estimator, X, reset=False, skip_check_array=True)
     return cases
 
 

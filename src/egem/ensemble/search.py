@@ -19,7 +19,7 @@ from egem.core.levenberg_marquardt import UNKNOWN
 from egem.data.preparation import Batch
 from egem.ensemble.bank import Bank, Found
 from egem.ensemble.cases import BoundCases
-from egem.ensemble.codebook import screen
+from egem.ensemble.codebook import Screened, screen
 from egem.ensemble.result import ViewLosses, pooled
 from egem.ensemble.steps import Searches, continue_searches, start, take_first_steps
 from egem.runtime.progress import Advance
@@ -62,7 +62,8 @@ def search_codes(
 ) -> Found:
     """Search for the codes of cases by all experts, or by those ``among`` (n, e)."""
     cases = BoundCases.of(batch, bank.metric)
-    shared = bank, cases, n_jobs, advance, views, among
+    first = screen(bank.codebook, cases, among, n_jobs)
+    shared = bank, cases, first, n_jobs, advance, views, among
     if among is not None or not need.label or need == CLASS:
         out = _search(*shared, need, 1.0)
         return out._replace(winners=_winners(out, views)) if need == CLASS else out
@@ -81,6 +82,7 @@ def _winners(out: Found, views: ViewLosses | None) -> Int[np.ndarray, " n"]:
 def _search(
     bank: Bank,
     cases: BoundCases,
+    first: Screened,
     n_jobs: int | None,
     advance: Advance,
     views: ViewLosses | None,
@@ -89,7 +91,7 @@ def _search(
     share: float,
 ) -> Found:
     """Search as far as is needed; ``share`` is that of the progress."""
-    out, places = _screened(bank, cases, among, n_jobs)
+    out = _before(bank, first)
     n_cases = len(out.losses)
     contending = np.ones(out.losses.shape, bool) if among is None else among.copy()
     thin = not need.loss or among is not None
@@ -114,7 +116,7 @@ def _search(
             advance(share * (len(rounds) - done))
             break
         if not searches:
-            searches = [start(group, searching, out.codes, places) for group in bank.groups]
+            searches = [start(group, searching, out.codes, first.place) for group in bank.groups]
         if begun < 0 and among is None:
             for each in searches:
                 take_first_steps(each, cases, bank, n_jobs, thin)
@@ -140,8 +142,9 @@ def search_path(
     """Search with one expert, and return the codes and scores of every step."""
     bank = bank.only(e)
     cases = BoundCases.of(batch, bank.metric)
-    out, places = _screened(bank, cases)
-    each = start(bank.groups[0], ~out.converged, out.codes, places)
+    first = screen(bank.codebook, cases)
+    out = _before(bank, first)
+    each = start(bank.groups[0], ~out.converged, out.codes, first.place)
     codes, scores = [], []
     for _ in range(bank.search.max_steps + 1):
         searching = np.zeros_like(out.converged)
@@ -152,20 +155,15 @@ def search_path(
     return np.stack(codes, axis=1), np.stack(scores, axis=1)
 
 
-def _screened(
-    bank: Bank,
-    cases: BoundCases,
-    among: Bool[np.ndarray, "n e"] | None = None,
-    n_jobs: int | None = 1,
-) -> tuple[Found, Int[np.ndarray, "n e"]]:
-    """Return the best codes of the codebooks, and their places there."""
-    first = screen(bank.codebook, cases, among, n_jobs)
-    out = Found.blank(bank, len(cases.values))
+def _before(bank: Bank, first: Screened) -> Found:
+    """Return the results before the first step: the best codes of the codebooks."""
+    out = Found.blank(bank, len(first.place))
     for group in bank.groups:
         members = np.arange(len(group.numbers))
         codes = group.starts[members, first.place[:, group.numbers]]
         out.codes[:, group.numbers, : codes.shape[2]] = codes
-    return out._replace(losses=first.losses, priors=first.priors), first.place
+    out.losses[:], out.priors[:] = first.losses, first.priors
+    return out
 
 
 def _may_matter(
