@@ -80,25 +80,10 @@ def cells_first(first, rec, bias, out, n_steps: int, unroll: int = 1) -> jax.Arr
     return jnp.einsum("thn,hc->ntc", h, out)
 
 
-def unrolled(first, rec, bias, out, n_steps: int, unroll: int) -> jax.Array:
-    """Run the decoder's own scan with several steps in the body of its loop."""
-
-    def step(state, _):
-        gates, c = state
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return (h @ rec + bias, c), h
-
-    c = jnp.zeros((len(first), rec.shape[0]), first.dtype)
-    _, h = jax.lax.scan(step, (first, c), None, length=n_steps, unroll=unroll)
-    return jnp.moveaxis(h @ out, 0, 1)
-
-
 SCANS: dict[str, Callable] = {
     SCAN: decoder.scan,
-    "unroll 4": partial(unrolled, unroll=4),
-    "unroll 8": partial(unrolled, unroll=8),
+    "unroll 4": partial(decoder.scan, unroll=4),
+    "unroll 8": partial(decoder.scan, unroll=8),
     "cells first": cells_first,
     "cells first, unroll 8": partial(cells_first, unroll=8),
 }
@@ -132,7 +117,7 @@ def programs(scan: Callable | None, n_steps: int, n_channels: int) -> dict[str, 
         first = codes @ w_code + bias
         if scan is None:
             return native.unroll_with_jacobian(first, w_code, rec, bias, out, n_steps)
-        decoded = partial(scan, rec=rec, bias=bias, out=out, n_steps=n_steps)
+        decoded = lambda first: scan(first, rec, bias, out, n_steps)  # noqa: E731
 
         def along(row):
             return jax.jvp(decoded, (first,), (first * 0 + row,))

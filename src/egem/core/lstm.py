@@ -105,7 +105,7 @@ def first_gates(params: LSTMParams, codes):
     return codes @ params.w_code + bias, (params.w_rec, bias, params.w_out)
 
 
-def scan(first, w_rec, bias, w_out, n_steps: int):
+def scan(first, w_rec, bias, w_out, n_steps: int, unroll: int = 1):
     """Run the LSTM from the gates of its first step, (n, 4h) -> (n, t, c), without ``b_out``."""
 
     def step(state, _):
@@ -116,5 +116,5 @@ def scan(first, w_rec, bias, w_out, n_steps: int):
         return (h @ w_rec + bias, c), h
 
     c = jnp.zeros((len(first), w_rec.shape[0]), first.dtype)
-    _, h = jax.lax.scan(step, (first, c), None, length=n_steps)
+    _, h = jax.lax.scan(step, (first, c), None, length=n_steps, unroll=unroll)
     return jnp.moveaxis(h @ w_out, 0, 1)
