@@ -108,16 +108,19 @@ def programs(scan: Callable | None, n_steps: int, n_channels: int) -> dict[str, 
     """Compile what egem asks of a decoder, by a scan or, without one, by the native code."""
     p = n_steps * n_channels
     basis = jax.random.normal(jax.random.PRNGKey(1), (p, N_DIRECTIONS))
+    unroll: Callable = scan or native.unroll
 
     def decode(codes, w_code, rec, bias, out):
-        y: jax.Array = (scan or native.unroll)(codes @ w_code + bias, rec, bias, out, n_steps)
+        y: jax.Array = unroll(codes @ w_code + bias, rec, bias, out, n_steps)
         return y
 
     def jacobian(codes, w_code, rec, bias, out):
         first = codes @ w_code + bias
         if scan is None:
             return native.unroll_with_jacobian(first, w_code, rec, bias, out, n_steps)
-        decoded = lambda first: scan(first, rec, bias, out, n_steps)  # noqa: E731
+
+        def decoded(first):
+            return unroll(first, rec, bias, out, n_steps)
 
         def along(row):
             return jax.jvp(decoded, (first,), (first * 0 + row,))
