@@ -36,9 +36,9 @@ from egem.calibration.scatter import class_scatter
 from egem.data.selection import dtw_distances
 from egem.data.validation import as_cases
 from egem.ensemble.cases import BoundCases
-from egem.ensemble.linear import fit_classes
-from egem.ensemble.linear_losses import LinearMetric, log_losses
-from egem.ensemble.result import pooled
+from egem.views.linear import fit_classes
+from egem.views.linear_losses import LinearMetric, log_losses
+from egem.views.views import pooled
 from table import append, done
 
 OUT = Path("docs/benchmarks")

@@ -33,11 +33,11 @@ atheris: Any = importlib.import_module("atheris") if find_spec("atheris") else N
 
 if atheris and __name__ == "__main__" and "--plain" not in sys.argv and "--worker" in sys.argv:
     with atheris.instrument_imports(include=["egem"]):
-        import egem.data.long_format
-        import egem.data.readers
         import egem.io.model_file
         import egem.io.packing
         import egem.io.schema
+        import egem.readers.files
+        import egem.readers.long_format
 import numpy as np  # noqa: E402
 
 import egem  # noqa: E402

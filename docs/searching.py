@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.data.preparation import Batch
-from egem.data.sources import own_file
 from egem.ensemble.bank import Bank
 from egem.ensemble.codebook import decoded
 from egem.ensemble.search import search_path
+from egem.readers.sources import own_file
 
 LETTERS = "aeghlmnpuy"
 

@@ -142,10 +142,24 @@ def test_unlabelled_data_cannot_be_fitted(files):
     assert not (files / "no.safetensors").exists()
 
 
+# A shell's background jobs, and what they start, ignore SIGINT.
+HEED_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def test_ctrl_c_stops_with_130_and_leaves_nothing(tmp_path):
     announced = "from egem.apps.cli import app; print('ready', flush=True); app()"
     run = subprocess.Popen(
-        [sys.executable, "-c", announced, "fit", "digits", "-o", "m.st", "--updates", "1000000"],
+        [
+            sys.executable,
+            "-c",
+            HEED_SIGINT + announced,
+            "fit",
+            "digits",
+            "-o",
+            "m.st",
+            "--updates",
+            "1000000",
+        ],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -179,7 +193,10 @@ def test_ctrl_c_is_not_lost_in_a_callback_of_the_garbage_collector(tmp_path):
         "    print('stopped')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", swallowing], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", HEED_SIGINT + swallowing],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.stdout == "swallowed\nstopped\n"
     assert done.stderr == ""

@@ -291,7 +291,7 @@ def test_too_few_cases_are_named(y, k, says):
 def test_importing_costs_no_heavy_packages():
     heavy = "{'aeon', 'mlxtend', 'pandas', 'sklearn', 'scipy', 'numba'}"
     program = (
-        f"import sys, egem.data.datasets, egem.data.readers; print({heavy} & set(sys.modules))"
+        f"import sys, egem.readers.datasets, egem.readers.files; print({heavy} & set(sys.modules))"
     )
     out = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

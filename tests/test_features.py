@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from egem.ensemble.features import KERNELS, N_THRESHOLDS, fit_convolutions, proportions_above
 from egem.runtime import native
+from egem.views.features import KERNELS, N_THRESHOLDS, fit_convolutions, proportions_above
 
 
 def bumps(n, length=60, n_channels=2, seed=0):

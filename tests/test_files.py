@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import egem
-from egem.data.long_format import write_long
+from egem.readers.long_format import write_long
 from egem.runtime.files import atomic_write, atomic_write_text
 
 WRITER = """

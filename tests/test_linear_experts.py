@@ -16,16 +16,16 @@ from egem.core.config import SearchConfig
 from egem.core.decoder import LinearDecoder
 from egem.core.inversion import Expert, Targets, invert
 from egem.core.metric import Metric
-from egem.ensemble import linear
-from egem.ensemble.linear import (
+from egem.views import linear
+from egem.views.linear import (
     MAX_DIRECTIONS,
     fit_classes,
     fit_linear_expert,
     fit_local_experts,
     n_local_experts,
 )
-from egem.ensemble.linear_losses import LinearLosses, LinearMetric, log_losses
-from egem.ensemble.views import as_batch
+from egem.views.linear_losses import LinearLosses, LinearMetric, log_losses
+from egem.views.views import as_batch
 from helpers import QUICK, make_waves
 from labelled import CHANNELS, CLASSES, STEPS, make_batch
 

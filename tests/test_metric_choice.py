@@ -8,8 +8,8 @@ from egem.calibration.held_out import held_out_losses
 from egem.calibration.metric_choice import SHRINKAGES, choose_metric
 from egem.calibration.scatter import class_scatter
 from egem.data.preparation import Batch
-from egem.ensemble.linear import fit_linear_expert
-from egem.ensemble.linear_losses import LinearMetric, log_losses
+from egem.views.linear import fit_linear_expert
+from egem.views.linear_losses import LinearMetric, log_losses
 from labelled import CHANNELS, CLASSES, STEPS, P, make_batch
 
 

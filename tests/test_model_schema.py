@@ -12,7 +12,7 @@ def model():
     """A small model of all views, with two local linear experts in each class."""
     settings = {"decoder": LSTMDecoder(4), "training": Training(n_updates=60), "random_state": 0}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("egem.ensemble.linear.CASES_PER_EXPERT", 2)
+        patch.setattr("egem.views.linear.CASES_PER_EXPERT", 2)
         fitted = EGEMClassifier(**settings, align="start", augment="none")
         return fitted.fit(*make_waves(3, seed=0))
 

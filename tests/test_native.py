@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from egem.core.lstm import LSTMDecoder
-from egem.ensemble import features
 from egem.runtime import native
 from egem.runtime.native import NativeLSTMDecoder
+from egem.views import features
 
 needs_kernel = pytest.mark.skipif(native.KERNEL is None, reason="no native decoder here")
 

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from egem import read_data, write_long
 from egem.apps.cli import app
-from egem.data.partitions import partitions
-from egem.data.tables import parquet_writer
+from egem.readers.partitions import partitions
+from egem.readers.tables import parquet_writer
 from helpers import make_waves
 
 pytest.importorskip("pyarrow")
@@ -89,7 +89,7 @@ def test_predict_from_parquet_to_parquet_says_what_predict_to_csv_does(
     path, X, _ = long_file
     model, out = str(tmp_path / "model.safetensors"), str(tmp_path / "out.parquet")
     wave_model.save(model)
-    monkeypatch.setattr("egem.data.partitions.partitions.__defaults__", (60,))
+    monkeypatch.setattr("egem.readers.partitions.partitions.__defaults__", (60,))
     done = CliRunner().invoke(app, ["predict", model, str(path), "-o", out])
     assert done.exit_code == 0 and "on 15 labelled cases" in done.stderr
     CliRunner().invoke(app, ["predict", model, str(path), "-o", str(tmp_path / "out.csv"), "-q"])

@@ -25,8 +25,8 @@ from banks import (
 from egem import EGEMClassifier, LSTMDecoder
 from egem.core.config import TrainingConfig
 from egem.core.training import loss as training_loss
+from egem.ensemble.codes import Recipe
 from egem.ensemble.published import on_simplex, published_adam, search_published
-from egem.ensemble.recipe import Recipe
 from helpers import make_waves
 from test_training import make_batch as make_class
 from test_training import train_on

@@ -1,5 +1,7 @@
 """The search by all experts: codebooks, shared first steps, and experts that are dropped."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,12 +29,15 @@ from egem.core.config import SearchConfig
 from egem.core.inversion import quadratic
 from egem.core.levenberg_marquardt import TOLERANCE, init, search
 from egem.data.preparation import mask_patterns
+from egem.data.validation import as_cases
 from egem.ensemble.cases import BoundCases
 from egem.ensemble.codebook import screen
-from egem.ensemble.result import ViewLosses, class_index, pooled
+from egem.ensemble.inversion import invert_now
+from egem.ensemble.result import class_index
 from egem.ensemble.search import CLASS, LOWEST, Need, search_path
 from egem.ensemble.shared_start import Linearised, first_step, linearise
 from egem.runtime.batching import grouped_batches
+from egem.views.views import ViewLosses, pooled
 
 
 @pytest.fixture(scope="module", params=["mse", "whitened"])
@@ -245,26 +250,29 @@ def test_an_unknown_label_is_refused_with_the_known_ones():
         class_index(np.array(["a", "b"]), "q")
 
 
-def test_low_latency_finds_the_same_scores(digit_model, digits):
+def at_once(clf, X, **options):
+    found = invert_now(clf.model_, as_cases(X), **options)
+    return replace(found, calibration=clf.model_.calibration)
+
+
+def test_a_search_of_few_cases_finds_the_same_scores(digit_model, digits):
     X = digits[2][::40]
-    whole, quick = digit_model.invert(X), digit_model.invert(X, low_latency=True)
+    whole, quick = digit_model.invert(X), at_once(digit_model, X, among=True)
     np.testing.assert_allclose(quick.scores, whole.scores, rtol=1e-3)
     np.testing.assert_allclose(quick.nonconformity, whole.nonconformity, atol=1e-3)
     np.testing.assert_allclose(quick.probabilities(), whole.probabilities(), atol=1e-3)
-    alone = digit_model.invert(X, low_latency=True, views=False)
+    alone = at_once(digit_model, X, among=True, views=False)
     assert alone.views is None and np.array_equal(alone.scores, alone.losses + alone.priors)
 
 
-def test_low_latency_searches_the_pairs_that_are_asked_for(digit_model, digits):
+def test_a_search_of_few_cases_searches_the_pairs_that_are_asked_for(digit_model, digits):
     X = digits[2][::40]
     among = np.random.default_rng(0).random((len(X), 10)) < 0.3
-    whole, some = digit_model.invert(X), digit_model.invert(X, low_latency=True, among=among)
+    whole, some = digit_model.invert(X), at_once(digit_model, X, among=among)
     np.testing.assert_allclose(some.losses[among], whole.losses[among], rtol=1e-3)
     assert (some.n_steps[~among] == 0).all() and not some.converged[~among].any()
-    few = digit_model.invert(X, low_latency=True, among=among, max_steps=2)
+    few = at_once(digit_model, X, among=among, max_steps=2)
     assert few.n_steps[among].max() == 2
     assert (few.losses + few.priors >= 0.999 * (some.losses + some.priors))[among].all()
     with pytest.raises(ValueError, match="among has shape"):
-        digit_model.invert(X, low_latency=True, among=among[:, :3])
-    with pytest.raises(ValueError, match="need low_latency=True"):
-        digit_model.invert(X, among=among)
+        at_once(digit_model, X, among=among[:, :3])

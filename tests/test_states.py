@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from egem import EGEMClassifier, Training
+from egem.data.validation import as_cases
+from egem.ensemble.inversion import invert_now
 from egem.ensemble.result import State
 from helpers import QUICK, make_waves
 
@@ -44,7 +46,7 @@ def test_sound_searches_have_no_trouble(quick, waves):
 
 
 def test_unfinished_searches_come_with_the_argument_to_raise(quick, waves):
-    hasty = quick.invert(waves[2], low_latency=True, max_steps=1)
+    hasty = invert_now(quick.model_, as_cases(waves[2]), among=True, max_steps=1)
     n = int((hasty.states == State.UNFINISHED).sum())
     assert n and hasty.troubles[0].startswith(f"{n} of {hasty.states.size} searches")
     assert "raise max_steps of search" in hasty.troubles[0]
@@ -53,7 +55,7 @@ def test_unfinished_searches_come_with_the_argument_to_raise(quick, waves):
 def test_pairs_that_were_not_asked_for_are_left_out(quick, waves):
     among = np.zeros((len(waves[2]), 3), bool)
     among[:, 1] = True
-    found = quick.invert(waves[2], low_latency=True, among=among)
+    found = invert_now(quick.model_, as_cases(waves[2]), among=among)
     assert (found.states[:, [0, 2]] == "left out").all() and len(found.undecided) == 0
     assert (found.states[:, 1] != "left out").all()
 

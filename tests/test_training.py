@@ -13,8 +13,7 @@ from egem.core.config import TrainingConfig
 from egem.core.training import loss as training_loss
 from egem.data.preparation import Batch
 from egem.ensemble import training
-from egem.ensemble.codes import MAX_ONE_HOT, MIN_SPREAD, ONE_HOT_PRECISION, case_codes
-from egem.ensemble.recipe import Recipe
+from egem.ensemble.codes import MAX_ONE_HOT, MIN_SPREAD, ONE_HOT_PRECISION, Recipe, case_codes
 from egem.ensemble.training import train
 
 STEPS, CHANNELS = 12, 2

@@ -8,8 +8,8 @@ from egem import EGEMClassifier
 from egem.calibration.proxy import ProxySettings
 from egem.calibration.weights import PRIOR_SPREAD, fit_weights, weigh_views
 from egem.core.classify import cross_entropy
-from egem.ensemble.linear import fit_linear_expert
-from egem.ensemble.views import as_batch
+from egem.views.linear import fit_linear_expert
+from egem.views.views import as_batch
 from helpers import QUICK, make_waves
 from labelled import make_batch
 

@@ -25,13 +25,13 @@ _HOME = {
     "TrainingDiverged": "errors",
     "ModelFileError": "errors",
     "DatasetUnavailable": "errors",
-    "available_datasets": "data.datasets",
+    "available_datasets": "readers.datasets",
     "few_shot_split": "data.splits",
-    "load_dataset": "data.datasets",
+    "load_dataset": "readers.datasets",
     "on_grid": "data.grid",
-    "read_data": "data.readers",
-    "time_step": "data.long_format",
-    "write_long": "data.long_format",
+    "read_data": "readers.files",
+    "time_step": "readers.long_format",
+    "write_long": "readers.long_format",
     "select": "data.selection",
 }
 __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -39,18 +39,18 @@ __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDu
 if TYPE_CHECKING:
     from egem.classifier import EGEMClassifier as EGEMClassifier
     from egem.core.lstm import LSTMDecoder as LSTMDecoder
-    from egem.data.datasets import available_datasets as available_datasets
-    from egem.data.datasets import load_dataset as load_dataset
     from egem.data.grid import on_grid as on_grid
-    from egem.data.long_format import time_step as time_step
-    from egem.data.long_format import write_long as write_long
-    from egem.data.readers import read_data as read_data
     from egem.data.selection import select as select
     from egem.data.splits import few_shot_split as few_shot_split
     from egem.ensemble.result import Inversion as Inversion
     from egem.errors import DatasetUnavailable as DatasetUnavailable
     from egem.errors import ModelFileError as ModelFileError
     from egem.errors import TrainingDiverged as TrainingDiverged
+    from egem.readers.datasets import available_datasets as available_datasets
+    from egem.readers.datasets import load_dataset as load_dataset
+    from egem.readers.files import read_data as read_data
+    from egem.readers.long_format import time_step as time_step
+    from egem.readers.long_format import write_long as write_long
     from egem.settings import Search as Search
     from egem.settings import Training as Training
 

@@ -1,9 +1,7 @@
 """The scikit-learn estimator: it checks input, calls functions of the model, and keeps it."""
 
-import inspect
 import os
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Literal, Self
 
@@ -20,37 +18,23 @@ from egem.data.augment import Augmentation
 from egem.data.preparation import Preparation
 from egem.data.validation import Case, as_cases, cases_of, check_share, learn_input
 from egem.ensemble.completion import Completion, complete
-from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, invert_now, winners
-from egem.ensemble.result import Inversion, class_index
+from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, winners
+from egem.ensemble.result import Inversion, class_index, unknown_label
 from egem.ensemble.search import ALL, CLASS, LOSSES, LOWEST, NOVELTY, Need
-from egem.ensemble.views import Representation
 from egem.explain import Explanation, explain
 from egem.io import model_file
 from egem.io.checkpoint import Folder
-from egem.model import Model, Runtime, fit_model
+from egem.model import Model, Runtime, as_method, fit_model
 from egem.runtime.compile_cache import enable_compile_cache
-from egem.runtime.timings import Timings
+from egem.runtime.progress import Timings
 from egem.settings import Search, Training
+from egem.views.views import Representation
 
+Path = str | os.PathLike[str]
 Labels = Shaped[np.ndarray, " n_cases"]
+Sets = Bool[np.ndarray, "n_cases n_classes"]
 PerClass = Float[np.ndarray, "n_cases n_classes"]
 Sequences = Float32[np.ndarray, "n n_channels n_timepoints"]
-
-
-def _operation(function: Callable[..., Model]) -> Callable[..., Any]:
-    """Make a method of a function of the model; it changes the estimator and returns it."""
-    whole = inspect.signature(function)
-    own = [p for name, p in whole.parameters.items() if name != "runtime"]
-
-    @wraps(function)
-    def method(self, *args, **kwargs):
-        arguments = [getattr(a, "model_", a) for a in args]  # merge takes another estimator
-        self.model_ = function(self._model, *arguments, **{"runtime": self._runtime} | kwargs)
-        return self
-
-    own[0] = own[0].replace(name="self", annotation=inspect.Parameter.empty)
-    vars(method)["__signature__"] = whole.replace(parameters=own, return_annotation=Self)
-    return method
 
 
 class EGEMClassifier(ClassifierMixin, BaseEstimator):
@@ -69,7 +53,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         Representations in which classes have experts: ``"recurrent"`` (values, LSTM; EGEM alone),
         ``"linear"`` (values, mean and directions), ``"features"`` (of convolutions), ``"columns"``
         (the same along an image's columns), or your own
-        :class:`~egem.ensemble.views.Representation`. ``"auto"`` takes all.
+        :class:`~egem.views.views.Representation`. ``"auto"`` takes all.
     metric, shrinkage : {"whitened", "mse"}, float in (0, 1] or None, default "whitened", None
         Of the recurrent view, and the weight of the identity in it; None chooses that weight.
     decoder : Decoder or None, default None
@@ -182,21 +166,15 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         if reject is None:
             return self._model.classes[np.concatenate(self._in_chunks(X, CLASS, winners))]
         check_share("reject", reject)
-        check_is_fitted(self)
-        if unknown is None:
-            unknown = "unknown" if self.classes_.dtype.kind in "UO" else -1
-        if unknown in self.classes_.tolist():
-            raise ValueError(f"unknown={unknown!r} is a class of this model; name another label.")
+        other = unknown_label(self._model.classes, unknown)
         found = self._inverted(X, LOWEST)
-        return np.where(found.novelty() > reject, found.labels(), np.asarray(unknown))
+        return np.where(found.novelty() > reject, found.labels(), other)
 
     def predict_proba(self, X: ArrayLike) -> PerClass:
         """Return class probabilities, ``scores ** -inverse_temperature_`` normalised."""
         return self._inverted(X, self._model.need_of_probabilities).probabilities()
 
-    def predict_set(
-        self, X: ArrayLike, alpha: float = 0.1
-    ) -> Bool[np.ndarray, "n_cases n_classes"]:
+    def predict_set(self, X: ArrayLike, alpha: float = 0.1) -> Sets:
         """Return the classes that cannot be excluded; a share alpha of sets misses the true one.
 
         :meth:`calibrate` guarantees that for exchangeable cases; :meth:`fit` estimates it. Sets are
@@ -218,27 +196,9 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         found = self._in_chunks(X, self._model.need_of_probabilities, Decisions.of)
         return Decisions(*map(np.concatenate, zip(*found, strict=True)))
 
-    def invert(
-        self,
-        X: ArrayLike,
-        *,
-        low_latency: bool = False,
-        among: ArrayLike | None = None,
-        max_steps: int | None = None,
-        views: bool = True,
-    ) -> Inversion:
-        """Search for the code of every case by every expert.
-
-        With ``low_latency`` a few cases are searched faster, and the last digits may depend on the
-        other cases. It allows to search only the pairs ``among`` (n_cases, n_classes) of True, with
-        fewer steps, and to leave the other views out of the scores.
-        """
-        if not low_latency:
-            if among is not None or max_steps is not None or not views:
-                raise ValueError("among, max_steps and views need low_latency=True.")
-            return self._inverted(X, ALL, decided=False, codes=True)
-        pairs = True if among is None else among
-        return invert_now(self._model, self._cases(X), 1, None, 0, ALL, pairs, max_steps, views)
+    def invert(self, X: ArrayLike) -> Inversion:
+        """Search for the code of every case by every expert."""
+        return self._inverted(X, ALL, decided=False, codes=True)
 
     def reconstruct(self, X: ArrayLike, label: Any = None) -> Sequences:
         """Return the sequences that a class's expert decodes, by default the predicted class's."""
@@ -275,27 +235,22 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         """Decode n new members of a class, from codes drawn as in training."""
         return self._model.sample(class_index(self.classes_, label), n, random_state)
 
-    calibrate = _operation(incremental.calibrate)
-    add_class = _operation(incremental.add_class)
-    update_class = _operation(incremental.update_class)
-    remove_cases = _operation(incremental.remove_cases)
-    remove_class = _operation(incremental.remove_class)
-    rename_class = _operation(incremental.rename_class)
-    merge = _operation(incremental.merge)
-    refit_metric = _operation(incremental.refit_metric)
+    calibrate = as_method(incremental.calibrate)
+    add_class = as_method(incremental.add_class)
+    update_class = as_method(incremental.update_class)
+    remove_cases = as_method(incremental.remove_cases)
+    remove_class = as_method(incremental.remove_class)
+    rename_class = as_method(incremental.rename_class)
+    merge = as_method(incremental.merge)
+    refit_metric = as_method(incremental.refit_metric)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         """Write the fitted model to one safetensors file; see :func:`egem.io.model_file.save`."""
         fitted = {name: vars(self).get(name) for name in model_file.FITTED}
         model_file.save(self._model, self.get_params(deep=False), fitted, path)
 
     @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        decoder: Decoder | None = None,
-        max_bytes: int | None = None,
-    ) -> Self:
+    def load(cls, path: Path, decoder: Decoder | None = None, max_bytes: int | None = None) -> Self:
         """Read a model written by :meth:`save`; see :func:`egem.io.model_file.load`."""
         model, parameters, fitted = model_file.load(path, decoder, max_bytes)
         own = cls(**parameters)
@@ -338,9 +293,6 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def _cases(self, X: ArrayLike) -> list[Case]:
         enable_compile_cache()
         return cases_of(self, X, self._model.preparation)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -1,9 +1,11 @@
 """The fitted model: an immutable value, and how it is made."""
 
+import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import wraps
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
@@ -20,10 +22,9 @@ from egem.ensemble.inversion import check_visible, invert_batch
 from egem.ensemble.result import Calibration, HeldOut, Inversion
 from egem.ensemble.search import Need
 from egem.ensemble.training import CheckpointStore, train
-from egem.ensemble.views import RECURRENT, View
-from egem.runtime.progress import Progress
-from egem.runtime.timings import Timings
+from egem.runtime.progress import Progress, Timings
 from egem.settings import Settings, augmentation_of, seed_of, settle
+from egem.views.views import RECURRENT, View
 
 log = logging.getLogger(__name__)
 
@@ -262,3 +263,19 @@ def _preparation(p: Mapping[str, Any], cases: list[Case], index, shared_scale: b
         return scaling
     standardise = scaling == "standard"
     return fit_aligned(cases, index, p["align"], shared_scale, standardise, p["max_steps"])
+
+
+def as_method(function: Callable[..., Model]) -> Callable[..., Any]:
+    """Make a method of a function of the model; it replaces ``model_`` of the estimator."""
+
+    @wraps(function)
+    def method(self, *args, **kwargs):
+        arguments = [getattr(a, "model_", a) for a in args]  # merge takes another estimator
+        self.model_ = function(self._model, *arguments, **{"runtime": self._runtime} | kwargs)
+        return self
+
+    whole = inspect.signature(function)
+    own = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    own += [p for p in whole.parameters.values() if p.name not in ("model", "runtime")]
+    vars(method)["__signature__"] = whole.replace(parameters=own, return_annotation=Self)
+    return method

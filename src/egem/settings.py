@@ -27,9 +27,9 @@ from egem.core.metric import METRICS
 from egem.data.augment import Augmentation, guess_augmentation
 from egem.data.preparation import Batch, Preparation
 from egem.data.validation import Case
-from egem.ensemble.recipe import Codes, Recipe
-from egem.ensemble.views import RECURRENT, resolve_views
+from egem.ensemble.codes import Codes, Recipe
 from egem.runtime.batching import evenly
+from egem.views.views import RECURRENT, resolve_views
 
 PUBLISHED = {"characters": (10, 40_000), "mnist": (20, 20_000)}  # cells, updates (section 3)
 

@@ -8,7 +8,7 @@ import pytest
 from websockets.sync.client import connect
 
 from egem import EGEMClassifier, load_dataset
-from egem.data.sources import own_file
+from egem.readers.sources import own_file
 from pens import letters, stroke_of, symbols
 from serving import PATIENCE, settled
 

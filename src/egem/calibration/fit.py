@@ -25,19 +25,20 @@ from egem.core.metric import Metric
 from egem.data.augment import Augmentation, deformed_copies
 from egem.data.preparation import Batch, Coverage, Preparation, canonical_order
 from egem.data.validation import Case
-from egem.ensemble.linear import LocalExperts, fit_classes
-from egem.ensemble.linear_losses import LinearMetric, averaged
-from egem.ensemble.result import HeldOut, Inversion, ViewLosses
-from egem.ensemble.views import (
+from egem.ensemble.result import HeldOut, Inversion
+from egem.runtime.batching import evenly
+from egem.runtime.parallel import single_threaded_blas
+from egem.views.linear import LocalExperts, fit_classes
+from egem.views.linear_losses import LinearMetric, averaged
+from egem.views.views import (
     LINEAR,
     RECURRENT,
     Representation,
+    ViewLosses,
     Views,
     fit_representations,
     represent,
 )
-from egem.runtime.batching import evenly
-from egem.runtime.parallel import single_threaded_blas
 
 COPIES, MAX_COPIES = 256, 8  # deformed copies of all training cases together, of one of them
 MAX_CASES_TO_COPY = 20.0  # times the degrees of freedom that copies count as

@@ -7,10 +7,10 @@ from jaxtyping import Float, Int
 
 from egem.calibration.scatter import Copies, class_scatter
 from egem.data.preparation import Batch
-from egem.ensemble.linear import fit_classes
-from egem.ensemble.linear_losses import LinearLosses, LinearMetric
-from egem.ensemble.views import as_batch
 from egem.runtime.linalg import principal
+from egem.views.linear import fit_classes
+from egem.views.linear_losses import LinearLosses, LinearMetric
+from egem.views.views import as_batch
 
 MAX_DIRECTIONS = 512  # of the scatter in a view
 

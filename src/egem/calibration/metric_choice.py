@@ -12,7 +12,7 @@ from egem.calibration.scatter import class_scatter
 from egem.calibration.temperature import best_temperature, tempered_weights
 from egem.core.metric import METRICS, NOISE_SHARE, Metric, Scatter
 from egem.data.preparation import Batch
-from egem.ensemble.linear_losses import LinearMetric
+from egem.views.linear_losses import LinearMetric
 
 SHRINKAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 RIDGE = 1.0  # of the linear experts: about the prior of a recurrent expert's codes

@@ -26,9 +26,9 @@ from egem.calibration.scatter import Copies, class_scatter
 from egem.calibration.temperature import tempered_weights
 from egem.core.classify import cross_entropy, log_scores
 from egem.data.preparation import Batch
-from egem.ensemble.linear import n_local_experts
-from egem.ensemble.linear_losses import LinearMetric, averaged
-from egem.ensemble.views import (
+from egem.views.linear import n_local_experts
+from egem.views.linear_losses import LinearMetric, averaged
+from egem.views.views import (
     COLUMNS,
     CONVOLUTIONS,
     FEATURES,

@@ -1,1 +1,1 @@
-"""Data: validation, preparation, augmentation, splits, readers, data sets."""
+"""Data in memory: validation, preparation, augmentation, splits, selection."""

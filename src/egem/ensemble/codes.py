@@ -1,17 +1,24 @@
-"""Codes: those that training starts from, and what is known of them once an expert is trained."""
+"""How experts are trained, the codes training starts from, and what is known of them afterwards."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float32
 
+from egem.core.config import TrainingConfig
+from egem.core.decoder import Decoder
 from egem.core.inversion import Expert
+from egem.core.lstm import LSTMDecoder
 from egem.core.training import Pairs, pair_codes
+from egem.data.augment import Augmentation
 from egem.data.preparation import Batch, canonical_order
-from egem.ensemble.recipe import Recipe
 from egem.runtime.batching import bucket, evenly
 from egem.runtime.linalg import svd
+
+Codes = Literal["auto", "one-hot", "learned"]
+
 
 MAX_ONE_HOT = 8  # cases of a class up to which each gets a code direction of its own
 CODEBOOK_SIZE = 64
@@ -21,6 +28,20 @@ PLAIN_CODEBOOK_SIZE = 128  # of an expert trained without mixup: its starts are 
 ONE_HOT_PRECISION = 10.0
 WARP_PRECISION = 10.0
 MIN_SPREAD = 0.03  # of a learned entry, which may be the same for all cases
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that training depends on, beside the cases, the label and the seed."""
+
+    decoder: Decoder = field(default_factory=LSTMDecoder)  # what is trained
+    config: TrainingConfig = field(default_factory=TrainingConfig)  # gradient descent
+    augmentation: Augmentation = "none"  # deformation of the training cases
+    mixup: bool = True  # whether pairs of training cases are mixed
+    # codes of the training cases: one-hot (the paper's), or learned with the weights. ``"auto"``
+    # takes one-hot ones for classes of up to 8 cases, padded to a multiple of 4 entries
+    codes: Codes = "auto"
+    code_size: int = 8  # entries of a learned code
 
 
 class TrainedExpert(NamedTuple):

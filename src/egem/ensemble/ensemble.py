@@ -13,12 +13,12 @@ from egem.core.metric import Metric
 from egem.data.preparation import Preparation
 from egem.ensemble.bank import Bank
 from egem.ensemble.codes import TrainedExpert
-from egem.ensemble.linear import LocalExperts
 from egem.ensemble.result import Calibration
-from egem.ensemble.views import Views
 from egem.runtime.batching import batched_indices
 from egem.runtime.memo import Cached
 from egem.runtime.native import accelerated
+from egem.views.linear import LocalExperts
+from egem.views.views import Views
 
 CASES_PER_BATCH = 16
 

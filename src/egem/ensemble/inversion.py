@@ -15,14 +15,13 @@ from egem.data.preparation import Batch
 from egem.data.validation import Case, check_channels
 from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.published import search_published
-from egem.ensemble.result import HeldOut, Inversion, ViewLosses
+from egem.ensemble.result import HeldOut, Inversion
 from egem.ensemble.search import ALL, LOSSES, Need, search_codes
-from egem.ensemble.views import Representation
 from egem.runtime.dispatch import dispatch_to
 from egem.runtime.executors import active_executor
 from egem.runtime.parallel import run, single_threaded_blas
-from egem.runtime.progress import Advance, Progress
-from egem.runtime.timings import Timings
+from egem.runtime.progress import Advance, Progress, Timings
+from egem.views.views import Representation, ViewLosses
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +111,7 @@ def invert_in_chunks(
 def invert_now(
     ensemble: Ensemble,
     cases: list[Case],
-    n_jobs: int | None,
+    n_jobs: int | None = 1,
     advance: Advance | None = None,
     first: int = 0,
     need: Need = ALL,

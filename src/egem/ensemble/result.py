@@ -15,7 +15,8 @@ from egem.core.classify import (
     probabilities,
     safe_log,
 )
-from egem.runtime.timings import summed
+from egem.runtime.progress import summed
+from egem.views.views import ViewLosses, pooled
 
 
 class State(StrEnum):
@@ -32,28 +33,6 @@ _REMEDIES = {
     State.NOT_FINITE: "found no finite loss, and cannot win; look at the case for extreme values, "
     "and at the class's training cases",
 }
-
-
-class ViewLosses(NamedTuple):
-    """What the linear views add to the scores."""
-
-    # weighted sum of the log losses in the linear views
-    log_losses: Float[np.ndarray, "n_cases n_classes"]
-    recurrent_weight: float  # weight of the log score of the recurrent view; all weights sum to 1
-    # Part of that sum which the out-of-distribution gate removed
-    gated: Float[np.ndarray, "n_cases n_classes"]
-
-    @staticmethod
-    def joined(parts: "list[ViewLosses]") -> "ViewLosses":
-        """Concatenate cases."""
-        return ViewLosses(
-            np.concatenate([part.log_losses for part in parts]),
-            parts[0].recurrent_weight,
-            np.concatenate([part.gated for part in parts]),
-        )
-
-    def __getitem__(self, index: Any) -> "ViewLosses":  # type: ignore[override]
-        return ViewLosses(self.log_losses[index], self.recurrent_weight, self.gated[index])
 
 
 class HeldOut(NamedTuple):
@@ -93,15 +72,6 @@ class Calibration(NamedTuple):
         of_truth = np.arange(len(held.truth)), held.truth
         threshold = conformal_threshold(log_odds(beta * held.log_scores)[of_truth], alpha)
         return log_odds(beta * log_scores) >= threshold
-
-
-def pooled(
-    scores: Float32[np.ndarray, "n_cases n_classes"], views: ViewLosses | None
-) -> Float32[np.ndarray, "n_cases n_classes"]:
-    """Pool the recurrent view's scores with the losses in the linear views, if there are any."""
-    if views is None:
-        return scores
-    return np.exp(views.recurrent_weight * safe_log(scores) + views.log_losses).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,3 +265,12 @@ def class_index(classes: Shaped[np.ndarray, " n_classes"], label: Any) -> int:
         shown = ", ".join(repr(c) for c in classes.tolist()[:20])
         raise ValueError(f"label {label!r} is not a class of this model; its classes are {shown}.")
     return int(found[0])
+
+
+def unknown_label(classes: Shaped[np.ndarray, " n_classes"], label: Any) -> np.ndarray:
+    """Return the label of rejected cases: the one given, "unknown" or -1; not that of a class."""
+    if label is None:
+        label = "unknown" if classes.dtype.kind in "UO" else -1
+    if label in classes.tolist():
+        raise ValueError(f"unknown={label!r} is a class of this model; name another label.")
+    return np.asarray(label)

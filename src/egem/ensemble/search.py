@@ -20,9 +20,9 @@ from egem.data.preparation import Batch
 from egem.ensemble.bank import Bank, Found
 from egem.ensemble.cases import BoundCases
 from egem.ensemble.codebook import Screened, screen
-from egem.ensemble.result import ViewLosses, pooled
 from egem.ensemble.steps import Searches, continue_searches, start, take_first_steps
 from egem.runtime.progress import Advance
+from egem.views.views import ViewLosses, pooled
 
 CHECKPOINTS = 0, 1, 2, 3, 4, 6, 8, 12  # steps after which experts are dropped
 PAUSES = 5, 10  # the same where all are searched: those that have converged make room

@@ -21,8 +21,7 @@ from egem.core.decoder import Decoder
 from egem.core.training import Pairs, Schedule, State, Task
 from egem.data.augment import make_pairs
 from egem.data.preparation import Batch, canonical_order
-from egem.ensemble.codes import TrainedExpert, case_codes, case_size, with_prior
-from egem.ensemble.recipe import Recipe
+from egem.ensemble.codes import Recipe, TrainedExpert, case_codes, case_size, with_prior
 from egem.errors import TrainingDiverged
 from egem.runtime.batching import batched_indices, bucket, stack
 from egem.runtime.dispatch import dispatch

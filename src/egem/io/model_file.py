@@ -20,8 +20,7 @@ from egem.errors import ModelFileError, TooLarge
 from egem.io.packing import Arrays, pack, pack_parameters, unpack, unpack_parameters
 from egem.io.schema import check_fitted, check_model
 from egem.model import Model
-from egem.runtime.files import atomic_write, checksum
-from egem.runtime.limits import byte_limit, check_size
+from egem.runtime.files import atomic_write, byte_limit, check_size, checksum
 from egem.settings import check_parameters
 
 FORMAT = 1

@@ -14,8 +14,7 @@ from egem.core.lstm import LSTMDecoder
 from egem.core.metric import METRICS, Metric
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Preparation
-from egem.ensemble.codes import TrainedExpert
-from egem.ensemble.recipe import Recipe
+from egem.ensemble.codes import Recipe, TrainedExpert
 from egem.ensemble.result import Calibration, HeldOut
 from egem.errors import ModelFileError
 from egem.io.view_arrays import Arrays, pack_views, unpack_views

@@ -16,13 +16,13 @@ from egem.data.augment import Augmentation
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Preparation
 from egem.ensemble.codes import TrainedExpert
-from egem.ensemble.features import KERNELS, N_THRESHOLDS, Convolutions
-from egem.ensemble.linear import MAX_DIRECTIONS, LocalExperts
 from egem.ensemble.result import HeldOut
-from egem.ensemble.views import CONVOLUTIONS, LINEAR, View, resolve_views
 from egem.model import Model
-from egem.runtime.limits import check_size
+from egem.runtime.files import check_size
 from egem.settings import Settings
+from egem.views.features import KERNELS, N_THRESHOLDS, Convolutions
+from egem.views.linear import MAX_DIRECTIONS, LocalExperts
+from egem.views.views import CONVOLUTIONS, LINEAR, View, resolve_views
 
 LARGEST = 2**31 - 1  # of what is counted: time points, steps, seeds
 MAX_STEPS = 100_000

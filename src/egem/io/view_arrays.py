@@ -6,11 +6,11 @@ import numpy as np
 
 from egem.core.metric import Scatter
 from egem.data.preparation import Coverage
-from egem.ensemble.features import Bank, Convolutions, Layout
-from egem.ensemble.linear import LinearExpert, LocalExperts
-from egem.ensemble.linear_losses import LinearMetric
-from egem.ensemble.views import HeldOutLoss, View, Views
 from egem.model import Model
+from egem.views.features import Bank, Convolutions, Layout
+from egem.views.linear import LinearExpert, LocalExperts
+from egem.views.linear_losses import LinearMetric
+from egem.views.views import HeldOutLoss, View, Views
 
 Arrays = dict[str, np.ndarray]
 

@@ -1,4 +1,4 @@
-"""Atomic writing of files, and checksums of their content."""
+"""Files: atomic writing, checksums, and limits on the size of what is read."""
 
 import hashlib
 import json
@@ -11,10 +11,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from egem.errors import TooLarge
+
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None
+
+MAX_BYTES = 2**31  # so that a small file cannot exhaust memory
 
 
 @contextmanager
@@ -90,3 +94,34 @@ def checksum(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> str:
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()
+
+
+def byte_limit(max_bytes: int | None) -> int:
+    """Return the limit given, else ``EGEM_MAX_BYTES`` of the environment, else 2 GiB.
+
+    Raises ValueError if the limit is not a positive whole number.
+
+    >>> byte_limit(1000)
+    1000
+    """
+    limit = os.environ.get("EGEM_MAX_BYTES", MAX_BYTES) if max_bytes is None else max_bytes
+    try:
+        number = int(limit)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1 or isinstance(limit, float):
+        name = "EGEM_MAX_BYTES" if max_bytes is None else "max_bytes"
+        raise ValueError(f"{name} must be a positive whole number of bytes, not {limit!r}.")
+    return number
+
+
+def check_size(what: str, size: int, limit: int) -> None:
+    """Raise :class:`~egem.errors.TooLarge` if ``size`` bytes exceed the limit.
+
+    >>> check_size("data.npz: array X takes", 5, limit=8)
+    """
+    if size > limit:
+        raise TooLarge(
+            f"{what} {size:,} bytes, over the limit of {limit:,}; if you trust the file, raise "
+            "max_bytes, or EGEM_MAX_BYTES in the environment"
+        )

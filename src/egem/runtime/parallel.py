@@ -61,9 +61,10 @@ def run(
     return [future.result() for future in futures]
 
 
+@cache
 def n_cores() -> int:
     """Return the number of cores that this process may use, by affinity and container limits."""
-    return cpu_count()
+    return cpu_count()  # reads files each time
 
 
 class _Stopped(Exception):

@@ -61,8 +61,8 @@ def _run(
     from sklearn.neighbors import KNeighborsClassifier
 
     from egem.classifier import EGEMClassifier
-    from egem.data.datasets import load_dataset
     from egem.data.splits import few_shot_split
+    from egem.readers.datasets import load_dataset
     from egem.viz.heatmap import loss_heatmap
     from egem.viz.reconstruction_plot import reconstruction_rows
     from egem.viz.style import save

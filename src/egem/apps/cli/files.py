@@ -13,10 +13,10 @@ def read(data: str, step: float | None = None):
 
 def read_named(data: str, step: float | None = None):
     """Read the same with the names of cases and channels."""
-    from egem.data.datasets import load_dataset
-    from egem.data.readers import read_named
     from egem.data.sequences import Named
-    from egem.data.tables import ENDINGS
+    from egem.readers.datasets import load_dataset
+    from egem.readers.files import read_named
+    from egem.readers.tables import ENDINGS
 
     path = Path(data)
     if path.suffix or path.exists():

@@ -72,7 +72,7 @@ def installation() -> dict[str, Any]:
     """Describe the installed versions, the decoder in use and the available data sets."""
     import jax
 
-    from egem.data.datasets import available_datasets
+    from egem.readers.datasets import available_datasets
     from egem.runtime import native
     from egem.runtime.compile_cache import enable_compile_cache
 

@@ -91,7 +91,7 @@ def _count_correct(columns: dict[str, Any]) -> tuple[int, int]:
 def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int]:
     import numpy as np
 
-    from egem.data.tables import parquet_writer
+    from egem.readers.tables import parquet_writer
 
     n_correct = n_labelled = 0
     with parquet_writer(out) as write_columns:
@@ -104,7 +104,7 @@ def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int
 
 
 def _parts(data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
-    from egem.data.partitions import partitions
+    from egem.readers.partitions import partitions
 
     if Path(data).suffix.lower() == PARQUET:
         yield from partitions(Path(data), step)

@@ -56,7 +56,7 @@ def complete(
     """Fill gaps and continue prefixes, with a band; one row for each time point."""
     import numpy as np
 
-    from egem.data.long_format import write_long
+    from egem.readers.long_format import write_long
 
     clf = open_model(model, jobs, quiet)
     X, _, cases, channels = read_named(data, step or clf.time_step_)

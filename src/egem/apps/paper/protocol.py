@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from egem.core.config import TrainingConfig
-from egem.data.datasets import load_dataset
 from egem.data.selection import select
 from egem.data.splits import class_generator, few_shot_split
+from egem.readers.datasets import load_dataset
 
 CONDITIONS = ("clustered", "random")
 FULL = "forward LSTM, full data"

@@ -21,8 +21,8 @@ from egem.apps.paper.protocol import (
 )
 from egem.apps.paper.report import write_report
 from egem.apps.paper.runs import Run, Store, chosen
-from egem.data.datasets import load_dataset
 from egem.errors import DatasetUnavailable
+from egem.readers.datasets import load_dataset
 from egem.runtime.compile_cache import enable_compile_cache
 from egem.runtime.progress import Progress
 

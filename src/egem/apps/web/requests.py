@@ -12,8 +12,8 @@ from pydantic import (
 )
 
 from egem.apps.web.errors import ApiError
-from egem.apps.web.models.snapshot import MAX_LABEL_LENGTH, check_label
 
+MAX_LABEL_LENGTH = 40
 MAX_POINTS = 10_000  # of a stroke
 MAX_STROKES = 64  # of a training request
 MAX_CODES = 64  # decoded in one request
@@ -24,6 +24,23 @@ Numbers = Annotated[list[Number], Field(max_length=MAX_POINTS, fail_fast=True)]
 Indices = Annotated[
     list[Annotated[int, Field(strict=True, ge=0)]], Field(max_length=MAX_POINTS, fail_fast=True)
 ]
+
+
+def check_label(label: str) -> None:
+    """Refuse a label that the page cannot display.
+
+    Raises
+    ------
+    ApiError
+        With what is allowed.
+    """
+    invalid = label in (".", "..") or not label.isprintable() or label != label.strip()
+    if invalid or not 0 < len(label) <= MAX_LABEL_LENGTH:
+        raise ApiError(
+            422,
+            f"The label {label[:60]!r} is not allowed.",
+            f"Use 1 to {MAX_LABEL_LENGTH} printable characters, without blanks at the ends.",
+        )
 
 
 def _checked(label: str) -> str:

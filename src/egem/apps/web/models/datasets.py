@@ -12,10 +12,10 @@ from egem.apps.web.models.training import new_classifier
 from egem.apps.web.models.uploads import Data, file_error, read_data_file
 from egem.apps.web.responses import FitResult, Mistake
 from egem.classifier import EGEMClassifier
-from egem.data.datasets import load_dataset
-from egem.data.sources import own_file
 from egem.data.splits import few_shot_split
 from egem.data.validation import Case
+from egem.readers.datasets import load_dataset
+from egem.readers.sources import own_file
 
 MAX_TRAIN_CASES = 2000
 MAX_TEST_CASES = 1000

@@ -30,6 +30,7 @@ from egem.apps.web.requests import Stroke
 from egem.apps.web.responses import Curve, Heat, Neighbour, RankedClass, Verdict
 from egem.classifier import EGEMClassifier
 from egem.data.validation import Case
+from egem.ensemble.inversion import invert_now
 from egem.ensemble.result import Inversion
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def _finished(clf: EGEMClassifier, path: PenPath) -> Verdict:
         [case],
         N_RANKED,
         N_NEIGHBOURS,
-        inversion=clf.invert([case], low_latency=True),
+        inversion=invert_now(clf.model_, [case], among=True),
         paths=False,
     )
     ranking = [
@@ -175,13 +176,8 @@ def search_lengths(snapshot: Snapshot, clf: EGEMClassifier, path: PenPath) -> Le
     among = np.zeros((len(rows), len(usual)), bool)
     searched = rough[best, experts].argsort(kind="stable")[:MAX_SEARCHED]
     among[row[searched], searched] = True
-    inversion = clf.invert(
-        [cases[i] for i in rows],
-        low_latency=True,
-        among=among,
-        max_steps=MAX_STEPS,
-        views=False,
-    )
+    some = [cases[i] for i in rows]
+    inversion = invert_now(clf.model_, some, among=among, max_steps=MAX_STEPS, views=False)
     squares = inversion.scores[row, experts] * lengths[best] ** 2
     energies = beta * np.log(np.maximum(squares, MIN_SQUARE)) + penalty[best, experts]
     return LengthSearch(lengths[best], row, inversion, energies)

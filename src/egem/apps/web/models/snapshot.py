@@ -20,7 +20,6 @@ Kind = Literal["strokes", "series"]
 DEFAULT_LENGTH = 1.5  # of a drawing that was never on a page, in widths of the pad
 MAX_POINTS = 256  # of a stored drawing
 MAX_CLASSES = 100
-MAX_LABEL_LENGTH = 40
 
 
 class Drawing(NamedTuple):
@@ -127,23 +126,6 @@ class Snapshot:
         """Return the training cases of a class that the classifier stores."""
         assert self.classifier is not None
         return self.classifier.exemplars_.of_class(self.labels.index(label))
-
-
-def check_label(label: str) -> None:
-    """Refuse a label that the page cannot display.
-
-    Raises
-    ------
-    ApiError
-        With what is allowed.
-    """
-    invalid = label in (".", "..") or not label.isprintable() or label != label.strip()
-    if invalid or not 0 < len(label) <= MAX_LABEL_LENGTH:
-        raise ApiError(
-            422,
-            f"The label {label[:60]!r} is not allowed.",
-            f"Use 1 to {MAX_LABEL_LENGTH} printable characters, without blanks at the ends.",
-        )
 
 
 def check_class(snapshot: Snapshot, label: str) -> EGEMClassifier:

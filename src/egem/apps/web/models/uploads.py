@@ -12,12 +12,13 @@ import numpy as np
 
 from egem.apps.web.errors import ApiError, sentence
 from egem.apps.web.models.inspection import series
-from egem.apps.web.models.snapshot import MAX_CLASSES, Snapshot, check_label
+from egem.apps.web.models.snapshot import MAX_CLASSES, Snapshot
+from egem.apps.web.requests import check_label
 from egem.apps.web.responses import Dataset, Preview
 from egem.classifier import EGEMClassifier
-from egem.data.readers import read_data
 from egem.data.validation import Case, as_cases
 from egem.errors import ModelFileError
+from egem.readers.files import read_data
 
 ENDINGS = (".csv", ".npz", ".ts")
 MAX_UNPACKED = 64 * 2**20  # bytes of an archive

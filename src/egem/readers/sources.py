@@ -77,7 +77,7 @@ def download(name: str, source: str, file: str) -> Iterator[None]:
         raise DatasetUnavailable(
             f"{absence(name, file)}, and downloading it from {source} failed "
             f"({type(error).__name__}: {error}). Check the network, or set EGEM_DATA_DIR to a "
-            f"folder that holds {file} (help(egem.data.datasets) gives the contents)."
+            f"folder that holds {file} (help(egem.readers.datasets) gives the contents)."
         ) from error
     finally:
         socket.setdefaulttimeout(before)

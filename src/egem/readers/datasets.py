@@ -18,9 +18,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32
 
-from egem.data.readers import load_arrays, read_ts
 from egem.data.sequences import Labels, Sequences, stack
-from egem.data.sources import (
+from egem.errors import DatasetUnavailable
+from egem.readers.files import load_arrays, read_ts
+from egem.readers.sources import (
     absence,
     archive_folders,
     archive_names,
@@ -29,7 +30,6 @@ from egem.data.sources import (
     find_aeon,
     own_file,
 )
-from egem.errors import DatasetUnavailable
 
 Split = Literal["train", "test"]
 
@@ -191,7 +191,7 @@ def _pendigits(split: Split | None, raw: bool) -> tuple[Sequences, Labels]:
             f"{absence('pendigits', 'pendigits.npz')}, and no package or archive offers its raw "
             "trajectories ready to load. Get pendigits-orig.tra and pendigits-orig.tes from "
             "https://archive.ics.uci.edu/dataset/81, save their pen trajectories as pendigits.npz "
-            "(arrays X, lengths, y, split; help(egem.data.datasets) gives the shapes), and set "
+            "(arrays X, lengths, y, split; help(egem.readers.datasets) gives the shapes), and set "
             "EGEM_DATA_DIR to the folder that holds it."
         )
     data = load_arrays(file, "X", "y", "lengths", "split")

@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float, Int
 from egem.core.classify import MIN_LOSS
 from egem.core.metric import Scatter
 from egem.data.preparation import Batch, mask_patterns
-from egem.ensemble.linear import LocalExperts
 from egem.runtime.linalg import svd
 from egem.runtime.memo import Last
+from egem.views.linear import LocalExperts
 
 VALUES_AT_ONCE = 2**21  # of what is worked out for each case and expert
 

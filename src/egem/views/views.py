@@ -14,17 +14,17 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32
 from scipy.special import expit
 
+from egem.core.classify import safe_log
 from egem.core.metric import Scatter
 from egem.data.preparation import Batch, Coverage
 from egem.data.validation import Case
-from egem.ensemble.features import Along, Convolutions, fit_convolutions
-from egem.ensemble.linear import LocalExperts
-from egem.ensemble.linear_losses import LinearLosses, LinearMetric
-from egem.ensemble.result import ViewLosses
 from egem.runtime.memo import Cached, Last
+from egem.views.features import Along, Convolutions, fit_convolutions
+from egem.views.linear import LocalExperts
+from egem.views.linear_losses import LinearLosses, LinearMetric
 
 RECURRENT, LINEAR, FEATURES, COLUMNS, OWN = "recurrent", "linear", "features", "columns", "own"
 VIEWS = (RECURRENT, LINEAR, FEATURES, COLUMNS)
@@ -37,6 +37,37 @@ GATE, GATE_WIDTH = 1.75, 0.25
 # lines, and those of a prefix are not those of the whole. From full trust to none, in shares of a
 # case.
 GAPS, GAPS_WIDTH = 0.15, 0.1
+
+
+class ViewLosses(NamedTuple):
+    """What the linear views add to the scores."""
+
+    # weighted sum of the log losses in the linear views
+    log_losses: Float[np.ndarray, "n_cases n_classes"]
+    recurrent_weight: float  # weight of the log score of the recurrent view; all weights sum to 1
+    # Part of that sum which the out-of-distribution gate removed
+    gated: Float[np.ndarray, "n_cases n_classes"]
+
+    @staticmethod
+    def joined(parts: "list[ViewLosses]") -> "ViewLosses":
+        """Concatenate cases."""
+        return ViewLosses(
+            np.concatenate([part.log_losses for part in parts]),
+            parts[0].recurrent_weight,
+            np.concatenate([part.gated for part in parts]),
+        )
+
+    def __getitem__(self, index: Any) -> "ViewLosses":  # type: ignore[override]
+        return ViewLosses(self.log_losses[index], self.recurrent_weight, self.gated[index])
+
+
+def pooled(
+    scores: Float32[np.ndarray, "n_cases n_classes"], views: ViewLosses | None
+) -> Float32[np.ndarray, "n_cases n_classes"]:
+    """Pool the recurrent view's scores with the losses in the linear views, if there are any."""
+    if views is None:
+        return scores
+    return np.exp(views.recurrent_weight * safe_log(scores) + views.log_losses).astype(np.float32)
 
 
 @runtime_checkable

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from egem.data.long_format import sequences_of
 from egem.data.sequences import Named
-from egem.data.tables import Table, open_parquet, to_frame
+from egem.readers.long_format import sequences_of
+from egem.readers.tables import Table, open_parquet, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from egem.data.long_format import sequences_of
 from egem.data.sequences import Labels, Named, Sequences, precision, stack
-from egem.data.tables import ENDINGS, needs, read_table
-from egem.runtime.limits import byte_limit, check_size
+from egem.readers.long_format import sequences_of
+from egem.readers.tables import ENDINGS, needs, read_table
+from egem.runtime.files import byte_limit, check_size
 
 
 def read_data(

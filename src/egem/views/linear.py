@@ -7,7 +7,7 @@ The loss of a case against a linear expert is the smallest, over codes ``z``, of
 divided by the number of observed values, with the shrinkage ``s`` and ``floor`` equal to ``s``
 times the mean variance: the objective of :mod:`egem.core.inversion` for a
 :class:`egem.core.decoder.LinearDecoder`, in closed form. What is missing in a case is left out,
-which marginalises it exactly. This module makes linear experts; :mod:`egem.ensemble.linear_losses`
+which marginalises it exactly. This module makes linear experts; :mod:`egem.views.linear_losses`
 inverts them.
 
 A linear expert of thousands of cases reaches far beyond them, local ones of similar cases do not.

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from egem.errors import TooLarge
-from egem.runtime.files import atomic_write
-from egem.runtime.limits import check_size
+from egem.runtime.files import atomic_write, check_size
 
 if TYPE_CHECKING:
     import pandas as pd

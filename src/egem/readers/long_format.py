@@ -11,8 +11,8 @@ from jaxtyping import Int
 
 from egem.data.grid import Rows, choose_step, evenly_spaced, lay, merge_simultaneous, sort_rows
 from egem.data.sequences import Labels, Named, Sequences, precision, stack
-from egem.data.tables import ENDINGS, Table, read_table, write_table
-from egem.runtime.limits import byte_limit
+from egem.readers.tables import ENDINGS, Table, read_table, write_table
+from egem.runtime.files import byte_limit
 
 
 def sequences_of(

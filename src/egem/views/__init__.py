@@ -1,0 +1,1 @@
+"""Views with linear experts: representations, their experts, and the losses pooled."""
