@@ -1,4 +1,4 @@
-"""Times that count: uneven ones, channels seen at different times, time stamps."""
+"""Times in files: uneven ones, and channels seen at different times."""
 
 import re
 
@@ -7,130 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from egem import EGEMClassifier, Training, on_grid, read_data, time_step
 from helpers import QUICK
-
-NAN = float("nan")
-values = st.floats(-1e6, 1e6) | st.just(NAN)
-steps = st.sampled_from([1.0, 2.0, 0.1, 1 / 60, 0.3, 3600.0])
-
-
-@st.composite
-def series(draw):
-    """Draw values of an even series, and which of its points are kept, the first always."""
-    x = draw(
-        hnp.arrays(np.float64, (draw(st.integers(1, 3)), draw(st.integers(2, 30))), elements=values)
-    )
-    kept = draw(hnp.arrays(bool, x.shape[1]))
-    kept[[0, -1]] = True
-    return x, kept
-
-
-@st.composite
-def observations(draw):
-    """Draw times, any of them repeated, and values."""
-    n = draw(st.integers(1, 12))
-    times = draw(hnp.arrays(np.float64, n, elements=st.floats(-50, 50)))
-    return times[draw(hnp.arrays(np.int64, n, elements=st.integers(0, n - 1)))], draw(
-        hnp.arrays(np.float64, (draw(st.integers(1, 3)), n), elements=values)
-    )
-
-
-@given(series(), steps, st.integers(-1000, 1000))
-def test_dropping_points_is_masking_them(drawn, step, first):
-    x, kept = drawn
-    times = (first + np.arange(x.shape[1])) * step
-    masked = np.where(kept, x, NAN)
-    np.testing.assert_array_equal(on_grid([times], [masked], step)[0], masked)
-    np.testing.assert_array_equal(on_grid([times[kept]], [x[:, kept]], step)[0], masked)
-
-
-@given(series(), steps)
-def test_from_a_given_start_not_even_the_first_point_needs_to_be_there(drawn, step):
-    x, kept = drawn
-    kept[0] = False
-    times = np.arange(x.shape[1]) * step
-    dropped = on_grid([times[kept]], [x[:, kept]], step, start=0)[0]
-    np.testing.assert_array_equal(dropped, np.where(kept, x, NAN))
-
-
-@given(observations(), st.floats(0.05, 20), st.randoms())
-def test_the_order_of_rows_does_not_matter(drawn, step, random):
-    times, x = drawn
-    order = random.sample(range(len(times)), len(times))
-    np.testing.assert_array_equal(
-        on_grid([times[order]], [x[:, order]], step), on_grid([times], [x], step)
-    )
-
-
-@given(observations(), st.floats(0.05, 20))
-def test_each_point_is_the_mean_of_what_lies_nearest(drawn, step):
-    times, x = drawn
-    start = times.min() - step / 3  # so that no case is taken for an even one
-    found = on_grid([times], [x], step, start=start)[0]
-    points = start + step * np.arange(found.shape[1])
-    nearest = np.abs(times[:, None] - points).argmin(axis=1)
-    off_borders = np.abs(np.abs(times - points[nearest]) - step / 2) > 1e-3 * step
-    for p in set(nearest) - set(nearest[~off_borders]) - set(nearest[~off_borders] + 1):
-        for row, there in zip(x[:, nearest == p], found[:, p], strict=True):
-            seen = row[~np.isnan(row)]
-            np.testing.assert_allclose(there, seen.mean() if len(seen) else NAN, atol=1e-9)
-    assert len(points) == 1 + nearest.max()
-
-
-@given(st.integers(3, 200), steps, st.integers(0, 99))
-def test_a_drifting_clock_is_even(n, step, seed):
-    rng = np.random.default_rng(seed)
-    drift = 1 + 0.009 * np.sign(np.arange(n - 1) - n // 2)
-    times = np.append(0, np.cumsum(step * drift))
-    x = rng.normal(size=(2, n))
-    gap = np.diff(times).mean()
-    np.testing.assert_array_equal(on_grid([times], [x], gap)[0][:, :: n - 1], x[:, :: n - 1])
-    if abs(drift / drift.mean() - 1).max() < 0.01:
-        np.testing.assert_array_equal(on_grid([times], [x], gap)[0], x)
-
-
-def test_midway_goes_to_the_later_point_whatever_the_noise_of_floats():
-    times = np.arange(1, 40, 2) * 0.1
-    found = on_grid([times], [times], step=0.2, start=0)[0, 0]
-    np.testing.assert_array_equal(found, [NAN, *times])
-
-
-@pytest.mark.parametrize(
-    ("times", "values", "options", "says"),
-    [
-        ([[0, 1]], [[1, 2]], {"step": 0}, "step must be a positive number, not 0"),
-        ([[0, 1]], [[1, 2]], {"step": "1 s"}, "step must be a positive number, not '1 s'"),
-        ([[0, 1]], [[1, 2]], {"step": 1, "start": NAN}, "start must be a finite number"),
-        ([[0, 1]], [[1, 2]], {"step": 1, "start": 0.5}, "case 0 has a row of time 0, before start"),
-        ([[0, 1], [0]], [[1, 2]], {"step": 1}, "times holds 2 cases and values 1; give the same"),
-        ([[0, 1], [0]], [[1, 2], [3, 4]], {"step": 1}, "case 1 has times of shape"),
-        ([[0, NAN]], [[1, 2]], {"step": 1}, "case 0 holds NaN or infinity; give every row"),
-        ([[0, 1]], [[1, np.inf]], {"step": 1}, "infinite value in channel 0, at time 1"),
-        (
-            [[0, 1, 9]],
-            [[1, 2, 3]],
-            {"step": 1e-9},
-            "case 0 runs from time 0 to 9: 9e+09 points",
-        ),
-        ([[0, 1e300]], [[1, 2]], {"step": 1e-300}, "Give a larger step"),
-    ],
-)
-def test_what_cannot_be_laid_is_explained(times, values, options, says):
-    with pytest.raises(ValueError, match=re.escape(says)):
-        on_grid(times, values, **options)
-
-
-def long_table(cases, name="time"):
-    frames = [
-        pd.DataFrame(
-            {"case": i, name: t} | {f"x{c}": row for c, row in enumerate(np.atleast_2d(x))}
-        )
-        for i, (t, x) in enumerate(cases)
-    ]
-    return pd.concat(frames, ignore_index=True)
+from timed import NAN, long_table, observations, series, steps, write
 
 
 def step_of(folder, *cases):
@@ -190,11 +70,6 @@ def test_irregular_times_need_a_step_and_the_error_proposes_one(tmp_path, times)
     proposed = float(re.search(says, str(caught.value)).group(1))  # type: ignore[union-attr]
     X, _ = read_data(tmp_path / "step.csv", step=proposed)
     assert (~np.isnan(X)).mean() > 0.1 and len(X[0, 0]) < 3 * len(times)
-
-
-def write(folder, text, name="a.csv"):
-    (folder / name).write_text(text, encoding="utf-8")
-    return folder / name
 
 
 UNEVEN = (
@@ -274,90 +149,6 @@ def test_a_case_far_longer_than_its_rows_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"case 5 runs from time 0 to 1000: 1001 points .* 3 rows"):
         read_data(tmp_path / "a.csv")
     assert read_data(tmp_path / "a.csv", step=1)[0][5].shape == (1, 1001)  # as was asked for
-
-
-SECONDS = np.array([0.0, 0.5, 1.0, 2.0, 90_000.5])
-STAMPS = pd.Timestamp("2024-02-28T23:30:00") + pd.to_timedelta(SECONDS, unit="s")
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        STAMPS.strftime("%Y-%m-%dT%H:%M:%S.%f"),
-        [stamp.isoformat(" ") for stamp in STAMPS],  # with a fraction only where there is one
-        [stamp.isoformat() + "Z" for stamp in STAMPS],
-        [stamp.isoformat() for stamp in STAMPS.tz_localize("UTC").tz_convert("Asia/Tokyo")],
-    ],
-)
-def test_time_stamps_count_in_seconds(tmp_path, column):
-    file = tmp_path / "a.csv"
-    long_table([(column, np.arange(5.0))]).to_csv(file, index=False)
-    expected = on_grid([SECONDS], [np.arange(5.0)], step=0.5)
-    np.testing.assert_array_equal(read_data(file, step=0.5)[0], expected)
-
-
-@pytest.mark.parametrize("unit", ["ns", "us", "ms"])
-def test_time_stamps_of_parquet_count_in_seconds(tmp_path, unit):
-    file = tmp_path / "a.parquet"
-    stamps = STAMPS.as_unit(unit)
-    expected = on_grid([SECONDS], [np.arange(5.0)], step=0.5)
-    for column in (stamps, stamps.tz_localize("America/Lima"), stamps - stamps[0]):
-        long_table([(column, np.arange(5.0))]).to_parquet(file)
-        np.testing.assert_array_equal(read_data(file, step=0.5)[0], expected)
-
-
-def test_steps_of_microseconds_survive_in_time_stamps(tmp_path):
-    stamps = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(50) * 5000, unit="ns")
-    long_table([(stamps, np.arange(50.0))]).to_parquet(tmp_path / "a.parquet")
-    assert time_step(tmp_path / "a.parquet") == 5e-6
-    assert read_data(tmp_path / "a.parquet")[0].shape == (1, 1, 50)
-
-
-def test_nanoseconds_since_1970_are_not_rounded(tmp_path):
-    file = tmp_path / "a.parquet"
-    first = 1_700_000_000_000_000_001
-    long_table([(first + np.array([0, 10, 20, 40]), np.arange(4.0))]).to_parquet(file)
-    assert time_step(file) == 10
-    expected = [[[0, 1, 2, NAN, 3]]]
-    np.testing.assert_array_equal(read_data(file, step=10)[0], expected)
-    with pytest.raises(ValueError, match=f"time {first}, before start"):
-        read_data(file, start=2e18)
-
-
-def test_a_start_is_given_in_the_kind_of_the_times(tmp_path):
-    file = write(tmp_path, "case,time,x\na,5,1\na,6,2\nb,4,3\nb,5,4\n")
-    X, _ = read_data(file, start=3)
-    np.testing.assert_array_equal(X[0], [[NAN, NAN, 1, 2]])
-    np.testing.assert_array_equal(X[1], [[NAN, 3, 4]])
-    with pytest.raises(ValueError, match=r"a\.csv: start must be a number.*not '2024-01-01'"):
-        read_data(file, start="2024-01-01")
-    with pytest.raises(ValueError, match=r"a\.csv: case b has a row of time 4, before start"):
-        read_data(file, start=5)
-    file = write(tmp_path, "case,time,x\na,2024-01-01T00:00:02,1\na,2024-01-01T00:00:03,2\n")
-    X, _ = read_data(file, start="2024-01-01T00:00:01")
-    np.testing.assert_array_equal(X, [[[NAN, 1, 2]]])
-    for wrong in (0, "noon"):
-        with pytest.raises(ValueError, match=r"a\.csv: start must be a time stamp like 2024"):
-            read_data(file, start=wrong)
-    with pytest.raises(ValueError, match="time 2024-01-01T00:00:02, before start"):
-        read_data(file, start="2024-01-02")
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        (
-            "case,time,x\na,2024-01-01,1\na,2024-13-01,2\n",
-            "'time', row 3 holds '2024-13-01'.*stamp",
-        ),
-        ("case,time,x\na,2024-01-01,1\na,now,2\n", "column 'time', row 3 holds 'now'"),
-        ("case,time,x\na,2024-01-01,1\na,,2\n", "column 'time' is empty or infinite in row 3"),
-        ("case,time,x\na,2024-01-01,1\na,2024-01-01,2\n", "two rows of time 2024-01-01T00:00:00"),
-    ],
-)
-def test_bad_time_stamps_are_explained(tmp_path, text, says):
-    with pytest.raises(ValueError, match=rf"(?s)a\.csv: .*{says}"):
-        read_data(write(tmp_path, text))
 
 
 def test_files_without_times_take_no_step(tmp_path):
