@@ -30,11 +30,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.neighbors import KNeighborsClassifier
 
-from accuracy import OUT, Rocket, Split, flat, padded, split
+from accuracy import OUT, padded, split
 from egem import EGEMClassifier, Search
-from egem.data.selection import dtw_distances
+from speed_peers import EPOCHS, FORWARD, SCALED_EPOCHS, methods
 from speed_report import write_report
 from table import append, done
 
@@ -42,8 +41,6 @@ REPEATS = 5
 SEED = 10
 SCALED_UPDATES, SCALED_CASES = 300, 2  # of the published procedure, that are measured
 PUBLISHED_UPDATES, N_EXPERTS = 40_000, 20
-EPOCHS, SCALED_EPOCHS = 300, 3
-FORWARD = "forward LSTM"  # in PyTorch; its fit is measured on a part as well
 COLUMNS = ("part", "set", "method", "figure", "value", "low", "high")
 BASE = {"classes": 10, "cases": 4, "time points": 100, "channels": 2, "test": 1000}
 GROWTH = {
@@ -149,12 +146,12 @@ def published(work: Path) -> Rows:
 def peers(work: Path) -> Rows:
     """Fit and predict in turns."""
     for name in ("characters", "mnist"):
-        methods = _methods(split(name, 4, SEED))
-        for fit, predict in methods.values():  # compiles what is to be compiled
+        beside = methods(split(name, 4, SEED), SEED)
+        for fit, predict in beside.values():  # compiles what is to be compiled
             predict(fit())
-        taken: dict[str, list[tuple[float, float]]] = {method: [] for method in methods}
+        taken: dict[str, list[tuple[float, float]]] = {method: [] for method in beside}
         for _ in range(REPEATS):
-            for method, (fit, predict) in methods.items():
+            for method, (fit, predict) in beside.items():
                 start = time.perf_counter()
                 model = fit()
                 fitted = time.perf_counter()
@@ -167,45 +164,6 @@ def peers(work: Path) -> Rows:
             for i, what in enumerate(("fit", "predict")):
                 yield row(name, method, f"{what} seconds", of[:, i])
                 yield row(name, method, f"{what}, times EGEM's", of[:, i] / own[:, i])
-
-
-def _methods(cases: Split) -> dict[str, tuple[Callable, Callable]]:
-    import torch
-    from aeon.classification.convolution_based import MultiRocketHydraClassifier
-
-    from published_torch import train_forward
-
-    X, X_test = padded(cases)
-    classes, codes = np.unique(cases.y, return_inverse=True)
-    x, x_test = (torch.tensor(np.moveaxis(a, 1, 2), dtype=torch.float32) for a in (X, X_test))
-
-    def forward_predict(model):
-        with torch.no_grad():
-            return [model(some) for some in x_test.split(256)]
-
-    return {
-        "EGEM": (
-            lambda: EGEMClassifier(random_state=SEED).fit(cases.X, cases.y),
-            lambda model: model.predict(cases.X_test),
-        ),
-        "1NN-ED": (
-            lambda: KNeighborsClassifier(1).fit(flat(X), cases.y),
-            lambda model: model.predict(flat(X_test)),
-        ),
-        "1NN-DTW": (
-            lambda: None,
-            lambda _: dtw_distances(list(cases.X_test), list(cases.X), window=0.1),
-        ),
-        "MiniRocket": (lambda: Rocket(cases, SEED), lambda model: model.predict(X_test)),
-        "MultiRocket-Hydra": (
-            lambda: MultiRocketHydraClassifier(random_state=SEED).fit(X, cases.y),
-            lambda model: model.predict(X_test),
-        ),
-        FORWARD: (
-            lambda: train_forward(x, torch.tensor(codes), len(classes), SCALED_EPOCHS),
-            forward_predict,
-        ),
-    }
 
 
 def large(work: Path) -> Rows:

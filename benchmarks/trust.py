@@ -40,6 +40,7 @@ from accuracy import OUT, Rocket, Split, flat, padded, split
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.evaluate import reliability
 from table import append, done
+from trust_cases import as_letters, filled, masked_nearest, parts_seen
 from trust_report import write_report
 
 HONESTY_SETS = ("characters", "mnist", "JapaneseVowels", "ItalyPowerDemand", "OSULeaf")
@@ -47,7 +48,6 @@ CASES_A_CLASS = (4, 16)
 SEEDS = range(10, 15)
 ALPHAS = (0.05, 0.1, 0.2)
 N_KNOWN = 13  # letters; the other seven are unknown
-FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 MOST_GAPPY = 300  # test cases with gaps, each of which has a pattern of its own
 MOST_COMPLETED = 100
 GAPS = ("all", "random half", "block of a quarter")
@@ -158,18 +158,6 @@ def novelty(name: str, k: int, seed: int) -> Figures:
     yield Figure("EGEM", "other letters rejected at 0.05", float((clf.novelty(far) <= 0.05).mean()))
 
 
-def as_letters(digits) -> np.ndarray:
-    """Resample pen digits to 205 time points and standardise them over all, as letters are."""
-    n = 205
-    out = []
-    for x in digits:
-        at = np.linspace(0, x.shape[1] - 1, n)
-        out.append([np.interp(at, np.arange(x.shape[1]), row) for row in x[:2]])
-    whole = np.array(out)
-    mean, sd = (f(whole, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
-    return (whole - mean) / sd
-
-
 def gaps(name: str, k: int, seed: int) -> Figures:
     """Classify letters of which a part is missing."""
     cases = split(name, k, seed)
@@ -213,49 +201,6 @@ def bands(name: str, k: int, seed: int) -> Figures:
         yield Figure(
             "EGEM", f"inside where the class is right, {what}", float(inside[right].mean())
         )
-
-
-def parts_seen(name: str, X: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Masks of what is seen of cases, by what it is called."""
-    raw = load_dataset(name, raw=True)[0]
-    keys = _keys(load_dataset(name)[0])
-    own_lengths = {tuple(x): np.shape(r)[1] for x, r in zip(keys, raw, strict=True)}
-    lengths = [own_lengths[tuple(key)] for key in _keys(X)]
-    rng = np.random.default_rng(seed)
-    half = rng.random((len(X), 1, X.shape[2])) < 0.5
-    seen = {"all": np.ones(X.shape, bool), "random half": np.broadcast_to(half, X.shape)}
-    block = np.ones(X.shape, bool)
-    for row, n in zip(block, lengths, strict=True):
-        start = rng.integers(0, n - n // 4 + 1)
-        row[:, start : start + n // 4] = False
-    seen["block of a quarter"] = block
-    for fraction in FRACTIONS:
-        prefix = np.zeros(X.shape, bool)
-        for row, n in zip(prefix, lengths, strict=True):
-            row[:, : int(fraction * n)] = True
-        seen[f"first {fraction:g}"] = prefix
-    return seen
-
-
-def _keys(X) -> np.ndarray:
-    return np.round(np.asarray(X)[:, :, ::20].reshape(len(X), -1), 5)
-
-
-def masked_nearest(cases: Split, Z: np.ndarray) -> np.ndarray:
-    """1NN over the observed values alone."""
-    X = np.asarray(cases.X)
-    apart = np.stack([np.nanmean((X - z) ** 2, axis=(1, 2)) for z in Z])
-    return cases.y[apart.argmin(axis=1)]
-
-
-def filled(Z: np.ndarray) -> np.ndarray:
-    """Fill gaps along lines, and prefixes with their last value, as users of MiniRocket do."""
-    out = Z.copy()
-    time_points = np.arange(Z.shape[2])
-    for row in out.reshape(-1, Z.shape[2]):
-        known = np.flatnonzero(~np.isnan(row))
-        row[:] = np.interp(time_points, known, row[known])
-    return out
 
 
 def growth(name: str, k: int, seed: int) -> Figures:
