@@ -3,11 +3,7 @@
 import os
 import pickle
 import struct
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +11,6 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from egem import EGEMClassifier, LSTMDecoder, ModelFileError, Search, Training
-from egem.core.decoder import Decoder
 from helpers import QUICK, make_waves, rewritten
 
 
@@ -59,41 +54,6 @@ def test_settings_of_training_and_search_are_equal_after_loading(waves, tmp_path
     assert again.training.get_params() == model.training.get_params() | {"checkpoint": None}
     assert again.search.config() == model.search.config() == again.model_.search
     assert isinstance(again.random_state, int)
-
-
-class CosineParams(NamedTuple):
-    weights: Any
-    bias: Any
-
-
-@dataclass(frozen=True)
-class CosineDecoder(Decoder):
-    """A decoder of one's own: a sum of cosines, whose weights are linear in the code."""
-
-    n_waves: int = 4
-
-    def init(self, key, code_size, n_channels):
-        size = self.n_waves * n_channels
-        return CosineParams(0.1 * jax.random.normal(key, (code_size, size)), jnp.zeros(size))
-
-    def decode(self, params, z, n_steps):
-        t = jnp.linspace(0.0, jnp.pi, n_steps)[:, None] * jnp.arange(self.n_waves)
-        return jnp.cos(t) @ (z @ params.weights + params.bias).reshape(self.n_waves, -1)
-
-
-def test_a_model_of_ones_own_decoder_is_loaded_with_that_decoder(waves, tmp_path):
-    X, y, X_test, y_test = waves
-    model = EGEMClassifier(**QUICK | {"decoder": CosineDecoder()}, views=("recurrent",)).fit(X, y)
-    assert model.score(X_test, y_test) > 0.6
-    path = tmp_path / "model.safetensors"
-    model.save(path)
-    for decoder in (None, LSTMDecoder(4)):
-        with pytest.raises(ModelFileError, match=r"its decoder is a CosineDecoder.*decoder=Cosine"):
-            EGEMClassifier.load(path, decoder=decoder)
-    again = EGEMClassifier.load(path, decoder=CosineDecoder())
-    np.testing.assert_array_equal(again.losses(X_test), model.losses(X_test))
-    with pytest.raises(ModelFileError, match="shape"):
-        EGEMClassifier.load(path, decoder=CosineDecoder(5))
 
 
 def check_round_trip(model, X, folder):

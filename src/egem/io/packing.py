@@ -92,14 +92,15 @@ def unpack(arrays: Arrays, header: dict[str, Any], decoder: Decoder | None) -> M
     Raises
     ------
     ModelFileError
-        Where the decoder is the user's own, and another or none is given.
+        Where decoder or metric are the user's own, and another or none is given.
     """
     decoder = _decoder_from_json(header["decoder"], decoder)
     metric = header["settings"]["metric"]
     if metric not in METRICS:
         raise ModelFileError(
-            f"its metric is {metric!r}, not one of {', '.join(map(repr, METRICS))}; import the "
-            "module that enters it in egem.core.metric.METRICS before loading."
+            f"its metric is {metric!r}, which egem.core.metric.METRICS lacks (it has "
+            f"{', '.join(map(repr, METRICS))}); load the model in Python, after importing the "
+            "module that enters the metric there."
         )
     its, grid = header["settings"], header["preparation"]
     preparation = Preparation(
@@ -168,6 +169,8 @@ def unpack_expert(
     ------
     ValueError
         Where shapes are others than the decoder's.
+    ModelFileError
+        The same where the decoder is the user's own, with the remedy.
     """
     codes = {name: arrays[f"{at}/{name}"] for name in _CODES}
     code_size = codes["codes"].shape[1]
@@ -175,12 +178,34 @@ def unpack_expert(
         raise ValueError(f"codes of {code_size} entries")
     key = jax.random.PRNGKey(0)
     shapes = jax.eval_shape(lambda key: decoder.init(key, code_size, n_channels), key)
-    leaves, structure = jax.tree.flatten(shapes)
-    params = [arrays[f"{at}/params/{i}"] for i in range(len(leaves))]
-    for i, (found, expected) in enumerate(zip(params, leaves, strict=True)):
-        if found.shape != expected.shape:
-            raise ValueError(f"params/{i} has shape {found.shape} instead of {expected.shape}")
-    return TrainedExpert(params=jax.tree.unflatten(structure, params), **codes, **its)
+    try:
+        params = _params(arrays, at, shapes)
+    except ValueError as error:
+        if type(decoder) is LSTMDecoder:
+            raise
+        raise ModelFileError(
+            f"decoder is {decoder!r}, but the model was fitted with another: {error}; give the "
+            f"decoder of the fit, of the same size: decoder={type(decoder).__qualname__}(...)."
+        ) from error
+    return TrainedExpert(params=params, **codes, **its)
+
+
+def _params(arrays: Arrays, at: str, shapes: Any) -> Any:
+    """Put an expert's parameters together, whose structure and shapes are given."""
+    drawn, structure = jax.tree_util.tree_flatten_with_path(shapes)
+    found = []
+    for i, (path, of) in enumerate(drawn):
+        array, name = arrays.get(f"{at}/params/{i}"), jax.tree_util.keystr(path).lstrip(".")
+        if array is None:
+            raise ValueError(f"its array {name!r} is not in the file")
+        if array.shape != of.shape:
+            raise ValueError(
+                f"its array {name!r} has shape {of.shape} instead of {array.shape} as in the file"
+            )
+        found.append(array)
+    if f"{at}/params/{len(drawn)}" in arrays:
+        raise ValueError(f"it has {len(drawn)} arrays, and the file more")
+    return jax.tree.unflatten(structure, found)
 
 
 def _reals(of: dict[str, Any]) -> dict[str, Any]:
@@ -235,8 +260,9 @@ def _decoder_from_json(its: dict[str, Any], given: Decoder | None) -> Decoder:
         return LSTMDecoder(its["n_cells"], its["start"])
     if given is None or type(given).__qualname__ != its["type"]:
         raise ModelFileError(
-            f"its decoder is a {its['type']}, and a file holds numbers, not code; give the decoder "
-            f"it was fitted with: EGEMClassifier.load(path, decoder={its['type']}(...))."
+            f"its decoder is a {its['type']}, whose code no file holds; load the model in Python, "
+            "with the decoder it was fitted with: EGEMClassifier.load(path, "
+            f"decoder={its['type']}(...))."
         )
     return given
 
