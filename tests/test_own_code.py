@@ -101,6 +101,58 @@ def test_a_decoder_of_more_or_fewer_arrays_is_refused(file):
             EGEMClassifier.load(file, decoder=renamed(params))
 
 
+@dataclass(frozen=True)
+class WrongDecoder(CosineDecoder):
+    """Decodes something else than (n_steps, n_channels)."""
+
+    fault: str = ""
+
+    def decode(self, params, z, n_steps):
+        y = super().decode(params, z, n_steps)
+        faults = {
+            "transposed": lambda: y.T,
+            "one channel": lambda: y[:, :1],
+            "flat": lambda: y.ravel(),
+            "one step less": lambda: y[1:],
+            "pair": lambda: (y, y),
+            "whole numbers": lambda: y.astype(int),
+        }
+        return faults[self.fault]()
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("transposed", r"float32 of shape \(2, 10\)"),
+        ("one channel", r"\(10, 1\)"),  # which would be broadcast
+        ("flat", r"\(20,\)"),
+        ("one step less", r"\(9, 2\)"),
+        ("pair", "a tuple"),
+        ("whole numbers", r"int32 of shape \(10, 2\)"),
+    ],
+)
+def test_a_decoder_whose_output_has_the_wrong_shape_is_refused_at_fit(waves, fault, found):
+    decoder = WrongDecoder(fault=fault)
+    says = rf"decoder: decode of WrongDecoder returns .*{found}; it must return floats .*\(10, 2\)"
+    with pytest.raises(ValueError, match=says):
+        EGEMClassifier(**FAST, decoder=decoder, max_steps=16).fit(*waves[:2])
+
+
+class WrongBatch(CosineDecoder):
+    def decode_batch(self, params, codes, n_steps):
+        return super().decode_batch(params, codes, n_steps).swapaxes(0, 1)
+
+
+def test_a_batch_of_the_wrong_shape_is_refused_at_fit(waves):
+    with pytest.raises(ValueError, match=r"decoder: decode_batch of WrongBatch returns"):
+        EGEMClassifier(**FAST, decoder=WrongBatch()).fit(*waves[:2])
+
+
+def test_a_decoder_that_no_view_uses_is_not_tried(waves):
+    settings = FAST | {"views": ("linear",), "decoder": WrongDecoder(fault="flat")}
+    EGEMClassifier(**settings).fit(*waves[:2])
+
+
 def info(*arguments):
     return CliRunner().invoke(app, ["info", *map(str, arguments)])
 

@@ -19,6 +19,7 @@ from egem.data.validation import Case, as_labels, check_channels, check_spread
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.inversion import check_visible, invert_batch
+from egem.ensemble.own_decoder import check_decoder
 from egem.ensemble.result import Calibration, HeldOut, Inversion
 from egem.ensemble.search import Need
 from egem.ensemble.training import CheckpointStore, train
@@ -138,7 +139,7 @@ def fit_model(
     Raises
     ------
     ValueError
-        For cases that cannot be used.
+        For cases, or a decoder of the user's own, that cannot be used.
     TrainingDiverged
         Where a class's expert reaches no finite loss.
     """
@@ -181,9 +182,18 @@ def train_experts(
     seed: int,
     runtime: Runtime,
 ) -> list[TrainedExpert]:
-    """Train the recurrent experts of classes; none without a recurrent view."""
+    """Train the recurrent experts of classes; none without a recurrent view.
+
+    Raises
+    ------
+    ValueError
+        Where the decoder is the user's own, and does not decode to sequences like the cases.
+    TrainingDiverged
+        Where a class's expert reaches no finite loss.
+    """
     if RECURRENT not in settings.views:
         return []
+    check_decoder(settings.recipe, batches[0])
     title = f"training {len(labels)} expert{'s' * (len(labels) > 1)}"
     with Progress(title, len(labels), runtime.verbose) as bar:
         steps, recipe = preparation.steps_used, settings.recipe
