@@ -32,8 +32,8 @@ RESPONSES_FOR_THRESHOLDS = 8192
 CASES_FOR_PROJECTION = 2000
 MAX_DIRECTIONS = 512
 VALUES_PER_BATCH = 16_384  # time points of all cases that one call works on
+MIN_SPREAD = 1e-6  # of a feature, a share of time, that is not the same for all cases
 MARGIN = 1e-5  # of thresholds, which are responses to training cases
-SOFTENING = 0.1  # of a typical feature's spread, added so that rare features do not dominate
 
 # All kernels with weights of 2 at three of nine taps and -1 at the others; they sum to 0.
 _PLACES = np.array(list(combinations(range(TAPS), 3)), np.int32)
@@ -114,7 +114,7 @@ def fit_convolutions(
     banks = tuple(_bank(*view, rng) for view in _views(*first))
     found = np.concatenate(list(_describe(layout, banks, shown, n_jobs)))[: len(shown)]
     centre, spread = found.mean(axis=0), found.std(axis=0)
-    spread += SOFTENING * np.sqrt(np.mean(spread**2)) + 1e-6
+    spread[spread < MIN_SPREAD] = 1.0
     _, s, vt = svd((found - centre) / spread)
     n_kept = int((s[:MAX_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
     kept = vt[: max(n_kept, 1)]  # one, where all cases are alike
