@@ -15,20 +15,14 @@ import matplotlib.pyplot as plt
 OTHERS = ("#1f77b4", "#ff9f1c", "#2ca02c", "#7a5195", "#8c6d46", "#17a2b8", "#555555")
 AGREEMENT = "EGEM, predict as invert"  # share of cases; predict stops experts that cannot win
 ABLATION = "ablation: "
-LABELS = {  # methods of the table, as the page calls them
-    "EGEM, experts alone": "EGEM, recurrent view alone",
-    "EGEM, hulls alone": "EGEM, linear views alone",
-    "hulls in the experts' metric": "linear experts, same metric",
-    "1NN in the experts' metric": "1NN, same metric",
-}
-PARTS = tuple(LABELS.values())
-VARIANTS = {  # of the ablation
-    "nothing bent (no elasticity)": "no augmentation",
-    "nothing bent": "no augmentation",
-    "whitened": "recurrent",
-    "mse": "recurrent, mse",
-    "members a class": "models averaged",
-}
+PARTS = (  # decisions by parts of the fitted classifier, and baselines of one view
+    "EGEM, recurrent view alone",
+    "EGEM, linear views alone",
+    "EGEM, copies for recurrent experts",
+    "linear experts, same metric",
+    "1NN, same metric",
+    "copies, same metric",
+)
 MOST_PAIRS = 0.75  # of set and number of cases, that a method must have to be ranked
 
 
@@ -36,7 +30,7 @@ def write_report(table: Path, out: Path) -> None:
     """Write `accuracy.md` and its pictures from the rows at hand."""
     if not table.exists():
         return
-    rows = pd.read_csv(table).replace({"method": LABELS})
+    rows = pd.read_csv(table)
     agreement = rows.query("method == @AGREEMENT")
     rows = rows.query("method != @AGREEMENT")
     ablations = rows.loc[rows.method.str.startswith(ABLATION)]
@@ -45,10 +39,15 @@ def write_report(table: Path, out: Path) -> None:
         "# Accuracy beside other classifiers",
         "",
         "`python benchmarks/accuracy.py` makes or continues `accuracy.csv` and writes this page "
-        "from it; its head says what is trained and tested on. Defaults everywhere. *Recurrent "
-        "view alone* and *linear views alone* are decisions of the same fitted classifier by a "
-        "part of its views. *Linear experts* and *1NN, same metric* are baselines of the recurrent "
-        "view: they use its representation and metric.",
+        "from it; its head and `splits.py` say what is trained and tested on. Defaults everywhere. "
+        "*Recurrent view alone* and *linear views alone* are decisions of the same fitted "
+        "classifier by a part of its views, *copies for recurrent experts* those with the nearest "
+        "of 1,024 untrained, mixed and deformed copies of a class's training cases in place of its "
+        "recurrent expert. *EGEM without recurrent experts* is fitted anew without that view. "
+        "*Linear experts*, *1NN* and *copies, same metric* are baselines of the recurrent view: "
+        "they use its representation and metric.",
+        "",
+        *_versions(rows),
         "",
     ]
     if len(agreement):
@@ -80,6 +79,16 @@ def write_report(table: Path, out: Path) -> None:
             "",
         ]
     (out / "accuracy.md").write_text("\n".join(lines))
+
+
+def _versions(rows: pd.DataFrame) -> list[str]:
+    """Name the versions of the code behind EGEM's rows, by the numbers of cases."""
+    own = rows[rows.method == "EGEM"]
+    words = []
+    for version, of in own.groupby("version"):
+        ks = ", ".join("all" if k == 0 else str(k) for k in sorted(of.k.unique()))
+        words.append(f"`{version}` (k = {ks})")
+    return [f"Versions of the code that made EGEM's rows: {'; '.join(words)}."]
 
 
 def _accuracies(rows: pd.DataFrame) -> list[str]:
@@ -143,15 +152,10 @@ def _ablation(rows: pd.DataFrame) -> list[str]:
     ]
     for method, each in table.iterrows():
         cells = [f"{value:.3f}" if value == value else "" for value in each]
-        lines.append(f"| {_variant(str(method))} | {' | '.join(cells)} | {each.mean():.3f} |")
+        lines.append(
+            f"| {str(method).removeprefix(ABLATION)} | {' | '.join(cells)} | {each.mean():.3f} |"
+        )
     return [*lines, ""]
-
-
-def _variant(method: str) -> str:
-    name = method.removeprefix(ABLATION)
-    for old, new in VARIANTS.items():
-        name = name.replace(old, new)
-    return name
 
 
 def _cell(mean: float, sd: float, best: float) -> str:

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from accuracy import split
 from egem import EGEMClassifier
+from splits import split
 
 
 def main() -> None:

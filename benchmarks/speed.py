@@ -31,10 +31,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accuracy import OUT, padded, split
+from accuracy import OUT
 from egem import EGEMClassifier, Search
 from speed_peers import EPOCHS, FORWARD, SCALED_EPOCHS, methods
 from speed_report import write_report
+from splits import padded, split
 from table import append, done
 
 REPEATS = 5

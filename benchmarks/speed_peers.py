@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
-from accuracy import Rocket, Split, flat, padded
+from accuracy_peers import Rocket
 from egem import EGEMClassifier
 from egem.data.selection import dtw_distances
+from splits import Split, flat, padded
 
 EPOCHS, SCALED_EPOCHS = 300, 3  # of the forward LSTM, and those that are measured
 FORWARD = "forward LSTM"  # in PyTorch

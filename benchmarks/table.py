@@ -17,7 +17,7 @@ def append(table: Path, columns: Sequence[str], rows: Iterable[Sequence]) -> Non
     """Write rows at the end of a table, which gets its head with the first ones."""
     new = not table.exists()
     with table.open("a", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         if new:
             writer.writerow(columns)
         writer.writerows(rows)

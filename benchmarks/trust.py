@@ -36,9 +36,11 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from accuracy import OUT, Rocket, Split, flat, padded, split
+from accuracy import OUT
+from accuracy_peers import Rocket
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.evaluate import reliability
+from splits import Split, flat, padded, split
 from table import append, done
 from trust_cases import as_letters, filled, masked_nearest, parts_seen
 from trust_report import write_report

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from accuracy import Split
 from egem import load_dataset
+from splits import Split
 
 FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of a letter, of which the end is missing
 

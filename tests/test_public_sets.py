@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-import accuracy
+import splits
 from egem import DatasetUnavailable
 from public_sets import LOOKED_AT, SETS, PublicSet, half, load
 
@@ -31,7 +31,7 @@ def test_the_rule_is_stable():
 def test_sets_that_were_looked_at_are_development_sets():
     always = {"characters", "mnist", "pendigits", "JapaneseVowels", "GunPoint", "UnitTest"}
     assert always <= LOOKED_AT
-    assert {half(name) for name in (*accuracy.LARGE, *accuracy.SMALL)} == {"development"}
+    assert {half(name) for name in (*splits.LARGE, *splits.SMALL)} == {"development"}
     assert half("gestures_1") == half("streams_mouse") == "development"
 
 

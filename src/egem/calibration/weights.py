@@ -7,10 +7,10 @@ the views, and of the recurrent one, are fitted in::
     p(class) ~ exp(-sum over views of  weight * averaged log loss)
 
 Few cases determine weights badly, so these are the most probable ones under a log-normal prior
-about ``PRIOR_WEIGHTS`` (chosen on the development splits of twelve data sets together, see
-``docs/benchmarks/tried.md``). Recurrent experts would take too long to train again for each fold;
-:mod:`egem.calibration.proxy` stands for them. It is better than they are, so that their prior weight
-is low; but not for images, where it lacks the affine maps that they have learned.
+about ``PRIOR_WEIGHTS``, chosen on the development splits of twelve data sets together
+(``docs/benchmarks/tried.md``). Recurrent experts would take too long to train again for each fold;
+:mod:`egem.calibration.proxy` stands for them. It is better than they are, so that their prior
+weight is low, except for images, whose affine maps recurrent experts learn and the proxy lacks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,9 @@ MIN_MIXING_WEIGHT = 0.02  # of the best metric's; those below are left out
 PRIOR_WEIGHTS = {RECURRENT: 0.25, LINEAR: 0.25, FEATURES: 2.0, COLUMNS: 2.0, OWN: 2.0}
 RECURRENT_WEIGHT_OF_IMAGES = 4.0
 PRIOR_SPREAD = 1.0  # of the log of a weight
-WITHOUT_CASES = LinearMetric(0.5, 1.0, 1.0)  # where nothing can be held out: one case a class
+# Where nothing can be held out: one case a class.
+RECURRENT_WEIGHT_WITHOUT_CASES = 1.0
+WITHOUT_CASES = LinearMetric(0.5, 1.0, 1.0)
 PRIOR_CASES = 4  # held-out cases at which the estimated spread of a loss is doubled
 MIN_SPREAD = 0.1  # of a log loss
 
@@ -83,8 +85,8 @@ def weigh_views(
         name: PRIOR_WEIGHTS[name.split()[0]] / (n_convolutions if name in CONVOLUTIONS else 1)
         for name in names
     }
-    if recurrent is not None and recurrent.augmentation == "image":
-        weights[RECURRENT] = RECURRENT_WEIGHT_OF_IMAGES
+    if recurrent is not None:
+        weights[RECURRENT] = _prior_of_recurrent(recurrent.augmentation, bool(held.folds))
     metrics: dict[str, tuple[LinearMetric, ...]] = dict.fromkeys(represented, (WITHOUT_CASES,))
     typical: dict[str, HeldOutLoss | None] = dict.fromkeys(represented)
     losses: dict[str, np.ndarray] = {}
@@ -120,6 +122,13 @@ def weigh_views(
     )
     in_views = tuple(losses[name] for name in represented) if losses else ()
     return Weighted(views, weights.get(RECURRENT, 0.0), in_views, losses.get(RECURRENT, 0.0))
+
+
+def _prior_of_recurrent(augmentation: str, can_hold_out: bool) -> float:
+    """Return the prior weight of the recurrent view."""
+    if augmentation == "image":
+        return RECURRENT_WEIGHT_OF_IMAGES
+    return PRIOR_WEIGHTS[RECURRENT] if can_hold_out else RECURRENT_WEIGHT_WITHOUT_CASES
 
 
 def _with_grid(represented: Mapping[str, Batch], grid: Batch, needed: bool) -> dict[str, Batch]:
