@@ -97,11 +97,11 @@ def search_published(
     tasks = []
     for group in bank.groups:
         pairs = np.arange(len(group.numbers) * batch.n_cases)
-        tasks += [(group, tile) for tile in grouped_batches(pairs, pairs // batch.n_cases)]
+        tasks += [(group, block) for block in grouped_batches(pairs, pairs // batch.n_cases)]
 
     def work(task: tuple[Group, np.ndarray], advanced: Advance) -> None:
-        group, tile = task
-        member, case = np.divmod(tile, batch.n_cases)
+        group, block = task
+        member, case = np.divmod(block, batch.n_cases)
         expert = group.numbers[member]
         keys = [(of_expert[e], of_case[i]) for e, i in zip(expert.flat, case.flat, strict=True)]
         found = published_adam(
@@ -109,7 +109,7 @@ def search_published(
             jax.tree.map(lambda a: a[member[:, 0]], group.experts.params),
             cases.targets(case),
             bank.metric,
-            jnp.asarray(keys, jnp.uint32).reshape(*tile.shape, 2),
+            jnp.asarray(keys, jnp.uint32).reshape(*block.shape, 2),
             n_iterations,
             group.starts.shape[2],
         )

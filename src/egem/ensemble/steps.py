@@ -79,28 +79,28 @@ def take_first_steps(
         shapes = (len(some), n_values), (len(some), k, n_values)
         made = Linearised(*(np.empty(shape, np.float32) for shape in shapes))
 
-        def decode(tile: np.ndarray, _: Advance, first=first, made=made) -> None:
-            experts = experts_of(member[tile[:, 0]])
-            parts = linearise(bank.decoder, experts, codes[tile], n_steps)
+        def decode(block: np.ndarray, _: Advance, first=first, made=made) -> None:
+            experts = experts_of(member[block[:, 0]])
+            parts = linearise(bank.decoder, experts, codes[block], n_steps)
             for whole, part in zip(made, parts, strict=True):
-                whole[tile - first] = part
+                whole[block - first] = part
 
-        def begin(tile: np.ndarray, _: Advance, first=first, made=made) -> None:
-            of = of_pair[tile[:, 0]]
+        def begin(block: np.ndarray, _: Advance, first=first, made=made) -> None:
+            of = of_pair[block[:, 0]]
             states = first_step(
                 experts_of(member[of]),
                 codes[of],
                 Linearised(*(a[of - first] for a in made)),
-                cases.targets(each.case[pairs[tile]]),
+                cases.targets(each.case[pairs[block]]),
                 bank.metric,
                 bank.search.prior_weight,
             )
-            each.put(pairs[tile], states)
+            each.put(pairs[block], states)
 
         run(decode, grouped_batches(some, member[some]), n_jobs, lambda _: None)
         low, high = np.searchsorted(of_pair, (some[0], some[-1] + 1))
-        tiles = grouped_batches(np.arange(low, high), of_pair[low:high], shape=FIRST_STEPS)
-        run(begin, tiles, n_jobs, lambda _: None, in_turns=True)
+        blocks = grouped_batches(np.arange(low, high), of_pair[low:high], shape=FIRST_STEPS)
+        run(begin, blocks, n_jobs, lambda _: None, in_turns=True)
 
 
 def continue_searches(
@@ -120,23 +120,23 @@ def continue_searches(
         for each in searches:
             pairs = np.flatnonzero(searching[each.case, each.expert])
             tasks += [
-                (each, tile) for tile in grouped_batches(pairs, each.member[pairs], thin_cases)
+                (each, block) for block in grouped_batches(pairs, each.member[pairs], thin_cases)
             ]
     advance(share if not tasks else 0.0)
 
     def work(task: tuple[Searches, np.ndarray], advanced: Advance) -> None:
-        each, tile = task
+        each, block = task
         states = _take_steps(
             bank.decoder,
-            jax.tree.map(lambda a: a[each.member[tile[:, 0]]], each.group.experts),
-            cases.targets(each.case[tile]),
+            jax.tree.map(lambda a: a[each.member[block[:, 0]]], each.group.experts),
+            cases.targets(each.case[block]),
             bank.metric,
             bank.search.prior_weight,
-            jax.tree.map(lambda a: a[tile], each.state),
+            jax.tree.map(lambda a: a[block], each.state),
             max_steps,
             bank.search.bounds,
         )
-        each.put(tile, states)
+        each.put(block, states)
         advanced(share / len(tasks))
 
     run(work, tasks, n_jobs, advance, in_turns=True)

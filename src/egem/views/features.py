@@ -185,22 +185,22 @@ def _bank(
 
 
 def _describe(layout: Layout, banks: tuple[Bank, ...], cases: list[Case], n_jobs: int | None):
-    """Yield the features of tiles of cases, (n_tile, n_features); the last tile is filled up."""
+    """Yield the features of blocks of cases, (n_block, n_features); the last block is filled up."""
     size = int(np.clip(VALUES_PER_BATCH // layout.length, 1, 64))
-    if native.KERNEL is not None:  # no programs of fixed shapes: a tile need not be filled up
+    if native.KERNEL is not None:  # no programs of fixed shapes: a block need not be filled up
         size = min(size, -(-len(cases) // 2))
 
     def work(at: Int[np.ndarray, " m"], advance) -> Float32[np.ndarray, "m f"]:
-        tile = layout.apply([cases[i] for i in at])
+        block = layout.apply([cases[i] for i in at])
         shares = [
-            proportions_above(*view, bank) for view, bank in zip(_views(*tile), banks, strict=True)
+            proportions_above(*view, bank) for view, bank in zip(_views(*block), banks, strict=True)
         ]
         advance(1.0)
         return np.concatenate([share.reshape(len(at), -1) for share in shares], axis=1)
 
-    tiles = batched_indices(len(cases), size)
-    for i in range(0, len(tiles), 64):  # features of all cases at once may not fit into memory
-        done = run(work, tiles[i : i + 64], n_jobs, lambda _: None)
+    blocks = batched_indices(len(cases), size)
+    for i in range(0, len(blocks), 64):  # features of all cases at once may not fit into memory
+        done = run(work, blocks[i : i + 64], n_jobs, lambda _: None)
         yield np.concatenate(done)
 
 
