@@ -93,7 +93,8 @@ def _same_metric(clf: EGEMClassifier, cases: Split) -> Iterator[tuple[str, np.nd
     size = max(DEFORMED, max(each.n_cases for each in of_class))
     sets = {"1NN, same metric": [each.values for each in of_class]} | {
         "copies, same metric": [
-            make_pairs(each, clf.augmentation_, size, steps, rng).values for each in of_class
+            np.asarray(make_pairs(each, clf.augmentation_, size, steps, rng).values)
+            for each in of_class
         ]
     }
     for name, by_class in sets.items():
