@@ -31,6 +31,26 @@ def test_sets_hold_the_true_class_as_often_as_asked(alpha):
     assert 1 - alpha - 0.01 < np.mean(covered) < 1 - alpha + 0.03
 
 
+@pytest.mark.parametrize("n_a_class", [20, 100])
+def test_known_cases_are_not_rejected_where_cases_are_many(n_a_class):
+    """Noisy sines of two periods and any phase; pulses are strangers."""
+    rng = np.random.default_rng(n_a_class)
+
+    def sines(n):
+        y = np.repeat([0, 1], n)
+        period = np.where(y == 0, rng.uniform(10, 14, 2 * n), rng.uniform(16, 22, 2 * n))
+        phase = rng.uniform(0, 2 * np.pi, 2 * n)
+        X = np.sin(2 * np.pi * np.arange(50) / period[:, None] + phase[:, None])
+        return X + 0.3 * rng.normal(size=X.shape), y
+
+    X_test, y_test = sines(200)
+    clf = EGEMClassifier(views=("linear", "features"), random_state=0).fit(*sines(n_a_class))
+    assert (clf.novelty(X_test) <= 0.05).mean() <= 0.09
+    assert clf.predict_set(X_test, 0.1)[np.arange(400), y_test].mean() >= 0.8
+    pulses = np.sign(np.sin(np.arange(50) / 4)) + 0.3 * rng.normal(size=(50, 50))
+    assert (clf.novelty(pulses) <= 0.05).mean() >= 0.9
+
+
 def test_too_few_held_out_cases_give_the_full_set():
     scores, truth = drawn(8, 3, 0)
     held = HeldOut(scores, scores.min(axis=1), truth)

@@ -54,6 +54,15 @@ def test_a_case_is_represented_alike_among_any_others(fitted):
     np.testing.assert_allclose(fitted.transform(cases[::-1], 2), whole[::-1], atol=1e-4)
 
 
+def test_no_length_is_lost_by_the_projection(fitted):
+    """A case's distance from the span is what the directions do not hold; that of training is 0."""
+    seen, unseen = (fitted.transform(cases, 1) for cases in (bumps(12), bumps(5, seed=9)))
+    np.testing.assert_array_equal(seen[:, -1], 0.0)
+    assert (unseen[:, -1] > 0.1 * np.linalg.norm(unseen, axis=1)).all()
+    every = fit_convolutions(bumps(12) + bumps(5, seed=9), "time", False, np.random.default_rng(0))
+    assert (every.transform(bumps(5, seed=9), 1)[:, -1] == 0).all()
+
+
 def test_a_shift_changes_features_less_than_values():
     """A pulse that comes later is another sequence, but hardly other features."""
     time = np.arange(200)

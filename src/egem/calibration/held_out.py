@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from egem.calibration.scatter import Copies, class_scatter
 from egem.data.preparation import Batch
 from egem.runtime.linalg import principal
+from egem.views.features import with_distance
 from egem.views.linear import fit_classes
 from egem.views.linear_losses import LinearLosses, LinearMetric
 from egem.views.views import as_batch
@@ -42,19 +43,32 @@ def held_out_losses(
 
 
 def on_span(rest: Batch, out: Batch, copies: Copies | None) -> tuple[Batch, Batch, Copies | None]:
-    """Project vectors onto the span of ``rest`` and of its deformed copies.
+    """Project features onto the span of ``rest`` and of its deformed copies.
 
-    Features are projected onto the span of the training cases. A held-out case that took part in
-    that keeps all of its own components and has a larger loss than a test case.
+    That is what they are projected onto where ``rest`` are the training cases. Held-out cases lose
+    the directions that are theirs alone, and get a distance from the span as new cases do.
     """
-    vectors = rest.values[:, :, 0].astype(np.float64)
+    vectors, squares = _on_directions(rest)
     mean = vectors.mean(axis=0)
     vectors -= mean
     spanning = vectors
     if copies is not None:
-        spanning = np.concatenate([vectors, vectors[copies.of] + copies.differences])
+        differences = copies.differences[:, :-1]
+        spanning = np.concatenate([vectors, vectors[copies.of] + differences])
     s, directions = principal(spanning)
     kept = directions[: max(int((s > 1e-4 * max(s[0], 1e-12)).sum()), 1)].T
+
+    def projected(vectors: Float[np.ndarray, "n q"], beyond: Float[np.ndarray, " n"]) -> Batch:
+        return as_batch(with_distance(vectors @ kept, (vectors**2).sum(axis=1) + beyond))
+
     if copies is not None:
-        copies = copies._replace(differences=copies.differences @ kept)
-    return as_batch(vectors @ kept), as_batch((out.values[:, :, 0] - mean) @ kept), copies
+        differences = np.pad(copies.differences[:, :-1] @ kept, ((0, 0), (0, 1)))
+        copies = copies._replace(differences=differences)
+    held, beyond = _on_directions(out)
+    return projected(vectors, squares), projected(held - mean, beyond), copies
+
+
+def _on_directions(batch: Batch) -> tuple[Float[np.ndarray, "n q"], Float[np.ndarray, " n"]]:
+    """Return features along the directions, and the squared distances from their span."""
+    features = batch.values[:, :, 0].astype(np.float64)
+    return features[:, :-1], features[:, -1] ** 2

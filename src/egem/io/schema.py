@@ -78,7 +78,7 @@ def _check_views(model: Model, n_values: int, max_bytes: int) -> None:
         size = n_values
         if isinstance(view.representation, Convolutions):
             _check_convolutions(view.representation, max_bytes)
-            size = view.representation.projection.shape[1]
+            size = view.representation.size
         if (view.representation is None) != (view.name == LINEAR):
             raise ValueError(f"view {view.name!r} has another representation")
         _check_view(view, size)

@@ -3,7 +3,8 @@
 Small kernels slide over the sequence at several dilations; a feature is the share of time at which
 a kernel's response exceeds a threshold (kernels and statistic are MiniRocket's: Dempster, Schmidt
 and Webb, KDD 2021), for the sequence and for its first differences. Features are standardised and
-projected onto the directions in which the training cases differ.
+projected onto the directions in which the training cases differ; how far a case lies from their
+span is one value more, 0 for the training cases.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ CASES_FOR_PROJECTION = 2000
 MAX_DIRECTIONS = 512
 VALUES_PER_BATCH = 16_384  # time points of all cases that one call works on
 MIN_SPREAD = 1e-6  # of a feature, a share of time, that is not the same for all cases
+ROUNDING = 1e-5  # of a squared length, in float32
 MARGIN = 1e-5  # of thresholds, which are responses to training cases
 
 # All kernels with weights of 2 at three of nine taps and -1 at the others; they sum to 0.
@@ -87,17 +89,39 @@ class Convolutions(Cached):
     spread: Float32[np.ndarray, " f"]  # standardisation of the features
     projection: Float32[np.ndarray, "f q"]  # orthonormal columns, projected onto
 
-    def transform(self, cases: list[Case], n_jobs: int | None = None) -> Float32[np.ndarray, "n q"]:
+    @property
+    def size(self) -> int:
+        """Length of the vectors: the directions, and the distance from their span."""
+        return self.projection.shape[1] + 1
+
+    def transform(
+        self, cases: list[Case], n_jobs: int | None = None
+    ) -> Float32[np.ndarray, "n q+1"]:
         """Describe cases by vectors."""
         # In double precision, so that a case gets the same vector, to float32, in any company.
-        projection = self._scaled_projection
-        described = _describe(self.layout, self.banks, cases, n_jobs)
-        vectors = [(each - self.centre) @ projection for each in described]
+        projection, divisor = self._scaled_projection, self.spread.astype(np.float64)
+        vectors = []
+        for each in _describe(self.layout, self.banks, cases, n_jobs):
+            away = each - self.centre
+            squares = ((away / divisor) ** 2).sum(axis=1)
+            vectors.append(with_distance(away @ projection, squares))
         return np.concatenate(vectors)[: len(cases)].astype(np.float32)
 
     @cached_property
     def _scaled_projection(self) -> Float[np.ndarray, "f q"]:
         return self.projection / self.spread[:, None].astype(np.float64)
+
+
+def with_distance(
+    projected: Float[np.ndarray, "n q"], squares: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n q+1"]:
+    """Add the distance from the span: the length that a projection has lost of ``sqrt(squares)``.
+
+    What rounding leaves of nothing is 0.
+    """
+    lost = squares - (projected**2).sum(axis=1)
+    lost[lost < ROUNDING * squares] = 0.0
+    return np.concatenate([projected, np.sqrt(lost)[:, None]], axis=1)
 
 
 def fit_convolutions(
