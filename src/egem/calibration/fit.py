@@ -37,6 +37,7 @@ from egem.views.views import (
     ViewLosses,
     Views,
     fit_representations,
+    in_training,
     represent,
 )
 
@@ -227,7 +228,10 @@ def _calibrated(
     proxy: Float[np.ndarray, "n_held n_classes"] | float,
 ) -> Calibrated:
     """Fit the linear experts, and pool the losses of held-out cases over the views."""
-    experts = tuple(fit_classes(each, data.classes) for each in represented)
+    experts = tuple(
+        fit_classes(in_training(view.name, each), data.classes)
+        for view, each in zip(views.linear, represented, strict=True)
+    )
     if not losses:
         return Calibrated(metric, views, experts, HeldOut.none(data.n_classes))
     held = holding_from_all(data.classes)

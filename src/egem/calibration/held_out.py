@@ -48,7 +48,7 @@ def on_span(rest: Batch, out: Batch, copies: Copies | None) -> tuple[Batch, Batc
     That is what they are projected onto where ``rest`` are the training cases. Held-out cases lose
     the directions that are theirs alone, and get a distance from the span as new cases do.
     """
-    vectors, squares = _on_directions(rest)
+    vectors, _ = _on_directions(rest)
     mean = vectors.mean(axis=0)
     vectors -= mean
     spanning = vectors
@@ -58,14 +58,15 @@ def on_span(rest: Batch, out: Batch, copies: Copies | None) -> tuple[Batch, Batc
     s, directions = principal(spanning)
     kept = directions[: max(int((s > 1e-4 * max(s[0], 1e-12)).sum()), 1)].T
 
-    def projected(vectors: Float[np.ndarray, "n q"], beyond: Float[np.ndarray, " n"]) -> Batch:
-        return as_batch(with_distance(vectors @ kept, (vectors**2).sum(axis=1) + beyond))
+    def at_no_distance(rows: Float[np.ndarray, "n q"]) -> Float[np.ndarray, "n r"]:
+        return np.pad(rows @ kept, ((0, 0), (0, 1)))
 
     if copies is not None:
-        differences = np.pad(copies.differences[:, :-1] @ kept, ((0, 0), (0, 1)))
-        copies = copies._replace(differences=differences)
+        copies = copies._replace(differences=at_no_distance(copies.differences[:, :-1]))
     held, beyond = _on_directions(out)
-    return projected(vectors, squares), projected(held - mean, beyond), copies
+    held -= mean
+    projected = with_distance(held @ kept, (held**2).sum(axis=1) + beyond)
+    return as_batch(at_no_distance(vectors)), as_batch(projected), copies
 
 
 def _on_directions(batch: Batch) -> tuple[Float[np.ndarray, "n q"], Float[np.ndarray, " n"]]:

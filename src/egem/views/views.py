@@ -209,6 +209,19 @@ def as_batch(vectors: Float[np.ndarray, "n p"]) -> Batch:
     return Batch(values, np.ones(values.shape, bool))
 
 
+def in_training(name: str, batch: Batch) -> Batch:
+    """Return training cases in a view, as experts and scatter are fitted to them.
+
+    The distance of features from the span of the training cases says nothing about classes: that of
+    training cases is 0, also where the span leaves out some of them or was fitted without a class.
+    """
+    if name not in CONVOLUTIONS:
+        return batch
+    values = batch.values.copy()
+    values[:, -1] = 0.0
+    return Batch(values, batch.mask)
+
+
 def represent(
     representation: Convolutions | Representation | None,
     cases: list[Case],
