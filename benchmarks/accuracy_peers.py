@@ -47,7 +47,7 @@ def with_copies(cases: Split, seed: int) -> Split:
 class Rocket:
     """MiniRocket with a ridge classifier, for cases without gaps."""
 
-    def __init__(self, cases: Split, seed: int, ridge=None):
+    def __init__(self, cases: Split, seed: int, ridge: Any = None):
         from aeon.transformations.collection.convolution_based import MiniRocket
 
         X, _ = padded(cases)
@@ -65,29 +65,26 @@ class Rocket:
         return np.pad(X, ((0, 0), (0, 0), (0, short)), mode="edge")
 
 
-def minirocket(cases: Split, seed: int) -> Results:
-    X_test = padded(cases)[1]
-    yield from timed(
-        lambda: Rocket(cases, seed), lambda model: model.predict(X_test), "MiniRocket", cases
-    )
+def minirocket(name: str, make_ridge: Callable = scaled_ridge, copies: bool = False) -> Method:
+    """Return a method: MiniRocket with a ridge classifier, with or without deformed copies."""
+
+    def fit_and_predict(cases: Split, seed: int) -> Results:
+        train = with_copies(cases, seed) if copies else cases
+        X_test = padded(train)[1]
+        yield from timed(
+            lambda: Rocket(train, seed, make_ridge()), lambda m: m.predict(X_test), name, cases
+        )
+
+    return fit_and_predict
 
 
-def minirocket_prevalidated(cases: Split, seed: int) -> Results:
+def prevalidated_ridge() -> Any:
+    """Return aeon's ridge classifier on standardised features, unfitted."""
     from aeon.classification.sklearn import PrevalidatedRidgeClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    X_test = padded(cases)[1]
-    ridge = make_pipeline(StandardScaler(), PrevalidatedRidgeClassifier())
-    name = "MiniRocket, PrevalidatedRidge"
-    yield from timed(lambda: Rocket(cases, seed, ridge), lambda m: m.predict(X_test), name, cases)
-
-
-def minirocket_with_copies(cases: Split, seed: int) -> Results:
-    more = with_copies(cases, seed)
-    X_test = padded(more)[1]
-    name = "MiniRocket, with copies"
-    yield from timed(lambda: Rocket(more, seed), lambda m: m.predict(X_test), name, cases)
+    return make_pipeline(StandardScaler(), PrevalidatedRidgeClassifier())
 
 
 def of_aeon(name: str, module: str, kind: str) -> Method:
@@ -157,9 +154,11 @@ PEERS: dict[str, Method] = {
     "1NN-DTW": nearest_by_warping,
     "1NN-ADTW": nearest_by_penalised_warping,
     "LDA": discriminant,
-    "MiniRocket": minirocket,
-    "MiniRocket, PrevalidatedRidge": minirocket_prevalidated,
-    "MiniRocket, with copies": minirocket_with_copies,
+    "MiniRocket": minirocket("MiniRocket"),
+    "MiniRocket, PrevalidatedRidge": minirocket(
+        "MiniRocket, PrevalidatedRidge", prevalidated_ridge
+    ),
+    "MiniRocket, with copies": minirocket("MiniRocket, with copies", copies=True),
     "MultiRocket-Hydra": of_aeon(
         "MultiRocket-Hydra", "convolution_based", "MultiRocketHydraClassifier"
     ),

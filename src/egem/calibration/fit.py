@@ -37,8 +37,8 @@ from egem.views.views import (
     ViewLosses,
     Views,
     fit_representations,
-    in_training,
     represent,
+    without_distance,
 )
 
 COPIES, MAX_COPIES = 256, 8  # deformed copies of all training cases together, of one of them
@@ -229,7 +229,7 @@ def _calibrated(
 ) -> Calibrated:
     """Fit the linear experts, and pool the losses of held-out cases over the views."""
     experts = tuple(
-        fit_classes(in_training(view.name, each), data.classes)
+        fit_classes(without_distance(view.name, each), data.classes)
         for view, each in zip(views.linear, represented, strict=True)
     )
     if not losses:

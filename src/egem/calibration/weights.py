@@ -38,7 +38,7 @@ from egem.views.views import (
     RECURRENT,
     HeldOutLoss,
     View,
-    in_training,
+    without_distance,
 )
 
 SHRINKAGES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
@@ -114,7 +114,7 @@ def weigh_views(
         View(
             name,
             representations[name],
-            class_scatter(in_training(name, batch), classes, MAX_DIRECTIONS, copies.get(name)),
+            class_scatter(without_distance(name, batch), classes, MAX_DIRECTIONS, copies.get(name)),
             metrics[name],
             weights[name],
             typical[name],

@@ -209,11 +209,11 @@ def as_batch(vectors: Float[np.ndarray, "n p"]) -> Batch:
     return Batch(values, np.ones(values.shape, bool))
 
 
-def in_training(name: str, batch: Batch) -> Batch:
-    """Return training cases in a view, as experts and scatter are fitted to them.
+def without_distance(name: str, batch: Batch) -> Batch:
+    """Return training cases in a view with the distance of features from their span set to 0.
 
-    The distance of features from the span of the training cases says nothing about classes: that of
-    training cases is 0, also where the span leaves out some of them or was fitted without a class.
+    Experts and scatter are fitted to these. The distance differs from 0 where the span was fitted
+    without a class, or is truncated; it must not tell one class from another.
     """
     if name not in CONVOLUTIONS:
         return batch
