@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 
 OTHERS = ("#1f77b4", "#ff9f1c", "#2ca02c", "#7a5195", "#8c6d46", "#17a2b8", "#555555")
 AGREEMENT = "EGEM, predict as invert"  # share of cases; predict stops experts that cannot win
+NEVER, ALWAYS = "EGEM without recurrent experts", "EGEM, recurrent experts always"
 ABLATION = "ablation: "
 PARTS = (  # decisions by parts of the fitted classifier, and baselines of one view
     "EGEM, recurrent view alone",

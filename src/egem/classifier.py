@@ -22,9 +22,10 @@ from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, winners
 from egem.ensemble.result import Inversion, class_index, unknown_label
 from egem.ensemble.search import ALL, CLASS, LOSSES, LOWEST, NOVELTY, Need
 from egem.explain import Explanation, explain
+from egem.fit import fit_model, train_experts
 from egem.io import model_file
 from egem.io.checkpoint import Folder
-from egem.model import Model, Runtime, as_method, fit_model
+from egem.model import Model, Runtime, as_method
 from egem.runtime.compile_cache import enable_compile_cache
 from egem.runtime.progress import Timings
 from egem.settings import Search, Training
@@ -32,7 +33,6 @@ from egem.views.views import Representation
 
 Path = str | os.PathLike[str]
 Labels = Shaped[np.ndarray, " n_cases"]
-Sets = Bool[np.ndarray, "n_cases n_classes"]
 PerClass = Float[np.ndarray, "n_cases n_classes"]
 Sequences = Float32[np.ndarray, "n n_channels n_timepoints"]
 
@@ -42,7 +42,6 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     An expert decodes a short code to a whole sequence. To recognise a sequence, every expert
     searches for the code whose sequence is nearest; the class with the lowest score is predicted.
-
     ``X`` is an array (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints), or a list of
     arrays (n_channels, length_i); NaN is a missing value. Input that cannot be used raises
     ValueError with the remedy; an estimator that is not fitted NotFittedError.
@@ -50,14 +49,14 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     views : "auto" or sequence, default "auto"
-        Representations in which classes have experts: ``"recurrent"`` (values, LSTM; EGEM alone),
-        ``"linear"`` (values, mean and directions), ``"features"`` (of convolutions), ``"columns"``
-        (the same along an image's columns), or your own
-        :class:`~egem.views.views.Representation`. ``"auto"`` takes all.
+        Where classes have experts: ``"recurrent"`` (values, LSTM; EGEM alone), ``"linear"``
+        (values, mean and directions), ``"features"`` (of convolutions), ``"columns"`` (of images),
+        or your own :class:`~egem.views.views.Representation`. ``"auto"`` takes all, ``"recurrent"``
+        only where held-out cases need it; if not, a picture, sample or completion trains it.
     metric, shrinkage : {"whitened", "mse"}, float in (0, 1] or None, default "whitened", None
-        Of the recurrent view, and the weight of the identity in it; None chooses that weight.
+        Of the recurrent view; None chooses the weight of the identity in it.
     decoder : Decoder or None, default None
-        Of the recurrent view; None is an :class:`egem.LSTMDecoder` sized by the cases.
+        Of the recurrent view, then always fitted; None is an LSTMDecoder sized by the cases.
     augment : {"auto", "none", "series", "pen", "image"}, default "auto"
         Deformation of training cases; ``"auto"`` depends on the shape of the data.
     codes : {"auto", "one-hot", "learned"} or int, default "auto"
@@ -166,15 +165,16 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         if reject is None:
             return self._model.classes[np.concatenate(self._in_chunks(X, CLASS, winners))]
         check_share("reject", reject)
-        other = unknown_label(self._model.classes, unknown)
-        found = self._inverted(X, LOWEST)
+        other, found = unknown_label(self._model.classes, unknown), self._inverted(X, LOWEST)
         return np.where(found.novelty() > reject, found.labels(), other)
 
     def predict_proba(self, X: ArrayLike) -> PerClass:
         """Return class probabilities, ``scores ** -inverse_temperature_`` normalised."""
         return self._inverted(X, self._model.need_of_probabilities).probabilities()
 
-    def predict_set(self, X: ArrayLike, alpha: float = 0.1) -> Sets:
+    def predict_set(
+        self, X: ArrayLike, alpha: float = 0.1
+    ) -> Bool[np.ndarray, "n_cases n_classes"]:
         """Return the classes that cannot be excluded; a share alpha of sets misses the true one.
 
         :meth:`calibrate` guarantees that for exchangeable cases; :meth:`fit` estimates it. Sets are
@@ -203,7 +203,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def reconstruct(self, X: ArrayLike, label: Any = None) -> Sequences:
         """Return the sequences that a class's expert decodes, by default the predicted class's."""
         _, found, e = self._by_expert(X, label)
-        return self.model_.reconstruct(found, e)
+        return self._decoding.reconstruct(found, e)
 
     def complete(self, X: ArrayLike, label: Any = None, level: float = 0.9) -> Completion:
         """Fill gaps and continue prefixes, with a band that holds a share ``level`` of values.
@@ -212,28 +212,21 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         likely ones for the band. A model that stretches cases takes a prefix for a whole.
         """
         check_share("level", level)
-        return complete(self._model, *self._by_expert(X, label), level)
+        return complete(self._decoding, *self._by_expert(X, label), level)
 
     def explain(
-        self,
-        X: ArrayLike,
-        n_experts: int = 3,
-        n_near: int = 4,
-        inversion: Inversion | None = None,
-        paths: bool = True,
+        self, X: ArrayLike, n_experts=3, n_near=4, inversion: Inversion | None = None, paths=True
     ) -> Explanation:
         """Explain classifications by the best experts and the nearest training cases.
 
-        ``inversion``, from :meth:`invert` for the same cases, saves a search; so does leaving out
-        the ``paths`` of the searches.
+        What :meth:`invert` returned for them saves a search; so does leaving out the ``paths``.
         """
-        model, cases = self._model, self._cases(X)
         inversion = inversion or self._inverted(X, ALL, codes=True)
-        return explain(model, cases, inversion, n_experts, n_near, paths)
+        return explain(self._decoding, self._cases(X), inversion, n_experts, n_near, paths)
 
     def sample(self, label: Any, n: int = 1, random_state: int | None = None) -> Sequences:
         """Decode n new members of a class, from codes drawn as in training."""
-        return self._model.sample(class_index(self.classes_, label), n, random_state)
+        return self._decoding.sample(class_index(self.classes_, label), n, random_state)
 
     calibrate = as_method(incremental.calibrate)
     add_class = as_method(incremental.add_class)
@@ -243,6 +236,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     rename_class = as_method(incremental.rename_class)
     merge = as_method(incremental.merge)
     refit_metric = as_method(incremental.refit_metric)
+    train_experts = as_method(train_experts)
 
     def save(self, path: Path) -> None:
         """Write the fitted model to one safetensors file; see :func:`egem.io.model_file.save`."""
@@ -278,12 +272,20 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         folder = self.training.checkpoint if self.training else None
         return Runtime(self.n_jobs, self.verbose, Folder(folder) if folder else None)
 
+    @property
+    def _decoding(self) -> Model:
+        """The model with recurrent experts, trained now where recognition does without."""
+        if self._model.metric is not None and not self._model.experts:
+            self.train_experts()
+        return self.model_
+
     def _inverted(self, X: ArrayLike, need: Need, decided=True, codes=False) -> Inversion:
-        model, cases = self._model, self._cases(X)
+        cases = self._cases(X)
+        model = self._decoding if codes or need == LOSSES else self.model_.recognising
         return invert(model, cases, need, self.n_jobs, self.verbose, decided, codes)
 
     def _in_chunks(self, X: ArrayLike, need: Need, take: Any) -> list:
-        model, cases = self._model, self._cases(X)
+        model, cases = self._model.recognising, self._cases(X)
         return list(invert_in_chunks(model, cases, need, take, self.n_jobs, self.verbose))
 
     def _by_expert(self, X: ArrayLike, label: Any) -> tuple[list[Case], Inversion, int | None]:

@@ -22,7 +22,8 @@ from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.inversion import check_visible, invert
 from egem.ensemble.result import Calibration, HeldOut, class_index
 from egem.ensemble.search import ALL
-from egem.model import HERE, Model, Runtime, reassembled, train_experts
+from egem.fit import reassembled, train_classes
+from egem.model import HERE, Model, Runtime
 
 INVERSE_TEMPERATURES = tuple(np.geomspace(0.1, 1000.0, 161))
 
@@ -114,7 +115,7 @@ def remove_class(model: Model, label: Any, runtime: Runtime = HERE) -> Model:
 def rename_class(model: Model, label: Any, new: Any, runtime: Runtime = HERE) -> Model:
     """Rename a class; nothing else changes.
 
-    It is an error where there is no such class, or the new name is taken or of another type.
+    It is an error where there is no such class, or the name is taken or of another type.
     """
     old = class_index(model.classes, label)
     classes, at = _with_label(model.classes, new)
@@ -236,16 +237,17 @@ def _new_cases(model: Model, X) -> list[Case]:
 def _train(
     model: Model, cases: list[list[Case]], labels: list, runtime: Runtime
 ) -> list[TrainedExpert]:
-    preparation = model.preparation
-    batches = [preparation.apply(of) for of in cases]
-    return train_experts(model.settings, batches, labels, preparation, model.seed, runtime)
+    """Train experts of classes; none where the model has none."""
+    grid = model.preparation
+    batches = [grid.apply(of) for of in cases] if model.experts else []
+    return train_classes(model.settings, batches, labels, grid, model.seed, runtime)
 
 
 def _all_cases(model: Model, label) -> tuple[int, list[Case]]:
     """Return a class's position and all cases it was trained on."""
     at = class_index(model.classes, label)
     old = model.exemplars.of_class(at)
-    known = len(model.experts[at].codes) if model.experts else len(old)
+    known = int(model.exemplars.rows[model.exemplars.classes == at].max()) + 1 if old else 0
     if len(old) < known:
         raise ValueError(
             f"the model keeps {len(old)} of the {known} cases that class {label!r} was trained on, "

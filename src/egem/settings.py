@@ -206,6 +206,8 @@ class Settings:
     """Everything that incremental operations need to repeat a fit."""
 
     views: tuple  # names of views, and representations of the user's own
+    # whether the recurrent view is left out where held-out cases do not need it
+    recurrent_optional: bool
     metric: str  # of the recurrent view
     shrinkage: float | None  # of that metric, where it was set
     recipe: Recipe  # how recurrent experts are trained
@@ -278,7 +280,8 @@ def settle(
     recipe = Recipe(decoder, config, augmentation, mixup, cast(Codes, codes), code_size)
     views, shrinkage = resolve_views(p["views"], augmentation), p["shrinkage"]
     method, keep = search.method, int(p["keep_cases"])
-    return Settings(views, p["metric"], shrinkage, recipe, method, search.config(), keep)
+    optional = p["views"] == "auto" and p["decoder"] is None
+    return Settings(views, optional, p["metric"], shrinkage, recipe, method, search.config(), keep)
 
 
 def augmentation_of(augment: str, cases: list[Case]) -> Augmentation:

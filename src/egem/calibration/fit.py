@@ -105,6 +105,11 @@ class Calibrated(NamedTuple):
     held_out: HeldOut  # scores of held-out cases, with the proxy in place of recurrent experts
     proxy: ProxyScores | None = None  # what these scores were made of
 
+    @property
+    def needs_recurrent(self) -> bool:
+        """Whether recurrent experts count in the scores."""
+        return self.metric is not None and (self.views is None or self.views.recurrent_weight > 0)
+
     def inverse_temperature(self, classes: Int[np.ndarray, " n"]) -> float:
         """Return the inverse temperature of the scores."""
         beta, held = INVERSE_TEMPERATURE_WITHOUT_CASES, self.held_out
@@ -144,8 +149,12 @@ def calibrate(
     metric: str,
     shrinkage: float | None,
     data: CalibrationData,
+    optional: bool = False,
 ) -> Calibrated:
-    """Fit the metric and the views to training cases."""
+    """Fit the metric and the views to training cases.
+
+    ``optional`` is whether the recurrent view gets weight 0 where held-out cases do not need it.
+    """
     chosen = None
     if RECURRENT in views:
         if len(views) > 1 and data.augmentation == "image" and shrinkage is None:
@@ -169,7 +178,7 @@ def calibrate(
         for name, each in found.items()
     }
     weighted = weigh_views(
-        represented, found, data.batch, data.classes, recurrent, copies, data.n_jobs
+        represented, found, data.batch, data.classes, recurrent, copies, data.n_jobs, optional
     )
     coverage = Coverage.of(data.batch.mask)
     fitted = Views(weighted.views, weighted.recurrent_weight, coverage)

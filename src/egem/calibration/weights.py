@@ -11,6 +11,9 @@ about ``PRIOR_WEIGHTS``, chosen on the development splits of twelve data sets to
 (``docs/benchmarks/tried.md``). Recurrent experts would take too long to train again for each fold;
 :mod:`egem.calibration.proxy` stands for them. It is better than they are, so that their prior
 weight is low, except for images, whose affine maps recurrent experts learn and the proxy lacks.
+
+Where the choice of views is left to the fit, a recurrent view that does not improve the prediction
+of held-out cases gets weight 0, and its experts need not be trained.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,6 +52,7 @@ TEMPER = 0.3  # below 1, as in egem.calibration.metric_choice; here over many mo
 MIN_MIXING_WEIGHT = 0.02  # of the best metric's; those below are left out
 PRIOR_WEIGHTS = {RECURRENT: 0.25, LINEAR: 0.25, FEATURES: 2.0, COLUMNS: 2.0, OWN: 2.0}
 RECURRENT_WEIGHT_OF_IMAGES = 4.0
+MIN_GAIN = 0.25  # in log likelihood of held-out cases, for which recurrent experts are trained
 PRIOR_SPREAD = 1.0  # of the log of a weight
 # Where nothing can be held out: one case a class.
 RECURRENT_WEIGHT_WITHOUT_CASES = 1.0
@@ -76,8 +80,12 @@ def weigh_views(
     recurrent: ProxySettings | None,
     copies: Mapping[str, Copies | None] | None = None,
     n_jobs: int | None = 1,
+    optional: bool = False,
 ) -> Weighted:
-    """Fit each view's linear metrics, and weigh the views."""
+    """Fit each view's linear metrics, and weigh the views.
+
+    ``optional`` is whether the recurrent view gets weight 0 where held-out cases do not need it.
+    """
     copies = copies or {}
     held = holding_from_all(classes)
     names = list(represented) if recurrent is None else [RECURRENT, *represented]
@@ -107,9 +115,12 @@ def weigh_views(
         if recurrent is not None:
             linear = losses[LINEAR], metrics[LINEAR]
             losses[RECURRENT] = proxy_losses(grid, classes, held, recurrent, *linear, n_jobs)
-        prior = np.array(list(weights.values()))
-        fitted = fit_weights([losses[name] for name in names], truth, prior)
-        weights = dict(zip(names, map(float, fitted), strict=True))
+        prior, weights = weights, _fitted(losses, truth, weights)
+        if optional and recurrent is not None and recurrent.augmentation != "image":
+            without = _fitted(losses, truth, {name: prior[name] for name in represented})
+            gain = log_likelihood(losses, truth, weights) - log_likelihood(losses, truth, without)
+            if gain < MIN_GAIN:
+                weights = {RECURRENT: 0.0} | without
     views = tuple(
         View(
             name,
@@ -123,6 +134,23 @@ def weigh_views(
     )
     in_views = tuple(losses[name] for name in represented) if losses else ()
     return Weighted(views, weights.get(RECURRENT, 0.0), in_views, losses.get(RECURRENT, 0.0))
+
+
+def _fitted(
+    losses: Mapping[str, np.ndarray], truth: Int[np.ndarray, " n"], prior: Mapping[str, float]
+) -> dict[str, float]:
+    """Fit the weights of the views in ``prior``."""
+    found = fit_weights([losses[name] for name in prior], truth, np.array(list(prior.values())))
+    return dict(zip(prior, map(float, found), strict=True))
+
+
+def log_likelihood(
+    losses: Mapping[str, np.ndarray], truth: Int[np.ndarray, " n"], weights: Mapping[str, float]
+) -> float:
+    """Return the log likelihood of the held-out cases' classes, in nats."""
+    stacked = np.stack([losses[name] for name in weights])
+    energies = log_scores(stacked, np.array(list(weights.values())))
+    return -len(truth) * cross_entropy(energies, truth)
 
 
 def _prior_of_recurrent(augmentation: str, can_hold_out: bool) -> float:

@@ -28,7 +28,7 @@ class Ensemble(Cached):
     """Everything that a search and a decision need; immutable."""
 
     classes: Shaped[np.ndarray, " n_classes"]  # labels, sorted
-    # the recurrent experts, one a class; () without a recurrent view
+    # the recurrent experts, one a class; () where the recurrent view counts in no score
     experts: tuple[TrainedExpert, ...]
     decoder: Decoder  # of the recurrent experts
     preparation: Preparation  # scaling and grid

@@ -161,7 +161,7 @@ def invert_batch(
     """Invert prepared cases by the recurrent experts, given their losses in the other views."""
     classes, calibration = ensemble.classes, ensemble.calibration
     advance = advance or (lambda _: None)
-    if ensemble.metric is None:
+    if not ensemble.experts:
         assert views is not None
         losses = np.exp(views.log_losses).astype(np.float32)
         none = np.zeros((*losses.shape, 0), np.float32)

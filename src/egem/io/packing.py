@@ -51,6 +51,7 @@ def pack(model: Model) -> tuple[Arrays, dict[str, Any]]:
         "seed": model.seed,
         "settings": {
             "views": list(settings.views),
+            "recurrent_optional": settings.recurrent_optional,
             "metric": settings.metric,
             "shrinkage": settings.shrinkage,
             "method": settings.method,
@@ -127,6 +128,7 @@ def unpack(arrays: Arrays, header: dict[str, Any], decoder: Decoder | None) -> M
     )
     settings = Settings(
         tuple(its["views"]),
+        its["recurrent_optional"],
         its["metric"],
         its["shrinkage"],
         recipe,

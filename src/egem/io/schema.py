@@ -41,7 +41,9 @@ def check_model(model: Model, max_bytes: int) -> None:
     n = len(classes)
     if classes.ndim != 1 or not n or not (classes[:-1] < classes[1:]).all():
         raise ValueError("its classes are not in order, or not different")
-    if (model.metric is None) != (not model.experts) or (model.experts and len(model.experts) != n):
+    counted = model.views is None or model.views.recurrent_weight > 0
+    wanted = {0} if model.metric is None else {n} if counted else {0, n}
+    if len(model.experts) not in wanted:
         raise ValueError(f"{n} classes but {len(model.experts)} experts")
     _whole("seed", model.seed, 0, 2**64)
     _check_grid(grid)
@@ -99,7 +101,7 @@ def _check_settings(settings: Settings) -> None:
     for name, value in (("clip", config.clip), ("shrinkage", settings.shrinkage)):
         if value is not None:
             _number(name, value, 0.0)
-    for value in (config.cosine, config.clip_codes, recipe.mixup):
+    for value in (config.cosine, config.clip_codes, recipe.mixup, settings.recurrent_optional):
         if not isinstance(value, bool):
             raise ValueError(f"a switch of training is {value!r}")
     if recipe.augmentation not in AUGMENTATIONS:

@@ -50,7 +50,7 @@ def fit_to_file(
     test = test[:: -(-len(test) // MAX_TEST_CASES)]
     clf = EGEMClassifier(random_state=seed)
     try:
-        clf.fit([data.cases[i] for i in train], data.labels[train])
+        clf.fit([data.cases[i] for i in train], data.labels[train]).train_experts()
         result = _tested(clf, data, train, test)
     except (ValueError, ArithmeticError) as error:
         raise file_error(error, file) from error

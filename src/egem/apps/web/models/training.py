@@ -18,6 +18,7 @@ from egem.apps.web.models.strokes import FRAME, PenPath
 from egem.apps.web.requests import Stroke
 from egem.classifier import EGEMClassifier
 from egem.settings import Training
+from egem.views.views import VIEWS
 
 N_UPDATES = 3000  # of an expert; the classifier's own choice for few cases
 MAX_CASES = 256  # of a class that is drawn
@@ -142,6 +143,7 @@ def new_classifier() -> EGEMClassifier:
         scaling=FRAME,
         augment="pen",
         align="start",
+        views=VIEWS[:-1],  # the page shows what recurrent experts decode
         training=Training(n_updates=N_UPDATES),
         random_state=0,
     )

@@ -27,6 +27,7 @@ MAX_CHANNELS = 100
 MAX_PREVIEWS, PREVIEW_POINTS = 24, 200
 MAX_STEPS, MAX_TIMEPOINTS = 512, 100_000  # of an uploaded model
 MAX_PARAMETERS, MAX_SEARCH_STEPS = 500_000, 100
+MAX_UPDATES, MAX_BATCH = 40_000, 256
 
 
 @contextmanager
@@ -119,18 +120,24 @@ def read_model(file: Path, name: str) -> Snapshot:
         problem = str(error).replace(f"{file}: ", "").partition(";")[0]
         raise ApiError(422, sentence(problem), "Use a file that egem has saved.") from error
     model, grid = clf.model_, clf.preparation_
-    if not model.experts:
+    if model.metric is None:
         raise ApiError(
             422,
             "The model has no recurrent experts, so the page cannot show what it decodes.",
             "Fit it with 'recurrent' among its views.",
         )
+    config, n_cells = model.settings.recipe.config, getattr(model.decoder, "n_cells", 1)
     sizes = {
         "classes": (len(clf.classes_), MAX_CLASSES),
         "steps": (grid.n_steps, MAX_STEPS),
         "time points": (grid.n_timepoints, MAX_TIMEPOINTS),
         "channels": (grid.n_channels, MAX_CHANNELS),
-        "parameters of an expert": (max(e.n_parameters for e in model.experts), MAX_PARAMETERS),
+        "parameters of an expert": (
+            max((e.n_parameters for e in model.experts), default=n_cells**2),
+            MAX_PARAMETERS,
+        ),
+        "updates of an expert": (config.n_updates, MAX_UPDATES),
+        "training pairs in an update": (config.batch_size, MAX_BATCH),
         "search steps": (model.search.max_steps, MAX_SEARCH_STEPS),
     }
     for quantity, (n, limit) in sizes.items():
@@ -143,6 +150,8 @@ def read_model(file: Path, name: str) -> Snapshot:
     for label in clf.classes_:
         check_label(str(label))
     clf.set_params(n_jobs=None, verbose=False)
+    if not model.experts:  # recognition does without them, the page's pictures do not
+        clf.train_experts()
     return Snapshot(clf, {}, f"loading {name}", name)
 
 
