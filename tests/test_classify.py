@@ -50,7 +50,7 @@ def test_log_odds_distinguish_certain_cases():
 
 @given(st.lists(finite, min_size=1, max_size=40), st.lists(finite, min_size=1, max_size=40))
 def test_p_values_fall_with_nonconformity_and_stay_in_range(held, new):
-    p = p_values(np.sort(new), np.array(held))
+    p = p_values(np.sort(new), np.array(held), np.ones(len(held)))
     assert ((p > 0) & (p <= 1)).all()
     assert (np.diff(p) <= 0).all()
 
@@ -59,9 +59,12 @@ def test_p_values_reject_no_more_of_the_known_than_asked():
     rejected = []
     for seed in range(300):
         nonconformity = np.random.default_rng(seed).normal(size=100)
-        rejected.append(p_values(nonconformity[:60], nonconformity[60:]) <= 0.1)
+        rejected.append(
+            p_values(nonconformity[:60], nonconformity[60:], np.ones(len(nonconformity) - 60))
+            <= 0.1
+        )
     assert 0.07 < np.mean(rejected) <= 0.105
 
 
 def test_no_case_is_novel_where_none_was_held_out():
-    assert (p_values(np.array([0.0, 1e6]), np.zeros(0)) == 1).all()
+    assert (p_values(np.array([0.0, 1e6]), np.zeros(0), np.zeros(0)) == 1).all()

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from egem import EGEMClassifier
 from egem.core.classify import probabilities
-from egem.ensemble.result import Calibration, HeldOut
+from egem.ensemble.conformal import Calibration, HeldOut
 from helpers import QUICK, make_waves
+
+FRESH = np.zeros(9, int)  # training cases among the held-out ones
 
 
 def drawn(n, n_classes, seed):
@@ -25,35 +27,86 @@ def test_sets_hold_the_true_class_as_often_as_asked(alpha):
     covered = []
     for seed in range(400):
         scores, truth = drawn(120, 4, seed)
-        held = HeldOut(scores[:60], scores[:60].min(axis=1), truth[:60])
+        held = HeldOut(scores[:60], scores[:60].min(axis=1), truth[:60], FRESH[:4])
         sets = Calibration(2.0, held).prediction_set(scores[60:], alpha)
         covered.append(sets[np.arange(60), truth[60:]].mean())
     assert 1 - alpha - 0.01 < np.mean(covered) < 1 - alpha + 0.03
 
 
-@pytest.mark.parametrize("n_a_class", [20, 100])
+def sines(rng, n, m):
+    """Noisy sines of any phase: n of one period, m of another."""
+    y = np.repeat([0, 1], [n, m])
+    period = np.where(y == 0, rng.uniform(10, 14, n + m), rng.uniform(16, 22, n + m))
+    phase = rng.uniform(0, 2 * np.pi, n + m)
+    X = np.sin(2 * np.pi * np.arange(50) / period[:, None] + phase[:, None])
+    return X + 0.3 * rng.normal(size=X.shape), y
+
+
+def fitted_views(X, y):
+    return EGEMClassifier(views=("linear", "features"), random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize("n_a_class", [20, 100, 300])
 def test_known_cases_are_not_rejected_where_cases_are_many(n_a_class):
-    """Noisy sines of two periods and any phase; pulses are strangers."""
     rng = np.random.default_rng(n_a_class)
-
-    def sines(n):
-        y = np.repeat([0, 1], n)
-        period = np.where(y == 0, rng.uniform(10, 14, 2 * n), rng.uniform(16, 22, 2 * n))
-        phase = rng.uniform(0, 2 * np.pi, 2 * n)
-        X = np.sin(2 * np.pi * np.arange(50) / period[:, None] + phase[:, None])
-        return X + 0.3 * rng.normal(size=X.shape), y
-
-    X_test, y_test = sines(200)
-    clf = EGEMClassifier(views=("linear", "features"), random_state=0).fit(*sines(n_a_class))
+    X_test, y_test = sines(rng, 200, 200)
+    clf = fitted_views(*sines(rng, n_a_class, n_a_class))
     assert (clf.novelty(X_test) <= 0.05).mean() <= 0.09
     assert clf.predict_set(X_test, 0.1)[np.arange(400), y_test].mean() >= 0.8
     pulses = np.sign(np.sin(np.arange(50) / 4)) + 0.3 * rng.normal(size=(50, 50))
     assert (clf.novelty(pulses) <= 0.05).mean() >= 0.9
 
 
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("noise", [0.0, 1e-9])
+@pytest.mark.parametrize("n_a_class", [4, 30])
+def test_cases_given_several_times_count_once(n_a_class, noise, times):
+    rng = np.random.default_rng(n_a_class)
+    (X, y), (X_test, y_test) = sines(rng, n_a_class, n_a_class), sines(rng, 100, 100)
+    once = fitted_views(X, y)
+    copies = np.concatenate([X] + [X + noise * rng.normal(size=X.shape)] * (times - 1))
+    clf = fitted_views(copies, np.tile(y, times))
+    assert len(clf.held_out_.truth) == len(once.held_out_.truth) == 2 * n_a_class
+    p, of_once = clf.predict_proba(X_test), once.predict_proba(X_test)
+    assert (p.argmax(axis=1) == y_test).mean() >= (of_once.argmax(axis=1) == y_test).mean() - 0.02
+    assert np.abs(p - of_once).mean() < 0.05
+    rejected, of_once = ((each.novelty(X_test) <= 0.05).mean() for each in (clf, once))
+    assert rejected <= of_once + 0.05
+
+
+@pytest.mark.parametrize("n_few", [1, 2, 10])
+def test_a_class_of_few_cases_is_not_excluded_by_those_of_many(n_few):
+    """Means over four draws; beside one or two cases nothing is known of how they differ."""
+    held, rejected = [], []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        clf = fitted_views(*sines(rng, 60, n_few))
+        X_test, y_test = sines(rng, 100, 100)
+        sets = clf.predict_set(X_test, 0.1)
+        held.append([sets[y_test == c, c].mean() for c in (0, 1)])
+        rejected.append((clf.novelty(X_test[y_test == 0]) <= 0.05).mean())
+        assert n_few == 10 or sets[:, 1].all()
+    assert np.mean(held, axis=0).min() >= 0.83 and np.mean(rejected) <= 0.09
+
+
+def test_fresh_cases_count_alike_whatever_their_class():
+    scores, truth = drawn(40, 4, 0)
+    held = HeldOut(scores, scores.min(axis=1), truth, FRESH[:4])
+    assert all((held.weights(e) == 1).all() for e in range(4))
+
+
+def test_held_out_cases_of_other_classes_count_where_a_class_has_few():
+    truth = np.repeat([0, 1, 2], [4, 4, 100])
+    held = HeldOut(np.zeros((108, 3)), np.zeros(108), truth, np.array([4, 4, 100]))
+    assert held.weights(0).tolist() == [1.0] * 8 + [0.0] * 100
+    assert held.weights(2).tolist() == [0.0] * 8 + [1.0] * 100
+    many = HeldOut(np.zeros((200, 2)), np.zeros(200), np.repeat([0, 1], 100), np.array([100, 100]))
+    assert many.weights(0)[:100].min() == 1 and many.weights(0)[100:].sum() == pytest.approx(4)
+
+
 def test_too_few_held_out_cases_give_the_full_set():
     scores, truth = drawn(8, 3, 0)
-    held = HeldOut(scores, scores.min(axis=1), truth)
+    held = HeldOut(scores, scores.min(axis=1), truth, FRESH[:3])
     assert Calibration(1.0, held).prediction_set(scores, alpha=0.1).all()
     assert not Calibration(1.0, held).prediction_set(scores, alpha=0.2).all()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from egem import EGEMClassifier, LSTMDecoder
-from egem.incremental import held_out_exemplars
+from egem.fit import held_out_exemplars
 from helpers import QUICK, make_waves
 
 

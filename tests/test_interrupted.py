@@ -9,7 +9,7 @@ from helpers import make_waves
 
 # A function that each phase calls, in the order of the phases.
 TRAIN = [
-    "egem.incremental.train_experts",
+    "egem.incremental.train_classes",
     "egem.ensemble.training.run_task",
     "egem.ensemble.training.with_prior",
 ]
@@ -25,7 +25,7 @@ RECALIBRATE = ["egem.calibration.fit.losses_in_view", "egem.calibration.fit.prox
 ASSEMBLE = [
     "egem.calibration.fit.fit_classes",
     "egem.calibration.fit.Calibrated.corrected",
-    "egem.model.invert_batch",
+    "egem.fit.invert_batch",
     "egem.ensemble.inversion.search_codes",
     "egem.calibration.proxy.ProxyCorrection.fit",
     "egem.model.Model.with_calibration",
@@ -48,7 +48,7 @@ OPERATIONS = {
     ),
     "fit": (
         lambda clf: clf.fit(np.arange(12.0).reshape(4, 3), ["a", "a", "b", "b"]),
-        ["egem.model.check_spread", TRAIN[-1], REFIT[-1], ASSEMBLE[-1]],
+        ["egem.fit.check_spread", TRAIN[-1], REFIT[-1], ASSEMBLE[-1]],
     ),
 }
 
@@ -95,7 +95,7 @@ def test_after_an_interrupt_the_operation_gives_what_it_would_have(wave_model, w
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("egem.model.invert_batch", interrupt)
+        patch.setattr("egem.fit.invert_batch", interrupt)
         with pytest.raises(KeyboardInterrupt):
             tried.add_class(NEW, "new", refit_metric=True)
     again, expected = (

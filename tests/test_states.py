@@ -82,7 +82,7 @@ def test_cases_without_a_finite_loss_are_a_state_of_invert_and_an_error_of_predi
 
 
 def test_fit_keeps_the_seconds_of_its_phases(quick):
-    assert list(quick.fit_seconds_) == ["prepare", "train", "calibrate", "correct"]
+    assert list(quick.fit_seconds_) == ["prepare", "calibrate", "train", "correct"]
 
 
 def test_the_log_holds_fits_searches_and_files(tmp_path, caplog):
@@ -94,8 +94,8 @@ def test_the_log_holds_fits_searches_and_files(tmp_path, caplog):
         EGEMClassifier.load(tmp_path / "m")
     lines = [f"{r.name}: {r.getMessage()}" for r in caplog.records if r.name.startswith("egem")]
     for beginning in (
-        "egem.model: fit: 3 classes, 6 cases",
-        "egem.model: fit: prepare ",
+        "egem.fit: fit: 3 classes, 6 cases",
+        "egem.fit: fit: prepare ",
         "egem.ensemble.inversion: invert 6 cases: prepare ",
         "egem.io.model_file: wrote ",
         "egem.io.model_file: read ",

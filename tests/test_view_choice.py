@@ -1,9 +1,11 @@
 """Which views a model has: results, files, incremental operations and what decodes sequences."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 
-from egem import EGEMClassifier
+from egem import EGEMClassifier, LSTMDecoder, Training
 from helpers import QUICK
 
 
@@ -163,3 +165,66 @@ class Broken(Moments):
 def test_a_view_of_ones_own_must_return_a_vector_a_case(waves):
     with pytest.raises(ValueError, match="views: transform of Broken must return one finite"):
         EGEMClassifier(**QUICK, views=("linear", Broken())).fit(*waves[:2])
+
+
+@pytest.fixture(scope="module")
+def without_experts():
+    """Two kinds of noisy sines that differ in period: the recurrent view is of no use."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(["fast", "slow"], 30)
+    period = np.where(y == "fast", 6.0, 9.0)[:, None]
+    t = np.arange(40) / period + rng.random((60, 1))
+    X = np.sin(2 * np.pi * t) + 0.3 * rng.normal(size=t.shape)
+    training = Training(n_updates=60)
+    few = np.r_[:6, 30:36]
+    clf = EGEMClassifier(training=training, random_state=0).fit(X[few], y[few])
+    assert clf.view_weights_["recurrent"] == 0 and not clf.model_.experts
+    return clf, X[few], y[few], np.delete(X, few, axis=0), np.delete(y, few)
+
+
+def test_recurrent_experts_that_held_out_cases_do_not_need_are_trained_when_asked(without_experts):
+    clf, X, y, X_test, y_test = copy(without_experts[0]), *without_experts[1:]
+    assert clf.score(X_test, y_test) > 0.9
+    before = {m: getattr(clf, m)(X_test) for m in ("predict_proba", "predict_set", "novelty")}
+    assert not clf.model_.experts
+    assert clf.sample("fast", 2, random_state=0).shape == (2, 1, 40)
+    assert len(clf.model_.experts) == 2
+    for method, expected in before.items():
+        np.testing.assert_array_equal(getattr(clf, method)(X_test), expected)
+    np.testing.assert_array_equal(clf.invert(X_test).labels(), clf.predict(X_test))
+    every = EGEMClassifier(
+        views=("recurrent", "linear", "features"), training=clf.training, random_state=0
+    ).fit(X, y)
+    np.testing.assert_array_equal(clf.losses(X_test), every.losses(X_test))
+    for ask in (
+        lambda clf: clf.complete(np.where(np.arange(40) < 20, X_test[:1], np.nan)).values,
+        lambda clf: clf.reconstruct(X_test[:1]),
+        lambda clf: clf.explain(X_test[:1]).reconstructions,
+    ):
+        again = copy(without_experts[0])
+        assert np.isfinite(ask(again)).all() and len(again.model_.experts) == 2
+
+
+def test_a_model_without_its_experts_is_saved_and_changed(without_experts, tmp_path):
+    clf, X, y, X_test, _ = copy(without_experts[0]), *without_experts[1:]
+    clf.save(tmp_path / "m")
+    again = EGEMClassifier.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(X_test), clf.predict_proba(X_test))
+    again.add_class(X_test[:4] ** 2, "square")
+    assert not again.model_.experts and (again.predict(X_test[:20] ** 2) == "square").mean() > 0.8
+    again.remove_class("square").update_class(X_test[:2], "fast").rename_class("slow", "calm")
+    assert not again.model_.experts
+    assert len(again.train_experts().model_.experts) == 2
+    again.save(tmp_path / "m")
+    loaded = EGEMClassifier.load(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.sample("calm", 2, 0), again.sample("calm", 2, 0))
+    other = EGEMClassifier(views=("recurrent", "linear"), training=Training(n_updates=20))
+    other.fit(-X, np.char.add("other ", y))
+    assert not copy(clf).merge(other).model_.experts
+    assert len(other.merge(loaded).model_.experts) == 4
+
+
+def test_a_decoder_of_ones_own_choice_is_always_fitted(without_experts):
+    _, X, y, *_ = without_experts
+    clf = EGEMClassifier(decoder=LSTMDecoder(4), training=Training(n_updates=20), random_state=0)
+    assert clf.fit(X, y).view_weights_["recurrent"] > 0 and len(clf.model_.experts) == 2

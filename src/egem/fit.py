@@ -6,18 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 from numpy.typing import ArrayLike
 
 from egem.calibration.alignment import fit_aligned
 from egem.calibration.fit import Calibrated, CalibrationData, calibrate, recalibrate
+from egem.calibration.folds import distinct_order, holding
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Batch, Preparation
 from egem.data.validation import Case, as_labels, check_channels, check_spread
 from egem.ensemble.codes import TrainedExpert
+from egem.ensemble.conformal import Calibration
 from egem.ensemble.inversion import check_visible, invert_batch
 from egem.ensemble.own_decoder import check_decoder
-from egem.ensemble.result import Calibration
 from egem.ensemble.training import train
 from egem.model import HERE, Model, Runtime
 from egem.runtime.progress import Progress, Timings
@@ -65,7 +66,7 @@ def fit_model(
         )
         found = _calibrate(settings, data)
         exemplars = Exemplars.of(cases, index, settings.keep_cases)
-        beta = found.inverse_temperature(index)
+        beta = found.inverse_temperature(data.classes)
     experts: list[TrainedExpert] = []
     with phases("train"):
         if found.needs_recurrent:
@@ -153,7 +154,7 @@ def reassembled(
     beta = model.inverse_temperature
     if refit:
         found = _calibrate(settings, data)
-        beta = found.inverse_temperature(exemplars.classes)
+        beta = found.inverse_temperature(data.classes)
     else:
         found = recalibrate(model.metric, model.views, data)
     if found.needs_recurrent and not experts:  # held-out cases ask for them now
@@ -161,6 +162,21 @@ def reassembled(
             settings, exemplars, classes, preparation, model.seed, runtime
         )
     return _assembled(classes, experts, found, beta, data, exemplars, settings)
+
+
+def held_out_exemplars(model: Model) -> Int[np.ndarray, " n"] | None:
+    """Return which exemplars the model's held-out scores belong to.
+
+    None where other cases were scored (:func:`calibrate`), or not all of them are kept.
+    """
+    exemplars, held = model.exemplars, model.held_out
+    if not exemplars.cases:
+        return None
+    batch = model.preparation.apply(list(exemplars.cases))
+    order = distinct_order(batch, exemplars.classes)
+    holds = holding(exemplars.classes[order])
+    numbers = order[holds.some[holds.order]] if holds.folds else np.zeros(0, int)
+    return numbers if np.array_equal(exemplars.classes[numbers], held.truth) else None
 
 
 def _of_exemplars(

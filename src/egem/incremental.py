@@ -10,17 +10,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from egem.calibration.folds import holding
 from egem.calibration.temperature import best_temperature
 from egem.core.decoder import Decoder
-from egem.data.preparation import Preparation, canonical_order
+from egem.data.preparation import Preparation
 from egem.data.validation import Case, as_cases, as_labels, check_channels, check_spread
 from egem.ensemble.codes import TrainedExpert
+from egem.ensemble.conformal import Calibration, HeldOut
 from egem.ensemble.inversion import check_visible, invert
-from egem.ensemble.result import Calibration, HeldOut, class_index
+from egem.ensemble.result import class_index
 from egem.ensemble.search import ALL
 from egem.fit import reassembled, train_classes
 from egem.model import HERE, Model, Runtime
@@ -124,7 +123,11 @@ def rename_class(model: Model, label: Any, new: Any, runtime: Runtime = HERE) ->
     order = np.insert(np.delete(np.arange(len(names)), old), at, old)
     place = np.argsort(order)
     held = model.held_out
-    moved = held._replace(log_scores=held.log_scores[:, order], truth=place[held.truth])
+    moved = held._replace(
+        log_scores=held.log_scores[:, order],
+        truth=place[held.truth],
+        n_trained=held.n_trained[order],
+    )
     return replace(
         model,
         classes=names,
@@ -198,25 +201,12 @@ def calibrate(model: Model, X: ArrayLike, y: ArrayLike, runtime: Runtime = HERE)
         )
     found = invert(model, cases, ALL, runtime.n_jobs, runtime.verbose, decided=True, codes=False)
     truth = np.searchsorted(model.classes, y)
-    held_out = HeldOut(found.log_scores, found.nonconformity, truth)
+    fresh = np.zeros(len(model.classes), int)
+    held_out = HeldOut(found.log_scores, found.nonconformity, truth, fresh)
     beta = model.inverse_temperature
     if len(model.classes) > 1:
         beta = best_temperature(held_out.log_scores, truth, INVERSE_TEMPERATURES)[1]
     return model.with_calibration(Calibration(beta, held_out))
-
-
-def held_out_exemplars(model: Model) -> Int[np.ndarray, " n"] | None:
-    """Return which exemplars the model's held-out scores belong to.
-
-    None where other cases were scored (:func:`calibrate`), or not all of them are kept.
-    """
-    exemplars, held = model.exemplars, model.held_out
-    if not exemplars.cases:
-        return None
-    order = canonical_order(model.preparation.apply(list(exemplars.cases)))
-    holds = holding(exemplars.classes[order])
-    numbers = order[holds.some[holds.order]] if holds.folds else np.zeros(0, int)
-    return numbers if np.array_equal(exemplars.classes[numbers], held.truth) else None
 
 
 def _new_cases(model: Model, X) -> list[Case]:

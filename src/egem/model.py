@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from egem.data.exemplars import Exemplars
+from egem.ensemble.conformal import Calibration, HeldOut
 from egem.ensemble.ensemble import Ensemble
-from egem.ensemble.result import Calibration, HeldOut, Inversion
+from egem.ensemble.result import Inversion
 from egem.ensemble.search import Need
 from egem.ensemble.training import CheckpointStore
 from egem.settings import Settings

@@ -3,13 +3,14 @@
 Recurrent experts take part only at the end, where their losses correct those of their proxy.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from egem.calibration.folds import holding, holding_from_all
+from egem.calibration.folds import distinct_order, holding, holding_from_all
 from egem.calibration.held_out import held_out_losses
 from egem.calibration.metric_choice import (
     INVERSE_TEMPERATURE_WITHOUT_CASES,
@@ -23,9 +24,10 @@ from egem.calibration.temperature import best_temperature, fold_correction
 from egem.calibration.weights import losses_in_view, proxy_losses, weigh_views
 from egem.core.metric import Metric
 from egem.data.augment import Augmentation, deformed_copies
-from egem.data.preparation import Batch, Coverage, Preparation, canonical_order
+from egem.data.preparation import Batch, Coverage, Preparation
 from egem.data.validation import Case
-from egem.ensemble.result import HeldOut, Inversion
+from egem.ensemble.conformal import HeldOut
+from egem.ensemble.result import Inversion
 from egem.runtime.batching import evenly
 from egem.runtime.parallel import single_threaded_blas
 from egem.views.linear import LocalExperts, fit_classes
@@ -40,6 +42,8 @@ from egem.views.views import (
     represent,
     without_distance,
 )
+
+log = logging.getLogger(__name__)
 
 COPIES, MAX_COPIES = 256, 8  # deformed copies of all training cases together, of one of them
 MAX_CASES_TO_COPY = 20.0  # times the degrees of freedom that copies count as
@@ -70,8 +74,10 @@ class CalibrationData(NamedTuple):
         seed: int,
         n_jobs: int | None,
     ) -> "CalibrationData":
-        """Bring cases into their canonical order."""
-        order = canonical_order(batch)
+        """Bring cases into their canonical order; of equal ones of a class the first counts."""
+        order = distinct_order(batch, classes)
+        if len(order) < len(cases):
+            log.info("%d cases equal others of their class and count once", len(cases) - len(order))
         ordered = [cases[i] for i in order]
         return cls(ordered, batch[order], classes[order], augmentation, preparation, seed, n_jobs)
 
@@ -89,11 +95,13 @@ class ProxyScores(NamedTuple):
     # of the proxy; 0 without recurrent experts
     log_losses: Float[np.ndarray, "n_held n_classes"] | float
     views: ViewLosses  # losses in the other views
+    n_trained: Int[np.ndarray, " n_classes"]  # training cases of each class
 
     def scored(self, log_losses: Float[np.ndarray, "n_held n_classes"] | float) -> HeldOut:
         """Return the scores for given log losses of the recurrent experts."""
         scores = self.views.log_losses + self.views.recurrent_weight * log_losses
-        return HeldOut(scores, (scores + self.views.gated).min(axis=1), self.truth)
+        nonconformity = (scores + self.views.gated).min(axis=1)
+        return HeldOut(scores, nonconformity, self.truth, self.n_trained)
 
 
 class Calibrated(NamedTuple):
@@ -224,7 +232,8 @@ def _metric_alone(metric: Metric, data: CalibrationData) -> Calibrated:
     cases, classes = data.batch[held.some], data.classes[held.some]
     ways = [LinearMetric(metric.shrinkage, RIDGE, 1.0)]
     scores = held_out_losses(cases, classes, held.folds, ways)[0][0]
-    held_out = HeldOut(scores, scores.min(axis=1), classes[held.order])
+    counts = np.bincount(data.classes)
+    held_out = HeldOut(scores, scores.min(axis=1), classes[held.order], counts)
     return Calibrated(metric, None, (), held_out)
 
 
@@ -246,7 +255,8 @@ def _calibrated(
     held = holding_from_all(data.classes)
     index = held.some[held.order]
     pooled = views.pool(losses, data.batch.mask[index])
-    scores = ProxyScores(index, data.classes[index], proxy, pooled)
+    truth, counts = data.classes[index], np.bincount(data.classes)
+    scores = ProxyScores(index, truth, proxy, pooled, counts)
     return Calibrated(metric, views, experts, scores.scored(proxy), scores)
 
 

@@ -3,15 +3,48 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
+from egem.data.preparation import Batch, canonical_order
 from egem.runtime.batching import evenly
 
 MAX_FOLDS = 5
+EQUAL = 1e-6  # distance of equal cases, a share of their length: that of rounding
 MAX_CASES = 3000  # that are used; of more, an even selection
 # Pairs of a held-out case and a class, each of which has losses in dozens of metrics: with
 # thousands of classes fewer cases are held out, but at least a few hundred.
 MAX_PAIRS, MIN_HELD = 2**20, 256
+
+
+def distinct_order(batch: Batch, classes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """Return the canonical order of cases without those that equal another one of their class.
+
+    A case that was given twice would be held out while its twin is trained on. Cases are compared
+    with those next to them along a random direction, again until none is left out.
+    """
+    order = canonical_order(batch)
+    kept = np.ones(len(order), bool)
+    for c in np.unique(classes):
+        left = np.flatnonzero(classes[order] == c)
+        rows = _rows(batch[order[left]])
+        lengths = np.linalg.norm(rows, axis=1)
+        along = rows @ np.random.default_rng(0).normal(size=rows.shape[1])
+        here = np.argsort(along, kind="stable")
+        while True:
+            first, second = here[:-1], here[1:]
+            apart = np.linalg.norm(rows[first] - rows[second], axis=1)
+            equal = apart <= EQUAL * np.maximum(lengths[first], lengths[second])
+            if not equal.any():
+                break
+            kept[left[np.maximum(first, second)[equal]]] = False
+            here = here[kept[left[here]]]
+    return order[kept]
+
+
+def _rows(batch: Batch) -> Float[np.ndarray, "n p"]:
+    """Return cases as vectors that differ where the values or the gaps do."""
+    values = batch.values.reshape(batch.n_cases, -1).astype(np.float64)
+    return np.concatenate([values, batch.mask.reshape(values.shape)], axis=1)
 
 
 class Holding(NamedTuple):

@@ -45,13 +45,14 @@ def held_out_losses(
 def on_span(rest: Batch, out: Batch, copies: Copies | None) -> tuple[Batch, Batch, Copies | None]:
     """Project features onto the span of ``rest`` and of its deformed copies.
 
-    That is what they are projected onto where ``rest`` are the training cases. Held-out cases lose
-    the directions that are theirs alone, and get a distance from the span as new cases do.
+    That is what they are projected onto where ``rest`` are the training cases, of which those at no
+    distance span it. Held-out cases lose the directions that are theirs alone, and get a distance
+    from the span as new cases do.
     """
-    vectors, _ = _on_directions(rest)
+    vectors, beyond = _on_directions(rest)
     mean = vectors.mean(axis=0)
     vectors -= mean
-    spanning = vectors
+    spanning = vectors[beyond == 0] if (beyond == 0).any() else vectors
     if copies is not None:
         differences = copies.differences[:, :-1]
         spanning = np.concatenate([vectors, vectors[copies.of] + differences])

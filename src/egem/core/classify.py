@@ -43,10 +43,11 @@ def probabilities(scores: np.ndarray, inverse_temperature: float) -> np.ndarray:
 
 
 def cross_entropy(energies: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean of ``-log p`` of the true classes, in nats."""
+    """Return the mean of ``-log p`` of the true classes, in nats; all classes count alike."""
     behind = energies - energies.min(axis=1, keepdims=True)  # so that no exponential overflows
     of_truth = behind[np.arange(len(truth)), truth]
-    return float((np.log(np.exp(-behind).sum(axis=1)) + of_truth).mean())
+    each = np.log(np.exp(-behind).sum(axis=1)) + of_truth
+    return float(np.average(each, weights=1.0 / np.bincount(truth)[truth]))
 
 
 def log_odds(energies: np.ndarray) -> np.ndarray:
@@ -65,32 +66,40 @@ def log_odds(energies: np.ndarray) -> np.ndarray:
     return odds
 
 
-def conformal_threshold(log_odds_of_truth: np.ndarray, alpha: float) -> float:
-    """Return the log odds below which a class is excluded at level alpha.
+def conformal_p_values(
+    nonconformity: np.ndarray, calibration: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Rank cases (n,) among weighted calibration cases (m,): the share that conforms no better.
 
-    Of n calibration cases a share of at most alpha, counted with one more case, lies below; minus
-    infinity where n is below ``1 / alpha - 1``.
+    >>> conformal_p_values(np.array([0.0, 2.5, 9.0]), np.array([1.0, 2.0, 3.0]), np.ones(3))
+    array([1.  , 0.5 , 0.25])
     """
-    n = len(log_odds_of_truth)
-    rank = int(np.ceil((1.0 - alpha) * (n + 1)))
-    return -np.inf if rank > n else float(np.sort(log_odds_of_truth)[n - rank])
+    order = np.argsort(calibration, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(weights[order])])
+    place = np.searchsorted(calibration[order], nonconformity, side="left")
+    return (1.0 + below[-1] - below[place]) / (1.0 + below[-1])
 
 
-def p_values(nonconformity: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """Rank cases (n,) among calibration cases (m,): the share that conforms at most as well.
+def p_values(nonconformity: np.ndarray, calibration: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return conformal p-values that keep falling beyond the last calibration case.
 
-    Beyond the last calibration case, where the rank is ``1 / (m + 1)``, the p-value is extrapolated
-    and has no guarantee: it falls exponentially, as fast as the calibration cases do at their end.
+    There, where the rank is ``1 / (m + 1)``, the p-value is extrapolated and has no guarantee: it
+    falls exponentially, as fast as the calibration cases do at their end.
 
-    >>> p_values(np.array([0.0, 2.5, 9.0]), np.array([1.0, 2.0, 3.0])).round(3)
+    >>> p_values(np.array([0.0, 2.5, 9.0]), np.array([1.0, 2.0, 3.0]), np.ones(3)).round(3)
     array([1.   , 0.5  , 0.001])
     """
-    m = len(calibration)
-    if not m:
+    counted = weights > 0
+    calibration, weights = np.asarray(calibration, np.float64)[counted], weights[counted]
+    if not len(calibration):
         return np.ones(len(nonconformity))
-    ordered = np.sort(np.asarray(calibration, np.float64))
-    rank = (1.0 + m - np.searchsorted(ordered, nonconformity, side="left")) / (m + 1)
-    last = ordered[-max(int(np.ceil(TAIL * m)), 2) :]
-    fall = max(float(np.mean(last[-1] - last[:-1])) if m > 1 else 0.0, 1e-3)
-    beyond = np.maximum(nonconformity - ordered[-1], 0.0)
-    return np.maximum(rank * np.exp(-beyond / fall), np.finfo(np.float64).tiny)
+    order = np.argsort(-calibration, kind="stable")
+    above = np.cumsum(weights[order])
+    n_last = max(int(np.searchsorted(above, TAIL * above[-1])) + 1, 2)
+    last, own = calibration[order[:n_last]], weights[order[:n_last]]
+    fall = 0.0
+    if len(last) > 1:
+        fall = float(np.average(last[0] - last[1:], weights=own[1:]))
+    beyond = np.maximum(nonconformity - last[0], 0.0)
+    ranks = conformal_p_values(nonconformity, calibration, weights)
+    return np.maximum(ranks * np.exp(-beyond / max(fall, 1e-3)), np.finfo(np.float64).tiny)

@@ -13,7 +13,7 @@ from egem.core.metric import Metric
 from egem.data.preparation import Preparation
 from egem.ensemble.bank import Bank
 from egem.ensemble.codes import TrainedExpert
-from egem.ensemble.result import Calibration
+from egem.ensemble.conformal import Calibration
 from egem.runtime.batching import batched_indices
 from egem.runtime.memo import Cached
 from egem.runtime.native import accelerated

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 from egem.core.levenberg_marquardt import UNKNOWN
 from egem.data.preparation import Batch
 from egem.data.validation import Case, check_channels
+from egem.ensemble.conformal import HeldOut
 from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.published import search_published
-from egem.ensemble.result import HeldOut, Inversion
+from egem.ensemble.result import Inversion
 from egem.ensemble.search import ALL, LOSSES, Need, search_codes
 from egem.runtime.dispatch import dispatch_to
 from egem.runtime.executors import active_executor

@@ -3,18 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from egem.core.classify import (
-    conformal_threshold,
-    log_odds,
-    p_values,
-    probabilities,
-    safe_log,
-)
+from egem.core.classify import probabilities, safe_log
+from egem.ensemble.conformal import Calibration
 from egem.runtime.progress import summed
 from egem.views.views import ViewLosses, pooled
 
@@ -33,45 +28,6 @@ _REMEDIES = {
     State.NOT_FINITE: "found no finite loss, and cannot win; look at the case for extreme values, "
     "and at the class's training cases",
 }
-
-
-class HeldOut(NamedTuple):
-    """Scores of labelled cases that the experts were not trained on.
-
-    Attributes
-    ----------
-    log_scores : array (n, n_classes)
-        As :attr:`Inversion.log_scores`.
-    nonconformity : array (n,)
-        As :attr:`Inversion.nonconformity`.
-    truth : array of int (n,)
-        Positions of their true classes.
-    """
-
-    log_scores: Float[np.ndarray, "n n_classes"]
-    nonconformity: Float[np.ndarray, " n"]
-    truth: Int[np.ndarray, " n"]
-
-    @classmethod
-    def none(cls, n_classes: int) -> "HeldOut":
-        """Return the scores of no case, as with one case a class."""
-        return cls(np.zeros((0, n_classes)), np.zeros(0), np.zeros(0, int))
-
-
-class Calibration(NamedTuple):
-    """What turns scores into probabilities, sets and p-values."""
-
-    inverse_temperature: float
-    held_out: HeldOut
-
-    def prediction_set(
-        self, log_scores: Float[np.ndarray, "n n_classes"], alpha: float
-    ) -> Bool[np.ndarray, "n n_classes"]:
-        """Return the classes that cannot be excluded at level alpha."""
-        held, beta = self.held_out, self.inverse_temperature
-        of_truth = np.arange(len(held.truth)), held.truth
-        threshold = conformal_threshold(log_odds(beta * held.log_scores)[of_truth], alpha)
-        return log_odds(beta * log_scores) >= threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +85,8 @@ class Inversion:
         return self._calibrated.prediction_set(self.log_scores, alpha)
 
     def novelty(self) -> Float[np.ndarray, " n_cases"]:
-        """Return the p-value of each case being of a known class."""
-        return p_values(self.nonconformity, self._calibrated.held_out.nonconformity)
+        """Return the p-value of each case being of a known class, the predicted one."""
+        return self._calibrated.novelty(self.nonconformity, self.winners)
 
     @property
     def _calibrated(self) -> Calibration:

@@ -15,7 +15,7 @@ from egem.core.metric import METRICS, Metric
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Preparation
 from egem.ensemble.codes import Recipe, TrainedExpert
-from egem.ensemble.result import Calibration, HeldOut
+from egem.ensemble.conformal import Calibration, HeldOut
 from egem.errors import ModelFileError
 from egem.io.view_arrays import Arrays, pack_views, unpack_views
 from egem.model import Model

@@ -16,7 +16,7 @@ from egem.data.augment import Augmentation
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Preparation
 from egem.ensemble.codes import TrainedExpert
-from egem.ensemble.result import HeldOut
+from egem.ensemble.conformal import HeldOut
 from egem.model import Model
 from egem.runtime.files import check_size
 from egem.settings import Settings
@@ -122,6 +122,9 @@ def _check_held_out(held: HeldOut, n_classes: int) -> None:
     _array("held_out/log_scores", held.log_scores, (n, n_classes), "f")
     _array("held_out/nonconformity", held.nonconformity, (n,), "f")
     _positions("held_out/truth", held.truth, n_classes)
+    _positions("held_out/n_trained", held.n_trained, LARGEST)
+    if held.n_trained.shape != (n_classes,):
+        raise ValueError("its held-out cases are of other classes")
 
 
 def _check_exemplars(kept: Exemplars, n_channels: int, model: Model) -> None:

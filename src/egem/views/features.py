@@ -3,8 +3,8 @@
 Small kernels slide over the sequence at several dilations; a feature is the share of time at which
 a kernel's response exceeds a threshold (kernels and statistic are MiniRocket's: Dempster, Schmidt
 and Webb, KDD 2021), for the sequence and for its first differences. Features are standardised and
-projected onto the directions in which the training cases differ; how far a case lies from their
-span is one value more, 0 for the training cases.
+projected onto the span of the training cases, of many onto that of ``MAX_DIRECTIONS``; how far a
+case lies from the span is one value more, 0 for the cases that span it.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ MAX_CHANNELS = 9  # that a kernel sums over
 PER_OCTAVE = 2  # dilations
 CASES_FOR_THRESHOLDS = 40  # training cases
 RESPONSES_FOR_THRESHOLDS = 8192
-CASES_FOR_PROJECTION = 2000
+CASES_FOR_STANDARDISATION = 2000
 MAX_DIRECTIONS = 512
 VALUES_PER_BATCH = 16_384  # time points of all cases that one call works on
 MIN_SPREAD = 1e-6  # of a feature, a share of time, that is not the same for all cases
@@ -132,15 +132,15 @@ def fit_convolutions(
     n_jobs: int | None = None,
 ) -> Convolutions:
     """Choose dilations, channels, thresholds and directions from training cases."""
-    shown = [cases[i] for i in rng.permutation(len(cases))[:CASES_FOR_PROJECTION]]
+    shown = [cases[i] for i in rng.permutation(len(cases))[:CASES_FOR_STANDARDISATION]]
     layout = _layout(shown, along, shared_scale)
     first = layout.apply(shown[:CASES_FOR_THRESHOLDS])
     banks = tuple(_bank(*view, rng) for view in _views(*first))
     found = np.concatenate(list(_describe(layout, banks, shown, n_jobs)))[: len(shown)]
     centre, spread = found.mean(axis=0), found.std(axis=0)
     spread[spread < MIN_SPREAD] = 1.0
-    _, s, vt = svd((found - centre) / spread)
-    n_kept = int((s[:MAX_DIRECTIONS] > 1e-4 * max(s[0], 1e-6)).sum())
+    _, s, vt = svd((found[:MAX_DIRECTIONS] - centre) / spread)
+    n_kept = int((s > 1e-4 * max(s[0], 1e-6)).sum())
     kept = vt[: max(n_kept, 1)]  # one, where all cases are alike
     return Convolutions(layout, banks, centre, spread, np.ascontiguousarray(kept.T))
 

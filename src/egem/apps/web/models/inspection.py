@@ -19,7 +19,7 @@ from egem.apps.web.responses import (
     Series,
 )
 from egem.data.validation import Case
-from egem.incremental import held_out_exemplars
+from egem.fit import held_out_exemplars
 
 MARGIN = 0.35  # of the range of the cases' codes, added at both ends
 WARP_RANGE = 2.0  # standard deviations of a warp that are displayed
