@@ -4,7 +4,10 @@ Splits are `few_shot_split`'s: k random training cases a class; k = 0 is all of 
 and `pendigits` are tested on their official test parts, whole). Otherwise tested are at most 1,000
 cases of the held-out fifth; of MNIST (training cases from its 60,000) the first 1,000 test digits;
 of the small sets, which have fewer than 100 cases in a fifth, and of further public ones all cases
-not used for training, at most 1,000. Seeds 0 to 9 were used to develop; report on others.
+not used for training, at most 1,000.
+
+Seeds 0 to 9 were used to develop, and 10 to 29 reported on while defaults changed. `SEEDS` were
+fixed before any of them was run.
 """
 
 from typing import NamedTuple
@@ -21,11 +24,7 @@ SMALL = (
 )
 FURTHER = tuple(name for name in SETS if name not in LARGE + SMALL and half(name) != "sealed")
 SEALED = tuple(name for name in SETS if half(name) == "sealed")
-SEEDS = (
-    dict.fromkeys(LARGE, range(10, 15))
-    | dict.fromkeys(SMALL, range(10, 30))
-    | dict.fromkeys(FURTHER + SEALED, range(10, 20))
-)
+SEEDS = range(30, 40)
 MAX_TESTED = 1000
 
 

@@ -1,11 +1,11 @@
 """Honesty of probabilities, sets and novelty, gaps and prefixes, and a class that is added.
 
-    python benchmarks/trust.py [--parts honesty coverage ...] [--seeds 10 11] [--out FOLDER]
+    python benchmarks/trust.py [--parts honesty coverage ...] [--seeds 30 31] [--out FOLDER]
 
 Each row of `docs/benchmarks/trust.csv` is one figure at one split; splits that are there are not
 run again, so the whole may be stopped and carried on. `--report` only writes
 `docs/benchmarks/trust.md` and its picture from them (also done at the end of every call). Settings
-are the defaults; splits are those of `benchmarks/accuracy.py` (seeds 10 and up).
+are the defaults; splits are those of `benchmarks/accuracy.py` (seeds 30 and up).
 
 * honesty: expected calibration error (15 bins, over all splits together) and log loss; beside it
   MiniRocket's features with a logistic regression whose strength is chosen by cross-validation on
@@ -40,14 +40,13 @@ from accuracy import OUT
 from accuracy_peers import Rocket
 from egem import EGEMClassifier, few_shot_split, load_dataset
 from egem.evaluate import reliability
-from splits import Split, flat, padded, split
+from splits import SEEDS, Split, flat, padded, split
 from table import append, done
 from trust_cases import as_letters, filled, masked_nearest, parts_seen
 from trust_report import write_report
 
 HONESTY_SETS = ("characters", "mnist", "JapaneseVowels", "ItalyPowerDemand", "OSULeaf")
 CASES_A_CLASS = (4, 16)
-SEEDS = range(10, 15)
 ALPHAS = (0.05, 0.1, 0.2)
 N_KNOWN = 13  # letters; the other seven are unknown
 MOST_GAPPY = 300  # test cases with gaps, each of which has a pattern of its own
