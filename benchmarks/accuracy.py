@@ -32,7 +32,7 @@ from egem.calibration.metric_choice import RIDGE
 from egem.calibration.proxy import nearest_losses
 from egem.calibration.scatter import class_scatter
 from egem.data.augment import make_pairs
-from egem.data.validation import as_cases
+from egem.data.cases import as_cases
 from egem.ensemble.cases import BoundCases
 from egem.settings import augmentation_of
 from egem.views.linear import fit_classes

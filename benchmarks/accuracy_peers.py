@@ -16,9 +16,9 @@ from egem.apps.paper.baselines.forward_lstm import ForwardLSTMClassifier
 from egem.apps.paper.peers import scaled_ridge, shrunk_discriminant
 from egem.calibration.fit import COPIES, MAX_COPIES
 from egem.data.augment import deformed_copies, guess_augmentation
+from egem.data.cases import as_cases
 from egem.data.preparation import fit_preparation
 from egem.data.selection import dtw_distances
-from egem.data.validation import as_cases
 from splits import Split, flat, padded
 
 Results = Iterator[tuple[str, float, float, float]]  # method, accuracy, seconds to fit and predict

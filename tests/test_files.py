@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,35 @@ def test_a_failure_leaves_the_old_content_and_no_draft(tmp_path):
     with pytest.raises(TypeError), atomic_write(path) as file:
         file.writelines([b"new", None])  # type: ignore[list-item]
     assert path.read_text("utf-8") == "old ä" and os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights, pipes have no names there")
+def test_a_link_stays_a_link_and_a_file_keeps_its_permissions(tmp_path):
+    target = tmp_path / "elsewhere" / "secret"
+    target.parent.mkdir()
+    target.write_text("old")
+    target.chmod(0o600)
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    atomic_write_text(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "elsewhere" / "later")
+    atomic_write_text(dangling, "made")
+    assert dangling.is_symlink() and (tmp_path / "elsewhere" / "later").read_text() == "made"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights, pipes have no names there")
+def test_a_pipe_or_a_device_is_written_to(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    atomic_write_text(pipe, "through")
+    assert read.communicate(timeout=30)[0] == "through"
+    assert pipe.is_fifo() and [p.name for p in tmp_path.iterdir()] == ["pipe"]
+    atomic_write_text(Path(os.devnull), "nowhere")
+    assert Path(os.devnull).is_char_device()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="drafts cannot be locked there")

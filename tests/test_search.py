@@ -28,8 +28,8 @@ from banks import (
 from egem.core.config import SearchConfig
 from egem.core.inversion import quadratic
 from egem.core.levenberg_marquardt import TOLERANCE, init, search
+from egem.data.cases import as_cases
 from egem.data.preparation import mask_patterns
-from egem.data.validation import as_cases
 from egem.ensemble.cases import BoundCases
 from egem.ensemble.codebook import screen
 from egem.ensemble.inversion import invert_now

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from egem import EGEMClassifier, Training
-from egem.data.validation import as_cases
+from egem.data.cases import as_cases
 from egem.ensemble.inversion import invert_now
 from egem.ensemble.result import State
 from helpers import QUICK, make_waves

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from egem.data.validation import as_cases, as_labels, check_spread, is_table
+from egem.data.cases import as_cases, is_table
+from egem.data.validation import as_labels, check_spread
 
 VALUES = np.arange(12.0).reshape(2, 1, 6)
 

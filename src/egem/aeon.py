@@ -12,7 +12,7 @@ from jaxtyping import Float32, Shaped
 
 from egem.classifier import EGEMClassifier
 from egem.core.lstm import LSTMDecoder
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.settings import Training
 
 try:

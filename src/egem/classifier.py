@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from egem import incremental, settings
 from egem.core.decoder import Decoder
 from egem.data.augment import Augmentation
+from egem.data.cases import Case, as_cases
 from egem.data.preparation import Preparation
-from egem.data.validation import Case, as_cases, cases_of, check_share, learn_input
+from egem.data.validation import cases_of, check_share, learn_input
 from egem.ensemble.completion import Completion, complete
 from egem.ensemble.inversion import Decisions, invert, invert_in_chunks, winners
 from egem.ensemble.result import Inversion, class_index, unknown_label

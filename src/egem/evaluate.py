@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
 from egem.core.classify import log_probabilities
-from egem.data.validation import as_cases, as_labels
+from egem.data.cases import as_cases
+from egem.data.validation import as_labels
 from egem.ensemble.inversion import invert
 from egem.ensemble.search import ALL
 from egem.model import HERE, Model, Runtime

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
 from egem.core.metric import Metric
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.ensemble.result import Inversion
 from egem.ensemble.search import search_path
 from egem.model import Model

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 from egem.calibration.alignment import fit_aligned
 from egem.calibration.fit import Calibrated, CalibrationData, calibrate, recalibrate
 from egem.calibration.folds import distinct_order, holding
+from egem.data.cases import Case
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Batch, Preparation
-from egem.data.validation import Case, as_labels, check_channels, check_spread
+from egem.data.validation import as_labels, check_axes, check_channels, check_spread
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.conformal import Calibration
 from egem.ensemble.inversion import check_visible, invert_batch
@@ -48,6 +49,7 @@ def fit_model(
     p = parameters
     with phases("prepare"):
         labels = as_labels(y, len(cases))
+        check_axes(cases, stacklevel=4)
         if p["scaling"] == "standard":  # by which a sentinel would be divided
             check_spread(cases, stacklevel=4)
         classes, index = np.unique(labels, return_inverse=True)

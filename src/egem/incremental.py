@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 
 from egem.calibration.temperature import best_temperature
 from egem.core.decoder import Decoder
+from egem.data.cases import Case, as_cases
 from egem.data.preparation import Preparation
-from egem.data.validation import Case, as_cases, as_labels, check_channels, check_spread
+from egem.data.validation import as_labels, check_channels, check_spread
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.conformal import Calibration, HeldOut
 from egem.ensemble.inversion import check_visible, invert

@@ -25,8 +25,8 @@ from egem.core.decoder import Decoder
 from egem.core.lstm import LSTMDecoder
 from egem.core.metric import METRICS
 from egem.data.augment import Augmentation, guess_augmentation
+from egem.data.cases import Case
 from egem.data.preparation import Batch, Preparation
-from egem.data.validation import Case
 from egem.ensemble.codes import Codes, Recipe
 from egem.runtime.batching import evenly
 from egem.views.views import RECURRENT, resolve_views

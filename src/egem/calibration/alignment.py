@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Int
 
 from egem.calibration.metric_choice import choose_metric
+from egem.data.cases import Case
 from egem.data.preparation import Preparation, canonical_order, fit_preparation
-from egem.data.validation import Case
 from egem.runtime.batching import evenly
 
 MAX_CASES = 1000  # used for the choice

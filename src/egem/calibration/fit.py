@@ -24,8 +24,8 @@ from egem.calibration.temperature import best_temperature, fold_correction
 from egem.calibration.weights import losses_in_view, proxy_losses, weigh_views
 from egem.core.metric import Metric
 from egem.data.augment import Augmentation, deformed_copies
+from egem.data.cases import Case
 from egem.data.preparation import Batch, Coverage, Preparation
-from egem.data.validation import Case
 from egem.ensemble.conformal import HeldOut
 from egem.ensemble.result import Inversion
 from egem.runtime.batching import evenly

@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from egem.core.training import Pairs
+from egem.data.cases import Case
 from egem.data.preparation import Batch
-from egem.data.validation import Case
 
 Augmentation = Literal["none", "series", "pen", "image"]
 

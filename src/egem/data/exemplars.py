@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.runtime.batching import evenly
 
 
@@ -42,7 +42,8 @@ class Exemplars(NamedTuple):
             index.append(members[some])
             rows.append(some)
         order = np.concatenate(index)
-        return cls(tuple(cases[i] for i in order), classes[order], np.concatenate(rows))
+        own = tuple(np.array(cases[i]) for i in order)  # the user may change theirs
+        return cls(own, classes[order], np.concatenate(rows))
 
     def of_class(self, c: int) -> list[Case]:
         """Return the cases of one class."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from egem.data.validation import SENTINEL, Case, of_one_shape
+from egem.data.cases import Case
+from egem.data.validation import SENTINEL, of_one_shape
 
 MAX_STEPS = 64  # longer sequences are averaged over blocks of time points down to this many steps
 

@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from egem.data.cases import Case, as_cases
 from egem.data.sequences import Labels, Sequences
 from egem.data.splits import class_generator
-from egem.data.validation import Case, as_cases, as_labels
+from egem.data.validation import as_labels
 
 Method = Literal["random", "centres", "medoids"]
 Distance = Literal["euclidean", "dtw"]

@@ -1,7 +1,4 @@
-"""Validation of user input, and its conversion to a list of cases.
-
-Every error names the argument, the trouble and the remedy.
-"""
+"""Validation of user input; every error names the argument, the trouble and the remedy."""
 
 import math
 import warnings
@@ -11,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
-Case = Float[np.ndarray, "n_channels n_timepoints"]
+from egem.data.cases import Case, as_cases, is_table
 
 VALUES_AT_ONCE = 2**15  # float64s that fit in a cache
 
@@ -24,102 +21,6 @@ SENTINEL = 1e6
 # APART times the deviation of the farthest other value.
 USUAL_SENTINELS = {10.0**n - 1.0 for n in range(2, 7)}
 ODD, APART = 20.0, 4.0
-
-
-def as_cases(X, name: str = "X") -> list[Case]:
-    """Convert any accepted input to a list of float64 cases ``(n_channels, length)``.
-
-    Parameters
-    ----------
-    X : array or sequence
-        ``(n_cases, n_channels, n_timepoints)``; ``(n_cases, n_timepoints)``, univariate; or a
-        sequence of ``(n_channels, length_i)`` or ``(length_i,)`` arrays. NaN is a missing value.
-    name : str, default "X"
-        Name of the argument, for messages.
-
-    Returns
-    -------
-    list of array (n_channels, length_i)
-        Time points after the last observed one of a case are dropped.
-
-    Raises
-    ------
-    ValueError
-        If X is empty, infinite or not real, its cases differ in their number of channels, or a
-        case holds no value.
-    """
-    if isinstance(X, Sequence | np.ndarray) and len(X) == 0:
-        raise ValueError(f"{name} holds no cases; give at least one.")
-    if _is_list_of_cases(X):
-        arrays = [_one_case(x, i, name) for i, x in enumerate(X)]
-    else:
-        array = check_array(
-            X, allow_nd=True, dtype="float64", ensure_all_finite=False, input_name=name
-        )
-        if array.ndim == 2:
-            array = array[:, None, :]
-        if array.ndim != 3:
-            raise ValueError(
-                f"{name} has {array.ndim} dimensions; give (n_cases, n_channels, n_timepoints), "
-                "(n_cases, n_timepoints), or a list of (n_channels, length) arrays."
-            )
-        if 0 in array.shape:
-            raise ValueError(
-                f"{name} has shape {array.shape}; give at least one channel and one time point."
-            )
-        arrays = list(array)
-        if np.isfinite(array).all():
-            return arrays
-    channels = {len(x) for x in arrays}
-    if len(channels) != 1:
-        raise ValueError(
-            f"{name}: the cases have {sorted(channels)} channels; every case needs the same "
-            "channels (a missing one is a row of NaN)."
-        )
-    return [_trimmed(x, i, name) for i, x in enumerate(arrays)]
-
-
-def _is_list_of_cases(X) -> bool:
-    """Whether X is a sequence of arrays or of ragged lists, not one array to NumPy."""
-    if isinstance(X, np.ndarray):
-        return X.dtype == object and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
-    if not isinstance(X, Sequence) or isinstance(X, str) or not X:
-        return False
-    if all(isinstance(x, np.ndarray) for x in X):
-        return X[0].ndim > 1 or len({x.shape for x in X}) > 1
-    lengths = {len(x) if isinstance(x, Sequence) and not isinstance(x, str) else -1 for x in X}
-    return len(lengths) > 1 and -1 not in lengths
-
-
-def _one_case(x, i: int, name: str) -> Case:
-    try:
-        array = np.asarray(x)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"values of type {array.dtype}")
-        array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: case {i} is not an array of real numbers ({error}).") from error
-    if array.ndim == 1:
-        array = array[None, :]
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(
-            f"{name}: case {i} has shape {np.shape(x)}; give (n_channels, length) with at least "
-            "one channel and one time point."
-        )
-    return array
-
-
-def _trimmed(x: Case, i: int, name: str) -> Case:
-    if np.isinf(x).any():
-        channel, point = np.argwhere(np.isinf(x))[0]
-        raise ValueError(
-            f"{name}: case {i} holds an infinite value (channel {channel}, time point {point}); "
-            "replace it, or mark it as missing with NaN."
-        )
-    observed = np.flatnonzero(~np.isnan(x).all(axis=0))
-    if not len(observed):
-        raise ValueError(f"{name}: case {i} holds only NaN (missing values); remove it.")
-    return x[:, : observed[-1] + 1]
 
 
 def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> None:
@@ -153,6 +54,18 @@ def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> Non
                 UserWarning,
                 stacklevel=stacklevel,
             )
+
+
+def check_axes(cases: list[Case], stacklevel: int = 3) -> None:
+    """Warn of cases with more channels than time points, whose axes may have been swapped."""
+    n, longest = len(cases[0]), max(x.shape[1] for x in cases)
+    if n > longest:
+        warnings.warn(
+            f"X has {n} channels of at most {longest} time points; if its axes are time points, "
+            "then channels, give X.transpose(0, 2, 1), or x.T of each case.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 class _Spread(NamedTuple):
@@ -248,21 +161,30 @@ def as_labels(y, n_cases: int) -> Shaped[np.ndarray, " n_cases"]:
             "This EGEMClassifier estimator requires y to be passed, but the target y is None."
         )
     if isinstance(y, Sequence) and not isinstance(y, str):
+        if any(isinstance(label, str) and label.endswith("\0") for label in y):
+            raise ValueError("y holds labels that end in a NUL character, which NumPy drops.")
         kinds = {"text" if isinstance(label, str) else "number" for label in y}
         if len(kinds) > 1:
             raise ValueError(_MIXED)
+    if isinstance(y, np.ma.MaskedArray):
+        if y.mask.any():
+            raise ValueError("y is masked in places; name the class of every case.")
+        y = y.data
     y = column_or_1d(y, warn=True)
     if y.dtype == object:
         if len({isinstance(label, str) for label in y}) > 1:
             raise ValueError(_MIXED)
         if isinstance(y[0] if len(y) else "", str):
             y = y.astype(str)
+        elif all(isinstance(label, int | np.integer) for label in y):
+            y = y.astype(np.int64)
     if len(y) != n_cases:
         raise ValueError(f"X holds {n_cases} cases but y holds {len(y)} labels; give one per case.")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError("y holds NaN or infinite labels; name the class of every case.")
     check_classification_targets(y)
-    return y
+    whole = y.dtype.kind == "f" and (y == np.round(y)).all()
+    return y.astype(np.int64) if whole else y  # 1.0 and 1 are one class
 
 
 def of_one_shape(
@@ -281,15 +203,6 @@ def of_one_shape(
         for first in range(0, len(alike), some):
             at = alike[first : first + some]
             yield np.array(at), np.stack([cases[i] for i in at])
-
-
-def is_table(X) -> bool:
-    """Whether X is two-dimensional: an array, a data frame, or equally long lists of numbers."""
-    if hasattr(X, "shape"):
-        return np.ndim(X) == 2
-    if isinstance(X, str) or not isinstance(X, Sequence) or not X or _is_list_of_cases(X):
-        return False
-    return isinstance(X[0], list | tuple) and np.ndim(X) == 2
 
 
 _MIXED = "y mixes text and number labels; make them all text or all integers."

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Float32
 from scipy.special import ndtr, ndtri
 
 from egem.core.metric import NOISE_SHARE, Metric
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.result import Inversion
 

@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float, Float32, Int
 from numpy.typing import ArrayLike
 
 from egem.core.levenberg_marquardt import UNKNOWN
+from egem.data.cases import Case
 from egem.data.preparation import Batch
-from egem.data.validation import Case, check_channels
+from egem.data.validation import check_channels
 from egem.ensemble.conformal import HeldOut
 from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.published import search_published

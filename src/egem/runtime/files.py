@@ -27,12 +27,20 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     The content goes to a draft in the same folder, which is flushed to disk and renamed when the
     block ends; if it raises, an existing file stays as it is. Drafts left by processes that were
-    killed are removed.
+    killed are removed. Links are followed, an existing file's permissions are kept, and a pipe or a
+    device is written to as it is.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as file:
+            yield file
+        return
     _remove_abandoned_drafts(path)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with _create_locked(draft) as file:
+            if path.exists():
+                draft.chmod(path.stat().st_mode)
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int
 
-from egem.data.validation import Case, of_one_shape
+from egem.data.cases import Case
+from egem.data.validation import of_one_shape
 from egem.runtime import native
 from egem.runtime.batching import batched_indices
 from egem.runtime.linalg import svd

@@ -19,8 +19,8 @@ from scipy.special import expit
 
 from egem.core.classify import safe_log
 from egem.core.metric import Scatter
+from egem.data.cases import Case
 from egem.data.preparation import Batch, Coverage
-from egem.data.validation import Case
 from egem.runtime.memo import Cached, Last
 from egem.views.features import Along, Convolutions, fit_convolutions
 from egem.views.linear import LocalExperts

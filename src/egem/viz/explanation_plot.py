@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.explain import Explanation
 from egem.viz.sequences import Scale, draw_case, drawing_of, scale_of
 from egem.viz.style import PALETTE, QUIET, SMALL, TEXT, bare, new_figure, open_frame

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import ArrayLike
 
-from egem.data.validation import Case, as_cases
+from egem.data.cases import Case, as_cases
 from egem.ensemble.result import class_index
 from egem.viz.sequences import Drawing, draw_case, drawing_of, scale_of
 from egem.viz.style import INK, PALETTE, QUIET, SMALL, TEXT, WRONG, bare, new_figure

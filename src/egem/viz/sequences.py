@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from egem.data.augment import guess_augmentation
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.viz.style import FAINT, INK, PALETTE, bare
 
 STROKE_COLOURS = "viridis"

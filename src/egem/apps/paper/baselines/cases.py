@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy.typing import ArrayLike
 
-from egem.data.validation import as_cases
+from egem.data.cases import as_cases
 from egem.runtime.batching import batched_indices
 
 CASES_PER_CALL = 100

@@ -12,8 +12,8 @@ from egem.apps.web.models.training import new_classifier
 from egem.apps.web.models.uploads import Data, file_error, read_data_file
 from egem.apps.web.responses import FitResult, Mistake
 from egem.classifier import EGEMClassifier
+from egem.data.cases import Case
 from egem.data.splits import few_shot_split
-from egem.data.validation import Case
 from egem.readers.datasets import load_dataset
 from egem.readers.sources import own_file
 

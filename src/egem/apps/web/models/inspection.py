@@ -18,7 +18,7 @@ from egem.apps.web.responses import (
     Imagined,
     Series,
 )
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.fit import held_out_exemplars
 
 MARGIN = 0.35  # of the range of the cases' codes, added at both ends

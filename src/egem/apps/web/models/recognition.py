@@ -29,7 +29,7 @@ from egem.apps.web.models.training import train
 from egem.apps.web.requests import Stroke
 from egem.apps.web.responses import Curve, Heat, Neighbour, RankedClass, Verdict
 from egem.classifier import EGEMClassifier
-from egem.data.validation import Case
+from egem.data.cases import Case
 from egem.ensemble.inversion import invert_now
 from egem.ensemble.result import Inversion
 

@@ -14,7 +14,7 @@ from egem.apps.web.errors import ApiError
 from egem.apps.web.models.strokes import FRAME, PenPath, are_drawings, fit_to_square
 from egem.calibration.metric_choice import choose_metric
 from egem.classifier import EGEMClassifier
-from egem.data.validation import Case
+from egem.data.cases import Case
 
 Kind = Literal["strokes", "series"]
 DEFAULT_LENGTH = 1.5  # of a drawing that was never on a page, in widths of the pad

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float
 
 from egem.apps.web.errors import ApiError
+from egem.data.cases import Case
 from egem.data.preparation import Preparation
-from egem.data.validation import Case
 
 N_POINTS = 48
 SPREAD = 0.12  # of the coordinates of letters in normal form

@@ -16,7 +16,7 @@ from egem.apps.web.models.snapshot import MAX_CLASSES, Snapshot
 from egem.apps.web.requests import check_label
 from egem.apps.web.responses import Dataset, Preview
 from egem.classifier import EGEMClassifier
-from egem.data.validation import Case, as_cases
+from egem.data.cases import Case, as_cases
 from egem.errors import ModelFileError
 from egem.readers.files import read_data
 
