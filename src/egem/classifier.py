@@ -34,7 +34,6 @@ from egem.views.views import Representation
 
 Path = str | os.PathLike[str]
 Labels = Shaped[np.ndarray, " n_cases"]
-PerClass = Float[np.ndarray, "n_cases n_classes"]
 Sequences = Float32[np.ndarray, "n n_channels n_timepoints"]
 
 
@@ -100,7 +99,8 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     """
 
     n_features_in_: int
-    time_step_: float | None = None  # of the grid that uneven time stamps were brought to
+    time_step_: float | None = None  # between the points of training cases, from a file
+    channel_names_: list[str] | None = None
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         other, found = unknown_label(self._model.classes, unknown), self._inverted(X, LOWEST)
         return np.where(found.novelty() > reject, found.labels(), other)
 
-    def predict_proba(self, X: ArrayLike) -> PerClass:
+    def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n_cases n_classes"]:
         """Return class probabilities, ``scores ** -inverse_temperature_`` normalised."""
         return self._inverted(X, self._model.need_of_probabilities).probabilities()
 
@@ -188,7 +188,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         """Return the p-value of each case being of a known class; 1 where none is held out."""
         return self._inverted(X, NOVELTY).novelty()
 
-    def losses(self, X: ArrayLike) -> PerClass:
+    def losses(self, X: ArrayLike) -> Float[np.ndarray, "n_cases n_classes"]:
         """Return the experts' losses in the recurrent view, per observed value, without prior."""
         return self._inverted(X, LOSSES, decided=False).losses
 
@@ -218,10 +218,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def explain(
         self, X: ArrayLike, n_experts=3, n_near=4, inversion: Inversion | None = None, paths=True
     ) -> Explanation:
-        """Explain classifications by the best experts and the nearest training cases.
-
-        What :meth:`invert` returned for them saves a search; so does leaving out the ``paths``.
-        """
+        """Explain classifications; ``inversion`` is what :meth:`invert` returned, if known."""
         inversion = inversion or self._inverted(X, ALL, codes=True)
         return explain(self._decoding, self._cases(X), inversion, n_experts, n_near, paths)
 

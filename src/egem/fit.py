@@ -22,6 +22,7 @@ from egem.ensemble.inversion import check_visible, invert_batch
 from egem.ensemble.own_decoder import check_decoder
 from egem.ensemble.training import train
 from egem.model import HERE, Model, Runtime
+from egem.runtime.parallel import on_one_blas_thread
 from egem.runtime.progress import Progress, Timings
 from egem.settings import Settings, augmentation_of, seed_of, settle
 from egem.views.views import RECURRENT
@@ -29,6 +30,7 @@ from egem.views.views import RECURRENT
 log = logging.getLogger(__name__)
 
 
+@on_one_blas_thread
 def fit_model(
     parameters: Mapping[str, Any],
     cases: list[Case],

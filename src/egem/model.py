@@ -15,6 +15,7 @@ from egem.ensemble.ensemble import Ensemble
 from egem.ensemble.result import Inversion
 from egem.ensemble.search import Need
 from egem.ensemble.training import CheckpointStore
+from egem.runtime.parallel import on_one_blas_thread
 from egem.settings import Settings
 from egem.views.views import RECURRENT, View
 
@@ -128,7 +129,8 @@ def as_method(function: Callable[..., Model]) -> Callable[..., Any]:
     @wraps(function)
     def method(self, *args, **kwargs):
         arguments = [getattr(a, "model_", a) for a in args]  # merge takes another estimator
-        self.model_ = function(self._model, *arguments, **{"runtime": self._runtime} | kwargs)
+        keywords = {"runtime": self._runtime} | kwargs
+        self.model_ = on_one_blas_thread(function)(self._model, *arguments, **keywords)
         return self
 
     whole = inspect.signature(function)

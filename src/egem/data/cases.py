@@ -135,14 +135,16 @@ def _opened(X: Any) -> Any:
 
 def _checked(X: Any, name: str) -> Any:
     """Refuse what NumPy would make an array of that nobody meant."""
-    kind = getattr(getattr(X, "dtype", None), "kind", "f")
+    dtype = getattr(X, "dtype", None)
     if isinstance(X, Sequence) and not isinstance(X, str):
         try:
             np.asarray(X)
         except ValueError as error:
             raise ValueError(f"{name} is not an array of real numbers ({error}).") from error
-    elif not hasattr(X, "shape") or kind in "mMV":
-        what = f"values of type {X.dtype}" if hasattr(X, "dtype") else f"a {type(X).__name__}"
+    elif (
+        not (hasattr(X, "shape") or hasattr(X, "__array__")) or getattr(dtype, "kind", "f") in "mMV"
+    ):
+        what = f"a {type(X).__name__}" if dtype is None else f"values of type {dtype}"
         raise ValueError(
             f"{name} holds {what}; give an array (n_cases, n_channels, n_timepoints) of numbers, "
             "or a list of arrays (n_channels, length)."
@@ -153,7 +155,7 @@ def _checked(X: Any, name: str) -> Any:
 def _plain(x: Any) -> Any:
     """Return an array of numbers: NaN for what is masked, tensors without gradients."""
     if isinstance(x, np.ma.MaskedArray):
-        return x.astype(np.float64).filled(np.nan)
+        return np.where(np.ma.getmaskarray(x), np.nan, x.data.astype(np.float64))
     if is_frame(x):
         return np.asarray(x.to_numpy(), np.float64).T  # a column for each channel
     if hasattr(x, "detach"):

@@ -186,6 +186,16 @@ def evenly_spaced(rows: Rows, step: float | None = None) -> Bool[np.ndarray, " n
     return even if step is None else even & (np.abs(mean - step) <= UNEVEN * step)
 
 
+def common_step(rows: Rows) -> float | None:
+    """Return the step that all cases are evenly spaced by, within 1 %; None if there is none."""
+    inside = np.diff(rows.case) == 0
+    if not inside.any() or (np.diff(rows.time)[inside] <= 0).any():
+        return None
+    step = float(np.median(np.diff(rows.time)[inside]))
+    several = np.bincount(rows.case, minlength=len(rows.names)) > 1
+    return step if evenly_spaced(rows, step)[several].all() else None
+
+
 def rows_of(times: Sequence[Any], values: Sequence[Any]) -> Rows:
     """Join cases, given as for :func:`on_grid`, into sorted rows."""
     times = [np.asarray(t, np.float64) for t in times]

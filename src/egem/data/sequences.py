@@ -24,12 +24,33 @@ class Named(NamedTuple):
         Names of the cases, text or numbers; None where they have none.
     channels : list of str or None
         Names of the channels.
+    step : float or None
+        Time between two points, where all cases are evenly spaced by it.
     """
 
     X: Sequences
     y: Labels | None
     cases: list[Any] | None = None
     channels: list[str] | None = None
+    step: float | None = None
+
+    def with_channels(self, names: list[str] | None) -> "Named":
+        """Put the channels into the order of ``names``, where both are known.
+
+        Raises
+        ------
+        ValueError
+            If there are other channels.
+        """
+        if names is None or self.channels is None or names == self.channels:
+            return self
+        if sorted(names) != sorted(self.channels):
+            raise ValueError(
+                f"it has {len(self.channels)} channels, {', '.join(self.channels)}, but the model "
+                f"was fitted to {', '.join(names)}; rename, add or leave out columns."
+            )
+        order = [self.channels.index(name) for name in names]
+        return self._replace(X=stack([x[order] for x in self.X]), channels=names)
 
 
 def stack(cases: list[np.ndarray]) -> Sequences:

@@ -24,7 +24,7 @@ from egem.runtime.files import atomic_write, byte_limit, check_size, checksum
 from egem.settings import check_parameters
 
 FORMAT = 1
-FITTED = ("n_features_in_", "feature_names_in_", "time_step_")  # beside the model
+FITTED = ("n_features_in_", "feature_names_in_", "time_step_", "channel_names_")  # beside the model
 _KEY = "egem"
 
 log = logging.getLogger(__name__)

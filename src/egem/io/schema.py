@@ -155,12 +155,13 @@ def check_fitted(fitted: Mapping[str, Any]) -> None:
     if step is not None:
         _number("time_step", step, np.nextafter(0.0, 1.0))
     _whole("n_features_in", n, 1, LARGEST)
-    if names is None:
-        return
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("feature_names_in are not names")
-    if len(names) != n:
-        raise ValueError(f"{n} features but {len(names)} names of them")
+    for each in (names, fitted["channel_names_"]):
+        if each is None:
+            continue
+        if not isinstance(each, list) or not all(isinstance(name, str) for name in each):
+            raise ValueError("names of features or channels are not names")
+        if each is names and len(each) != n:
+            raise ValueError(f"{n} features but {len(each)} names of them")
 
 
 def _check_grid(grid: Preparation) -> None:

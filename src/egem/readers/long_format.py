@@ -1,5 +1,6 @@
 """The long format: tables with one row per time point, for cases of any length and any times."""
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,20 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from egem.data.grid import Rows, choose_step, evenly_spaced, lay, merge_simultaneous, sort_rows
+from egem.data.grid import (
+    Rows,
+    choose_step,
+    common_step,
+    evenly_spaced,
+    lay,
+    merge_simultaneous,
+    sort_rows,
+)
 from egem.data.sequences import Labels, Named, Sequences, precision, stack
 from egem.readers.tables import ENDINGS, Table, read_table, write_table
 from egem.runtime.files import byte_limit
+
+_WHOLE = re.compile(r"(-?\d+)(?:\.0*)?")  # a label that is a whole number
 
 
 def sequences_of(
@@ -29,12 +40,13 @@ def sequences_of(
         name if isinstance(name, int | float | str) else str(name) for name in rows.names.tolist()
     ]
     with _errors_naming(path):
+        own = common_step(rows)
         if step is not None:
-            return Named(stack(lay(rows, step, begin)), labels, cases, channels)
+            return Named(stack(lay(rows, step, begin)), labels, cases, channels, own)
         rows = merge_simultaneous(rows)
         even = evenly_spaced(rows)
         if even.all() and begin is None:
-            return Named(stack(rows.split()), labels, cases, channels)
+            return Named(stack(rows.split()), labels, cases, channels, own)
         if stacklevel is None:
             raise ValueError(
                 f"the times of case {rows.names[np.argmin(even)]} are unevenly spaced, and a file "
@@ -54,7 +66,7 @@ def sequences_of(
             UserWarning,
             stacklevel=stacklevel + 1,
         )
-    return Named(stack(laid), labels, cases, channels)
+    return Named(stack(laid), labels, cases, channels, step)
 
 
 def time_step(path: str | Path) -> float:
@@ -176,6 +188,7 @@ def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None, 
 
     frame, names = table.frame, list(table.frame.columns)
     channels = [name for name in names if name not in ("case", "time", "label")]
+    channels = [name for name in channels if not _numbers_rows(str(name), frame[name].to_numpy())]
     if not {"case", "time"} <= set(names) or not channels or not len(frame):
         raise ValueError(
             f"{table.path}: {len(frame)} rows with the columns {', '.join(map(str, names))}; a "
@@ -196,10 +209,20 @@ def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None, 
     return rows, labels, times.start, [str(name) for name in channels]
 
 
+def _numbers_rows(name: str, values: np.ndarray) -> bool:
+    """Whether a column is the index that pandas writes beside the others."""
+    if name.lower() not in ("", "index", "unnamed: 0") or values.dtype.kind not in "iu":
+        return False
+    return np.array_equal(values - values[:1], np.arange(len(values)))
+
+
 def _labels(table: Table, case: Int[np.ndarray, " n_rows"], cases: Any) -> Labels:
     """Reduce the labels of rows to one per case."""
     first = np.unique(case, return_index=True)[1]
     labels = np.array(table.column("label").tolist())
+    whole = [_WHOLE.fullmatch(name) for name in labels] if labels.dtype.kind == "U" else [None]
+    if all(whole):  # 1.0 in one file and 1 in another are one class
+        labels = np.array([match[1] for match in whole if match])
     wrong, trouble = table.empty("label"), "has a row without a label"
     if not wrong.any():
         wrong, trouble = labels != labels[first][case], "has more than one label"

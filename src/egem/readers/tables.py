@@ -105,6 +105,12 @@ class Table(NamedTuple):
         if column.dtype.kind not in "iu":
             return Times(self._floats(name)[0], begin, "{:.15g}".format)
         first = int(column.min())
+        if first >= 1900_01_01 and int(column.max()) <= 2199_12_31 and _are_days(column):
+            raise ValueError(
+                f"{self.path}: column {name!r} holds numbers like {first}, which look like days "
+                f"written without hyphens; write {str(first)[:4]}-{str(first)[4:6]}-"
+                f"{str(first)[6:]}, or subtract the first of them if they count something else."
+            )
         return Times(
             (column - first).to_numpy(np.float64),
             None if begin is None else begin - first,
@@ -250,6 +256,14 @@ def _read_csv(path: Path) -> "pd.DataFrame":
             f"{path}: cannot be read as .csv ({str(error).strip()}); give UTF-8 text with a "
             "header row, cells separated by commas, no row longer than the header."
         ) from error
+
+
+def _are_days(column: "pd.Series") -> bool:
+    """Whether whole numbers are days as 20240131 is, of more than one month."""
+    import pandas as pd
+
+    days = pd.to_datetime(column.astype(str), format="%Y%m%d", errors="coerce")
+    return bool(days.notna().all()) and days.dt.to_period("M").nunique() > 1
 
 
 def _instants(column: "pd.Series") -> "pd.Series":

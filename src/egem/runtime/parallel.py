@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from functools import cache
-from typing import TypeVar
+from functools import cache, wraps
+from typing import ParamSpec, TypeVar
 
 from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
@@ -14,6 +14,7 @@ from egem.runtime.progress import Advance
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+P = ParamSpec("P")
 
 
 def run(
@@ -89,6 +90,17 @@ def single_threaded_blas() -> AbstractContextManager:
     BLAS threads compete with ours for cores, even after a product: they spin for a while.
     """
     return _blas().limit(limits=1)
+
+
+def on_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Make a function use :func:`single_threaded_blas`."""
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> Result:
+        with single_threaded_blas():
+            return function(*args, **kwargs)
+
+    return limited
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from egem.apps.cli.files import check_writable, open_model, read
+from egem.apps.cli.files import check_writable, open_model, read_for
 from egem.apps.cli.info import describe
 from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import print_json
@@ -37,7 +37,7 @@ def add_class(
     clf = open_model(model, jobs, quiet or as_json)
     out = out or model
     check_writable(out)
-    X, y = read(data, step or clf.time_step_)
+    X, y, *_ = read_for(clf, data, step)
     if y is not None:
         selected = [i for i, name in enumerate(y) if str(name) == label]
         if not selected:

@@ -1,9 +1,15 @@
 """Files that a command reads and writes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from egem.apps.cli.terminal import interactive
 from egem.runtime.files import atomic_write_text
+
+if TYPE_CHECKING:
+    from egem.data.sequences import Named
+
+MAX_RESAMPLING = 8.0  # factor between two sampling rates beyond which units differ
 
 
 def read(data: str, step: float | None = None):
@@ -25,6 +31,32 @@ def read_named(data: str, step: float | None = None):
         return Named(*load_dataset(data))
     except ValueError as error:
         raise ValueError(f"{data}: there is no such file, and {error}") from error
+
+
+def read_for(clf, data: str, step: float | None = None):
+    """Read data for a model: with its channels in their order, and its time step."""
+    return for_model(clf, data, step, read_named(data, step or clf.time_step_))
+
+
+def for_model(clf, data: str, step: float | None, named: "Named"):
+    """Bring what was read to a model's channels; ``step`` is the user's.
+
+    Raises
+    ------
+    ValueError
+        If the channels are others, or the times are in another unit.
+    """
+    if not step and clf.time_step_ and named.step:
+        ratio = named.step / clf.time_step_
+        if not 1 / MAX_RESAMPLING <= ratio <= MAX_RESAMPLING:
+            raise ValueError(
+                f"{data}: its times are {named.step:g} apart, those of the model's training cases "
+                f"{clf.time_step_:g}; bring them to the same unit, or give --step."
+            )
+    try:
+        return named.with_channels(clf.channel_names_)
+    except ValueError as error:
+        raise ValueError(f"{data}: {error}") from error
 
 
 def open_model(model: Path, jobs: int | None, quiet: bool):

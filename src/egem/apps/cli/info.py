@@ -52,6 +52,7 @@ def describe(clf: Any) -> dict[str, Any]:
         "views": {name: round(float(w), 4) for name, w in clf.view_weights_.items()},
         "augmentation": clf.augmentation_,
         "time_step": clf.time_step_,
+        "channels": clf.channel_names_,
         "inverse_temperature": round(float(clf.inverse_temperature_), 4),
     }
     if not model.experts:  # no recurrent view

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from egem.apps.cli.files import check_writable, open_model, read_named, write
+from egem.apps.cli.files import check_writable, for_model, open_model, read_for, write
 from egem.apps.cli.options import Cluster, Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import note
 
@@ -39,7 +39,6 @@ def predict(
     from egem.runtime.executors import dask_cluster
 
     clf = open_model(model, jobs, quiet or as_json)
-    step = step or clf.time_step_
     if out is not None:
         check_writable(out)
     with dask_cluster(cluster):
@@ -51,7 +50,7 @@ def predict(
         else:
             import pandas as pd
 
-            named = read_named(data, step)
+            named = read_for(clf, data, step)
             columns = _columns(clf, named, clf.verdicts(named.X))
             shown = pd.DataFrame(_rounded(columns))
             write(shown.to_csv(index=False).rstrip("\n"), out)
@@ -95,7 +94,7 @@ def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int
 
     n_correct = n_labelled = 0
     with parquet_writer(out) as write_columns:
-        for first, cases in _parts(data, step):
+        for first, cases in _parts(clf, data, step):
             columns = _columns(clf, cases, clf.verdicts(cases.X), first)
             write_columns({name: np.asarray(v).tolist() for name, v in columns.items()})
             correct, labelled = _count_correct(columns)
@@ -103,13 +102,14 @@ def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int
     return n_correct, n_labelled
 
 
-def _parts(data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
+def _parts(clf, data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
     from egem.readers.partitions import partitions
 
     if Path(data).suffix.lower() == PARQUET:
-        yield from partitions(Path(data), step)
+        for first, cases in partitions(Path(data), step or clf.time_step_):
+            yield first, for_model(clf, data, step, cases)
     else:
-        yield 0, read_named(data, step)
+        yield 0, read_for(clf, data, step)
 
 
 def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
@@ -118,7 +118,7 @@ def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
     from egem.data.validation import cases_of
     from egem.ensemble.inversion import Decisions, invert
 
-    named = read_named(data, step)
+    named = read_for(clf, data, step)
     model = clf.model_
     inversion = invert(
         model,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from egem.apps.cli.files import check_writable, read, take
+from egem.apps.cli.files import check_writable, read_named, take
 from egem.apps.cli.info import describe
 from egem.apps.cli.options import Cluster, Data, Jobs, Json, Quiet, Seed, Step
 from egem.apps.cli.terminal import interactive, print_json
@@ -58,7 +58,7 @@ def fit(
     from egem.runtime.executors import dask_cluster
     from egem.settings import Training
 
-    X, y = read(data, step)
+    X, y, _, channels, own_step = read_named(data, step)
     if y is None:
         raise ValueError(f"{data}: there are no labels to train on; add a column or array of them.")
     n_held_out = 0
@@ -83,7 +83,7 @@ def fit(
     with dask_cluster(cluster):
         clf.fit(X, y)
     seconds = time.perf_counter() - start
-    clf.time_step_ = step
+    clf.time_step_, clf.channel_names_ = step or own_step, channels
     clf.save(out)
     if as_json:
         times = {"seconds": seconds, "timings": clf.fit_seconds_}
