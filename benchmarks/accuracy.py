@@ -27,6 +27,7 @@ import pandas as pd
 
 from accuracy_peers import PEERS, Method, Results
 from accuracy_report import ABLATION, AGREEMENT, ALWAYS, NEVER, write_report
+from accuracy_summary import write_summary
 from egem import EGEMClassifier
 from egem.calibration.metric_choice import RIDGE
 from egem.calibration.proxy import nearest_losses
@@ -210,6 +211,8 @@ def main() -> None:
             for seed in options.seeds or SEEDS:
                 run(each, k, seed, options.methods, table, options.renew)
     write_report(options.out / "accuracy.csv", options.out)
+    if options.out == OUT:
+        write_summary(OUT / "accuracy.csv", OUT / "sealed.csv", Path("README.md"))
 
 
 def run(name: str, k: int, seed: int, methods: list[str], table: Path, renew: bool) -> None:
