@@ -212,7 +212,7 @@ def main() -> None:
                 run(each, k, seed, options.methods, table, options.renew)
     write_report(options.out / "accuracy.csv", options.out)
     if options.out == OUT:
-        write_summary(OUT / "accuracy.csv", OUT / "sealed.csv", Path("README.md"))
+        write_summary(OUT.parent, Path("README.md"))
 
 
 def run(name: str, k: int, seed: int, methods: list[str], table: Path, renew: bool) -> None:

@@ -1,12 +1,16 @@
-"""The table of accuracies in README, of the rows of `accuracy.csv` and `sealed.csv`."""
+"""The tables of accuracies in README: of this benchmark's rows, and of `egem reproduce`'s."""
 
 from pathlib import Path
 
 import pandas as pd
 
-BEGIN, END = "<!-- accuracy: python benchmarks/accuracy.py -->\n", "<!-- end of accuracy -->"
+from egem.apps.paper.tables import BEST_TEST, Results
+
+PLACES = {
+    "accuracy": ("<!-- accuracy: python benchmarks/accuracy.py -->\n\n", "\n<!-- end -->"),
+    "paper": ("<!-- paper: egem reproduce --out docs/paper -->\n\n", "\n<!-- end -->"),
+}
 METHODS = ("1NN-DTW", "MiniRocket", "MultiRocket-Hydra", "EGEM")
-SHOWN = {"EGEM": "**egem**"}
 K = 4  # training cases per class, of the sealed sets and of the single sets
 SINGLE = {
     "characters": "handwritten letters, 20 classes",
@@ -16,40 +20,77 @@ SINGLE = {
     "BasicMotions": "movements, 6 channels, 4",
     "JapaneseVowels": "speakers, 12 channels, 9",
 }
+PAPER_ROWS = {
+    "1NN": "1NN",
+    "MiniRocket": "MiniRocket",
+    "LDA": "LDA",
+    BEST_TEST: "EGEM as published, best noise",
+    "EGEM default": "egem",
+}
+CONDITIONS = {
+    ("characters", "random"): "handwritten letters, random",
+    ("characters", "clustered"): "the same, k-means centres",
+    ("mnist", "random"): "MNIST digits as rows, random",
+    ("mnist", "clustered"): "the same, k-means centres",
+}
 
 
 def summary(rows: pd.DataFrame, sealed: pd.DataFrame | None) -> str:
-    """Return the table: means over sets by the number of cases, and some single sets."""
+    """Return the means over sets by the number of cases, and some single sets."""
     rows = rows[rows.method.isin(METHODS) & (rows.k > 0)]
-    n_splits = rows.groupby(["set", "k"]).seed.nunique().min()
-    n_sets = rows["set"].nunique()
-    head = ["means over splits", *(SHOWN.get(m, m) for m in METHODS)]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    n_splits, n_sets = rows.groupby("k").seed.nunique(), rows["set"].nunique()
+    lines = _head("means over splits", [m if m != "EGEM" else "egem" for m in METHODS])
     for k, of in rows.groupby("k"):
         what = f"{n_sets} sets, {k} training case{'s' * (k != 1)} per class"
-        lines.append(_line(what, of.groupby(["method", "set"]).accuracy.mean().groupby("method")))
+        lines.append(_line(what, _over_sets(of)))
     if sealed is not None:
-        of = sealed[sealed.method.isin(METHODS)].groupby(["method", "set"]).accuracy.mean()
         what = f"{sealed['set'].nunique()} sealed sets, {K} per class"
-        lines.append(_line(what, of.groupby("method")))
+        lines.append(_line(what, _over_sets(sealed)))
     for name, what in SINGLE.items():
         of = rows[(rows["set"] == name) & (rows.k == K)]
-        lines.append(_line(f"{what}; {K} per class", of.groupby("method").accuracy))
-    lines += ["", f"{n_splits} splits each that were never looked at before."]
+        lines.append(_line(f"{what}; {K} per class", of.groupby("method").accuracy.mean()))
+    numbers = " or ".join(str(n) for n in sorted(n_splits.unique()))
+    lines += ["", f"{numbers} splits each, never looked at before."]
     return "\n".join(lines) + "\n"
 
 
-def _line(what: str, accuracies) -> str:
-    means = accuracies.mean()
-    cells = [f"{means[m]:.3f}" if m in means else "" for m in METHODS]
+def paper(results: Results) -> str:
+    """Return the means of the paper's conditions."""
+    lines = _head("four training cases per class", list(PAPER_ROWS.values()))
+    for (problem, condition), what in CONDITIONS.items():
+        means = pd.Series(
+            {row: results.accuracy(problem, condition, row).mean() for row in PAPER_ROWS}
+        )
+        lines.append(_line(what, means, tuple(PAPER_ROWS)))
+    return "\n".join(lines) + "\n"
+
+
+def _head(what: str, methods: list[str]) -> list[str]:
+    return [f"| {what} | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
+
+
+def _over_sets(rows: pd.DataFrame) -> pd.Series:
+    """Average each set's splits, then the sets, for methods that were run on all of them."""
+    means = rows.pivot_table(index="set", columns="method", values="accuracy")
+    return means.dropna(axis=1).mean()
+
+
+def _line(what: str, means: pd.Series, methods: tuple[str, ...] = METHODS) -> str:
+    cells = [f"{means[m]:.3f}" if m in means else "" for m in methods]
     best = max(cells)
     return f"| {what} | {' | '.join(f'**{c}**' if c == best else c for c in cells)} |"
 
 
-def write_summary(table: Path, sealed: Path, readme: Path) -> None:
-    """Put the table in its place in README."""
-    text = readme.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
+def write_summary(docs: Path, readme: Path) -> None:
+    """Put the tables in their places in README."""
+    table, sealed = (docs / "benchmarks" / f"{name}.csv" for name in ("accuracy", "sealed"))
     hidden = pd.read_csv(sealed) if sealed.exists() else None
-    readme.write_text(before + BEGIN + summary(pd.read_csv(table), hidden) + END + after)
+    texts = {
+        "accuracy": summary(pd.read_csv(table), hidden),
+        "paper": paper(Results.load(docs / "paper" / "results.csv")),
+    }
+    text = readme.read_text()
+    for name, (begin, end) in PLACES.items():
+        before, rest = text.split(begin)
+        text = before + begin + texts[name] + end + rest.split(end, maxsplit=1)[1]
+    readme.write_text(text)
