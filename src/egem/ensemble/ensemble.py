@@ -15,6 +15,7 @@ from egem.ensemble.bank import Bank
 from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.conformal import Calibration
 from egem.runtime.batching import batched_indices
+from egem.runtime.forks import claim_jax
 from egem.runtime.memo import Cached
 from egem.runtime.native import accelerated
 from egem.views.linear import LocalExperts
@@ -92,6 +93,7 @@ class Ensemble(Cached):
     def _of_expert(self, e: int, codes: Float[np.ndarray, "n k"]):
         """Return the parameters of an expert, and codes cut to its size."""
         _ = self.recurrent
+        claim_jax()
         expert = self.experts[e]
         return expert.params, np.asarray(codes[:, : expert.code_size], np.float32)
 

@@ -21,6 +21,7 @@ from egem.ensemble.result import Inversion
 from egem.ensemble.search import ALL, LOSSES, Need, search_codes
 from egem.runtime.dispatch import dispatch_to
 from egem.runtime.executors import active_executor
+from egem.runtime.forks import claim_jax
 from egem.runtime.parallel import run, single_threaded_blas
 from egem.runtime.progress import Advance, Progress, Timings
 from egem.views.views import Representation, ViewLosses
@@ -181,6 +182,7 @@ def invert_batch(
             views,
             calibration=calibration,
         )
+    claim_jax()
     bank = ensemble.bank
     if ensemble.method == "adam":
         found = search_published(bank, batch, n_jobs, advance, classes, ensemble.seed)

@@ -25,6 +25,7 @@ from egem.ensemble.codes import Recipe, TrainedExpert, case_codes, case_size, wi
 from egem.errors import TrainingDiverged
 from egem.runtime.batching import batched_indices, bucket, stack
 from egem.runtime.dispatch import dispatch
+from egem.runtime.forks import claim_jax
 from egem.runtime.native import accelerated
 from egem.runtime.progress import Advance
 
@@ -180,6 +181,7 @@ def descend(
     batch: Task, recipe: Recipe, advance: Advance
 ) -> tuple[State, Float32[np.ndarray, " e"]]:
     """Train a batch of experts; also return their losses over all their pairs."""
+    claim_jax()
     batch = jax.tree.map(jnp.asarray, batch)
     decoder, config = accelerated(recipe.decoder), recipe.config
     code_size = batch.codes.shape[-1] + batch.pairs.warp.shape[-1]

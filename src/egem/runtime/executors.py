@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, cast
 
 from joblib import parallel_config
-from joblib.externals.loky import get_reusable_executor
+from joblib.executor import get_memmapping_executor
 from joblib.parallel import get_active_backend
 
 from egem.errors import ClusterLost
@@ -91,9 +91,13 @@ class _Loky(Executor):
 
     def submit(self, function: Callable, *args: Any) -> Future:
         try:
-            return get_reusable_executor(self.n_workers).submit(function, *args)
+            return self._processes().submit(function, *args)
         except BrokenProcessPool:  # a worker died just now; the next call starts new ones
-            return get_reusable_executor(self.n_workers).submit(function, *args)
+            return self._processes().submit(function, *args)
+
+    def _processes(self) -> Any:
+        """Return joblib's pool: loky has one for all, and joblib can use no other than its own."""
+        return get_memmapping_executor(self.n_workers, max_nbytes=None)
 
     def broadcast(self, value: Any) -> Any:
         path = Path(self._folders.enter_context(TemporaryDirectory(prefix="egem-")), "value")

@@ -1,5 +1,6 @@
 """Run tasks on threads of this process."""
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -82,6 +83,10 @@ def _mark_worker() -> None:
 @cache
 def _pool(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, "egem", _mark_worker)  # kept: JAX is slow in new threads
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
 
 
 def single_threaded_blas() -> AbstractContextManager:

@@ -21,6 +21,7 @@ from egem.data.cases import Case
 from egem.data.validation import of_one_shape
 from egem.runtime import native
 from egem.runtime.batching import batched_indices
+from egem.runtime.forks import claim_jax
 from egem.runtime.linalg import svd
 from egem.runtime.memo import Cached
 from egem.runtime.parallel import run
@@ -184,6 +185,7 @@ def _bank(
     values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"], rng: np.random.Generator
 ) -> Bank:
     """Draw kernels' channels, and take their thresholds from training cases."""
+    claim_jax()
     n_kernels, n_channels = len(KERNELS), values.shape[1]
     widest = max((values.shape[2] - 1) // (TAPS - 1), 1)
     n = 1 + int(PER_OCTAVE * np.log2(widest))
@@ -251,6 +253,7 @@ def proportions_above(
     in native code where that is there.
     """
     if native.KERNEL is None:
+        claim_jax()
         return np.asarray(_shares_above(values, lengths, bank))
     return native.proportions_above(
         values, lengths, bank.dilations, _PLACES, bank.channels, bank.thresholds
