@@ -67,6 +67,68 @@ def remove_class(
     _save(clf, out, f"removed {label}", as_json, quiet)
 
 
+def rename(
+    model: Model,
+    label: Label,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="New name of the class.")],
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Rename a class of a model."""
+    from egem.classifier import EGEMClassifier
+
+    clf = EGEMClassifier.load(model)
+    out = out or model
+    check_writable(out)
+    clf.rename_class(typed(clf, label), typed(clf, new))
+    _save(clf, out, f"renamed {label} to {new}", as_json, quiet)
+
+
+def merge(
+    model: Model,
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="A model of other classes.")],
+    out: Out = None,
+    jobs: Jobs = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add all classes of another model to a model."""
+    from egem.classifier import EGEMClassifier
+
+    clf, its = open_model(model, jobs, quiet or as_json), EGEMClassifier.load(other)
+    out = out or model
+    check_writable(out)
+    names = clf.channel_names_, its.channel_names_
+    if None not in names and names[0] != names[1]:
+        raise ValueError(
+            f"{other} was fitted to the channels {', '.join(names[1])}, {model} to "
+            f"{', '.join(names[0])}; fit one of them anew, with channels of the same order."
+        )
+    clf.merge(its)
+    _save(clf, out, f"added {len(its.classes_)} classes", as_json, quiet)
+
+
+def calibrate(
+    model: Model,
+    data: Data,
+    out: Out = None,
+    step: Step = None,
+    jobs: Jobs = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Calibrate probabilities, sets and rejection by labelled cases that were not fitted to."""
+    clf = open_model(model, jobs, quiet or as_json)
+    out = out or model
+    check_writable(out)
+    X, y, *_ = read_for(clf, data, step)
+    if y is None:
+        raise ValueError(f"{data}: there are no labels to calibrate by; add a column of them.")
+    clf.calibrate(X, [typed(clf, str(label)) for label in y])
+    _save(clf, out, f"calibrated by {len(X)} cases", as_json, quiet)
+
+
 def typed(clf, label: str):
     """Convert a label to the type of the model's labels.
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -13,9 +13,17 @@ from egem.apps.cli.terminal import note
 
 if TYPE_CHECKING:
     from egem.data.sequences import Named
-    from egem.ensemble.inversion import Decisions
+    from egem.ensemble.result import Inversion
 
 PARQUET = ".parquet"
+
+
+class Asked(NamedTuple):
+    """What is written beside the predicted class, its probability and its loss."""
+
+    reject: float | None  # level below which cases are unknown
+    sets: float | None  # error rate of the sets
+    probabilities: bool  # whether those of all classes
 
 
 def predict(
@@ -25,6 +33,17 @@ def predict(
         Path | None,
         typer.Option("--out", "-o", help="Output file (.csv, .parquet); default stdout."),
     ] = None,
+    reject: Annotated[
+        float | None,
+        typer.Option(help="Share of known cases that may be called unknown; adds the p-value."),
+    ] = None,
+    sets: Annotated[
+        float | None,
+        typer.Option(help="Error rate of sets of classes that cannot be excluded; adds the set."),
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add the probability of every class.")
+    ] = False,
     step: Step = None,
     jobs: Jobs = None,
     cluster: Cluster = None,
@@ -36,22 +55,26 @@ def predict(
     With labelled data, the labels are listed as well and the accuracy is printed. From .parquet to
     .parquet the cases are processed in parts, so the files may be larger than memory.
     """
+    from egem.data.validation import check_share
     from egem.runtime.executors import dask_cluster
 
+    for name, share in (("--reject", reject), ("--sets", sets)):
+        if share is not None:
+            check_share(name, share)
     clf = open_model(model, jobs, quiet or as_json)
+    asked = Asked(reject, sets, probabilities or as_json)
     if out is not None:
         check_writable(out)
     with dask_cluster(cluster):
         if as_json:
-            _as_json(clf, data, step, out)
+            _as_json(clf, data, step, out, asked)
             return
         if out is not None and out.suffix.lower() == PARQUET:
-            n_correct, n_labelled = _as_parquet(clf, data, step, out)
+            n_correct, n_labelled = _as_parquet(clf, data, step, out, asked)
         else:
             import pandas as pd
 
-            named = read_for(clf, data, step)
-            columns = _columns(clf, named, clf.verdicts(named.X))
+            columns = _columns(clf, read_for(clf, data, step), asked)
             shown = pd.DataFrame(_rounded(columns))
             write(shown.to_csv(index=False).rstrip("\n"), out)
             n_correct, n_labelled = _count_correct(columns)
@@ -59,23 +82,69 @@ def predict(
         note(f"accuracy {n_correct / n_labelled:.4f} on {n_labelled:,} labelled cases")
 
 
-def _columns(clf, cases: "Named", decisions: "Decisions", first: int = 0) -> dict[str, Any]:
+def _columns(clf, cases: "Named", asked: Asked, first: int = 0) -> dict[str, Any]:
     """Return the output columns; ``first`` is the number of the first case without names."""
     import numpy as np
 
-    columns = {
-        "case": cases.cases or list(range(first, first + len(cases.X))),
-        "predicted": clf.classes_[decisions.winners],
-        "probability": decisions.probabilities,
-        "loss": decisions.losses,
-    }
+    columns: dict[str, Any] = {"case": cases.cases or list(range(first, first + len(cases.X)))}
+    if asked == Asked(None, None, False):
+        found = clf.verdicts(cases.X)
+        columns["predicted"] = clf.classes_[found.winners]
+        columns |= {"probability": found.probabilities, "loss": found.losses}
+    else:
+        columns |= _asked_columns(_inverted(clf, cases.X, asked.sets is not None), asked)
     return columns if cases.y is None else columns | {"label": np.asarray(cases.y)}
+
+
+def _inverted(clf, X, all_scores: bool) -> "Inversion":
+    """Invert cases as far as probabilities need, or all scores."""
+    from egem.data.validation import cases_of
+    from egem.ensemble.inversion import invert
+    from egem.ensemble.search import ALL
+
+    model = clf.model_.recognising
+    return invert(
+        model,
+        cases_of(clf, X, model.preparation),
+        ALL if all_scores else model.need_of_probabilities,
+        clf.n_jobs,
+        clf.verbose,
+        decided=True,
+        codes=False,
+    )
+
+
+def _asked_columns(found: "Inversion", asked: Asked) -> dict[str, Any]:
+    import numpy as np
+
+    from egem.ensemble.result import unknown_label
+
+    p, winners = found.probabilities(), found.winners
+    of_winners = np.arange(len(p)), winners
+    columns: dict[str, Any] = {"predicted": found.classes[winners]}
+    columns |= {"probability": p[of_winners], "loss": found.losses[of_winners]}
+    if asked.reject is not None:
+        columns["p_value"] = found.novelty()
+        other = unknown_label(found.classes, None)
+        columns["predicted"] = np.where(
+            columns["p_value"] > asked.reject, columns["predicted"], other
+        )
+    names = found.classes.astype(str)
+    if asked.sets is not None:
+        sets = found.prediction_set(asked.sets)
+        columns["set"] = np.array([" ".join(names[row]) for row in sets], object)
+    if asked.probabilities:
+        columns |= {f"p({name})": p[:, e] for e, name in enumerate(names)}
+    return columns
 
 
 def _rounded(columns: dict[str, Any]) -> dict[str, list]:
     lists = {name: list(v) if name == "case" else v.tolist() for name, v in columns.items()}
-    lists["probability"] = [round(p, 4) for p in lists["probability"]]
-    lists["loss"] = [float(f"{v:.5g}") for v in lists["loss"]]
+    for name in lists:
+        if name == "probability" or name.startswith("p("):
+            lists[name] = [round(p, 4 if name == "probability" else 5) for p in lists[name]]
+        elif name in ("loss", "p_value"):
+            lists[name] = [float(f"{v:.5g}") for v in lists[name]]
     return lists
 
 
@@ -87,7 +156,7 @@ def _count_correct(columns: dict[str, Any]) -> tuple[int, int]:
     return int(correct.sum()), len(correct)
 
 
-def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int]:
+def _as_parquet(clf, data: str, step: float | None, out: Path, asked: Asked) -> tuple[int, int]:
     import numpy as np
 
     from egem.readers.tables import parquet_writer
@@ -95,7 +164,7 @@ def _as_parquet(clf, data: str, step: float | None, out: Path) -> tuple[int, int
     n_correct = n_labelled = 0
     with parquet_writer(out) as write_columns:
         for first, cases in _parts(clf, data, step):
-            columns = _columns(clf, cases, clf.verdicts(cases.X), first)
+            columns = _columns(clf, cases, asked, first)
             write_columns({name: np.asarray(v).tolist() for name, v in columns.items()})
             correct, labelled = _count_correct(columns)
             n_correct, n_labelled = n_correct + correct, n_labelled + labelled
@@ -112,32 +181,17 @@ def _parts(clf, data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
         yield 0, read_for(clf, data, step)
 
 
-def _as_json(clf, data: str, step: float | None, out: Path | None) -> None:
-    import numpy as np
-
-    from egem.data.validation import cases_of
-    from egem.ensemble.inversion import Decisions, invert
-
-    named = read_for(clf, data, step)
-    model = clf.model_
-    inversion = invert(
-        model,
-        cases_of(clf, named.X, model.preparation),
-        model.need_of_probabilities,
-        clf.n_jobs,
-        clf.verbose,
-        decided=True,
-        codes=False,
-    )
-    columns = _columns(clf, named, Decisions.of(inversion))
+def _as_json(clf, data: str, step: float | None, out: Path | None, asked: Asked) -> None:
+    columns = _columns(clf, read_for(clf, data, step), asked)
     n_correct, n_labelled = _count_correct(columns)
     rounded = _rounded(columns)
+    by_class = [rounded.pop(f"p({name})") for name in clf.classes_.astype(str)]
     result = {
         "classes": clf.classes_.tolist(),
         "accuracy": n_correct / n_labelled if n_labelled else None,
         "cases": [
             dict(zip(rounded, row, strict=True)) for row in zip(*rounded.values(), strict=True)
         ],
-        "probabilities": np.round(inversion.probabilities(), 5).tolist(),
+        "probabilities": [list(row) for row in zip(*by_class, strict=True)],
     }
     write(json.dumps(result), out)
