@@ -233,7 +233,7 @@ def growth(name: str, k: int, seed: int) -> Figures:
 
 PARTS = {
     "honesty": (honesty, HONESTY_SETS, SEEDS[:5]),
-    "coverage": (coverage, HONESTY_SETS, SEEDS),
+    "coverage": (coverage, HONESTY_SETS, SEEDS[:5]),
     "novelty": (novelty, ("characters",), SEEDS),
     "gaps": (gaps, ("characters",), SEEDS[:5]),
     "prefixes": (prefixes, ("characters",), SEEDS[:5]),

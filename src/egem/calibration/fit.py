@@ -22,6 +22,7 @@ from egem.calibration.proxy import ProxyCorrection, ProxySettings
 from egem.calibration.scatter import COPIES_FREEDOM, Copies
 from egem.calibration.temperature import best_temperature, fold_correction
 from egem.calibration.weights import losses_in_view, proxy_losses, weigh_views
+from egem.core.classify import nonconformity
 from egem.core.metric import Metric
 from egem.data.augment import Augmentation, deformed_copies
 from egem.data.cases import Case
@@ -100,8 +101,8 @@ class ProxyScores(NamedTuple):
     def scored(self, log_losses: Float[np.ndarray, "n_held n_classes"] | float) -> HeldOut:
         """Return the scores for given log losses of the recurrent experts."""
         scores = self.views.log_losses + self.views.recurrent_weight * log_losses
-        nonconformity = (scores + self.views.gated).min(axis=1)
-        return HeldOut(scores, nonconformity, self.truth, self.n_trained)
+        unlike = nonconformity(scores + self.views.gated)
+        return HeldOut(scores, unlike, self.truth, self.n_trained)
 
 
 class Calibrated(NamedTuple):
@@ -233,7 +234,7 @@ def _metric_alone(metric: Metric, data: CalibrationData) -> Calibrated:
     ways = [LinearMetric(metric.shrinkage, RIDGE, 1.0)]
     scores = held_out_losses(cases, classes, held.folds, ways)[0][0]
     counts = np.bincount(data.classes)
-    held_out = HeldOut(scores, scores.min(axis=1), classes[held.order], counts)
+    held_out = HeldOut(scores, nonconformity(scores), classes[held.order], counts)
     return Calibrated(metric, None, (), held_out)
 
 

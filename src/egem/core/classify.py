@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 MIN_LOSS = 1e-12  # a loss of 0 has a logarithm, too
+LEAD_WEIGHT, MAX_LEAD = 2.0, 0.6  # in nonconformity; see docs/benchmarks/tried.md
 TAIL = 0.25  # share of the calibration cases whose excess sets how the p-value falls beyond them
 
 
@@ -66,6 +67,23 @@ def log_odds(energies: np.ndarray) -> np.ndarray:
     return odds
 
 
+def nonconformity(log_scores: np.ndarray) -> np.ndarray:
+    """Return how unlike the training cases each case is, (n,), from log scores (n, classes).
+
+    Strangers lie far from every class, and between classes: the lowest log score counts, less its
+    weighted distance from the second.
+
+    >>> nonconformity(np.array([[1.0, 1.1], [1.0, 9.0]])).round(3)
+    array([ 0.8, -0.2])
+    """
+    if log_scores.shape[1] < 2:
+        return log_scores[:, 0]
+    lowest, second = np.partition(log_scores, 1, axis=1)[:, :2].T
+    with np.errstate(invalid="ignore"):  # of two infinite scores
+        lead = np.minimum(second - lowest, MAX_LEAD)
+    return lowest - LEAD_WEIGHT * np.where(np.isnan(lead), 0.0, lead)
+
+
 def conformal_p_values(
     nonconformity: np.ndarray, calibration: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
@@ -83,8 +101,8 @@ def conformal_p_values(
 def p_values(nonconformity: np.ndarray, calibration: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return conformal p-values that keep falling beyond the last calibration case.
 
-    There, where the rank is ``1 / (m + 1)``, the p-value is extrapolated and has no guarantee: it
-    falls exponentially, as fast as the calibration cases do at their end.
+    There they are extrapolated, without guarantee: they fall exponentially, as fast as the
+    calibration cases do at their end.
 
     >>> p_values(np.array([0.0, 2.5, 9.0]), np.array([1.0, 2.0, 3.0]), np.ones(3)).round(3)
     array([1.   , 0.5  , 0.001])
@@ -95,11 +113,9 @@ def p_values(nonconformity: np.ndarray, calibration: np.ndarray, weights: np.nda
         return np.ones(len(nonconformity))
     order = np.argsort(-calibration, kind="stable")
     above = np.cumsum(weights[order])
-    n_last = max(int(np.searchsorted(above, TAIL * above[-1])) + 1, 2)
-    last, own = calibration[order[:n_last]], weights[order[:n_last]]
-    fall = 0.0
-    if len(last) > 1:
-        fall = float(np.average(last[0] - last[1:], weights=own[1:]))
+    order = order[: max(int(np.searchsorted(above, TAIL * above[-1])) + 1, 2)]
+    last, own = calibration[order], weights[order]
+    fall = float(np.average(last[0] - last[1:], weights=own[1:])) if len(last) > 1 else 0.0
     beyond = np.maximum(nonconformity - last[0], 0.0)
     ranks = conformal_p_values(nonconformity, calibration, weights)
     return np.maximum(ranks * np.exp(-beyond / max(fall, 1e-3)), np.finfo(np.float64).tiny)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from egem.core.classify import probabilities, safe_log
+from egem.core.classify import nonconformity, probabilities, safe_log
 from egem.ensemble.conformal import Calibration
 from egem.runtime.progress import summed
 from egem.views.views import ViewLosses, pooled
@@ -181,12 +181,13 @@ class Inversion:
 
     @property
     def nonconformity(self) -> Float[np.ndarray, " n_cases"]:
-        """Lowest log score of each case, (n_cases,), with all views counted in full.
+        """How unlike the training cases each case is, (n_cases,), with all views counted in full.
 
-        The out-of-distribution gate decides how far features are trusted with a classification;
-        whether a case resembles the training cases is another question.
+        See :func:`egem.core.classify.nonconformity`. The out-of-distribution gate decides how far
+        features are trusted with a classification; whether a case resembles the training cases is
+        another question.
         """
-        return (self.log_scores + (self.views.gated if self.views else 0.0)).min(axis=1)
+        return nonconformity(self.log_scores + (self.views.gated if self.views else 0.0))
 
     @property
     def reconstructions(self) -> Float32[np.ndarray, "n_cases n_classes n_channels n_timepoints"]:

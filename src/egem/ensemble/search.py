@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from egem.core.classify import MAX_LEAD
 from egem.core.levenberg_marquardt import UNKNOWN
 from egem.data.preparation import Batch
 from egem.ensemble.bank import Bank, Found
@@ -45,8 +46,8 @@ class Need(NamedTuple):
 
 
 CLASS = Need(0.0, loss=False)  # which expert has the lowest score
-LOWEST = Need(0.0)  # and that score
-NOVELTY = Need(0.0, label=False)  # the lowest score
+LOWEST = Need(MAX_LEAD)  # and what its nonconformity depends on
+NOVELTY = Need(MAX_LEAD, label=False)  # that alone
 ALL = Need(np.inf)  # all scores, and the predicted class
 LOSSES = Need(np.inf, label=False)  # all scores
 
