@@ -3,8 +3,7 @@
 A view is a representation of sequences in which every class has an expert. A class's log score is
 the weighted sum of the logs of its experts' losses over the views v::
 
-    log score_c = sum_v  w_v log loss_vc,        p(c) ~ exp(-energy_c),   energy_c = beta log
-    score_c
+    log score_c = sum_v w_v log loss_vc,   p(c) ~ exp(-energy_c),   energy_c = beta log score_c
 
 with the inverse temperature beta; in the recurrent view the prior on the code is part of the loss.
 Integrating out the unknown scale of a case's residuals leaves such powers of losses. Arrays are
@@ -79,9 +78,8 @@ def nonconformity(log_scores: np.ndarray) -> np.ndarray:
     if log_scores.shape[1] < 2:
         return log_scores[:, 0]
     lowest, second = np.partition(log_scores, 1, axis=1)[:, :2].T
-    with np.errstate(invalid="ignore"):  # of two infinite scores
-        lead = np.minimum(second - lowest, MAX_LEAD)
-    return lowest - LEAD_WEIGHT * np.where(np.isnan(lead), 0.0, lead)
+    lead = np.clip(np.nan_to_num(second) - np.nan_to_num(lowest), 0.0, MAX_LEAD)  # inf - inf is 0
+    return lowest - LEAD_WEIGHT * lead
 
 
 def conformal_p_values(
