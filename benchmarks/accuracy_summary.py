@@ -37,7 +37,7 @@ CONDITIONS = {
 
 def summary(rows: pd.DataFrame, sealed: pd.DataFrame | None) -> str:
     """Return the means over sets by the number of cases, and some single sets."""
-    rows = rows[rows.method.isin(METHODS) & (rows.k > 0)]
+    rows = rows.query("method in @METHODS and k > 0")
     n_splits, n_sets = rows.groupby("k").seed.nunique(), rows["set"].nunique()
     lines = _head("means over splits", [m if m != "EGEM" else "egem" for m in METHODS])
     for k, of in rows.groupby("k"):

@@ -92,7 +92,7 @@ def coverage(name: str, k: int, seed: int) -> Figures:
         sets = found.prediction_set(alpha)
         yield Figure("EGEM", f"coverage at {alpha}", float(sets[of].mean()))
         yield Figure("EGEM", f"set size at {alpha}", float(sets.sum(axis=1).mean()))
-        rejected = found.novelty() <= alpha
+        rejected = found.p_value() <= alpha
         yield Figure("EGEM", f"known rejected at {alpha}", float(rejected.mean()))
 
 
@@ -151,7 +151,7 @@ def novelty(name: str, k: int, seed: int) -> Figures:
         return -apart.min(axis=1)
 
     scores = {
-        "EGEM": lambda cases: np.log(clf.novelty(cases)),
+        "EGEM": lambda cases: np.log(clf.p_value(cases)),
         "nearest training case": nearest,
         "isolation forest": lambda cases: forest.score_samples(flat(cases)),
     }
@@ -161,8 +161,8 @@ def novelty(name: str, k: int, seed: int) -> Figures:
             both = np.concatenate([usual, score(cases)])
             is_known = np.arange(len(both)) < len(usual)
             yield Figure(method, f"AUROC, {what}", float(roc_auc_score(is_known, both)))
-    yield Figure("EGEM", "known rejected at 0.05", float((clf.novelty(near) <= 0.05).mean()))
-    yield Figure("EGEM", "other letters rejected at 0.05", float((clf.novelty(far) <= 0.05).mean()))
+    yield Figure("EGEM", "known rejected at 0.05", float((clf.p_value(near) <= 0.05).mean()))
+    yield Figure("EGEM", "other letters rejected at 0.05", float((clf.p_value(far) <= 0.05).mean()))
 
 
 def gaps(name: str, k: int, seed: int) -> Figures:
@@ -197,10 +197,9 @@ def with_parts(cases: Split, seen: dict[str, np.ndarray], seed: int) -> Figures:
 def completion(name: str, k: int, seed: int) -> Figures:
     """Complete letters of which a part is missing, with a band for 0.9 of the missing values."""
     cases = split(name, k, seed)
-    few = cases._replace(
-        X_test=np.asarray(cases.X_test)[:MOST_COMPLETED], y_test=cases.y_test[:MOST_COMPLETED]
-    )
-    seen = parts_seen(name, few.X_test, seed)
+    X_test = np.asarray(cases.X_test)[:MOST_COMPLETED]
+    few = cases._replace(X_test=X_test, y_test=cases.y_test[:MOST_COMPLETED])
+    seen = parts_seen(name, X_test, seed)
     yield from starmap(Figure, measures(few, {w: seen[w] for w in COMPLETED}, seed))
 
 

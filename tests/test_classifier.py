@@ -136,7 +136,7 @@ def test_an_inversion_gives_the_results_of_the_estimators_methods(wave_model, wa
     np.testing.assert_array_equal(inversion.labels(), wave_model.predict(X))
     np.testing.assert_allclose(inversion.probabilities(), wave_model.predict_proba(X), atol=1e-3)
     np.testing.assert_array_equal(inversion.prediction_set(0.2), wave_model.predict_set(X, 0.2))
-    np.testing.assert_array_equal(inversion.novelty(), wave_model.novelty(X))
+    np.testing.assert_array_equal(inversion.p_value(), wave_model.p_value(X))
     np.testing.assert_array_equal(inversion.losses, wave_model.losses(X))
 
 

@@ -1,4 +1,4 @@
-"""Sets, novelty and rejection: their guarantees, and what they return with few held-out cases."""
+"""Sets, p-values and rejection: their guarantees, and what they return with few held-out cases."""
 
 import numpy as np
 import pytest
@@ -51,10 +51,10 @@ def test_known_cases_are_not_rejected_where_cases_are_many(n_a_class):
     rng = np.random.default_rng(n_a_class)
     X_test, y_test = sines(rng, 200, 200)
     clf = fitted_views(*sines(rng, n_a_class, n_a_class))
-    assert (clf.novelty(X_test) <= 0.05).mean() <= 0.09
+    assert (clf.p_value(X_test) <= 0.05).mean() <= 0.09
     assert clf.predict_set(X_test, 0.1)[np.arange(400), y_test].mean() >= 0.8
     pulses = np.sign(np.sin(np.arange(50) / 4)) + 0.3 * rng.normal(size=(50, 50))
-    assert (clf.novelty(pulses) <= 0.05).mean() >= 0.9
+    assert (clf.p_value(pulses) <= 0.05).mean() >= 0.9
 
 
 @pytest.mark.parametrize("times", [2, 3])
@@ -70,7 +70,7 @@ def test_cases_given_several_times_count_once(n_a_class, noise, times):
     p, of_once = clf.predict_proba(X_test), once.predict_proba(X_test)
     assert (p.argmax(axis=1) == y_test).mean() >= (of_once.argmax(axis=1) == y_test).mean() - 0.02
     assert np.abs(p - of_once).mean() < 0.05
-    rejected, of_once = ((each.novelty(X_test) <= 0.05).mean() for each in (clf, once))
+    rejected, of_once = ((each.p_value(X_test) <= 0.05).mean() for each in (clf, once))
     assert rejected <= of_once + 0.05
 
 
@@ -84,7 +84,7 @@ def test_a_class_of_few_cases_is_not_excluded_by_those_of_many(n_few):
         X_test, y_test = sines(rng, 100, 100)
         sets = clf.predict_set(X_test, 0.1)
         held.append([sets[y_test == c, c].mean() for c in (0, 1)])
-        rejected.append((clf.novelty(X_test[y_test == 0]) <= 0.05).mean())
+        rejected.append((clf.p_value(X_test[y_test == 0]) <= 0.05).mean())
         assert n_few == 10 or sets[:, 1].all()
     assert np.mean(held, axis=0).min() >= 0.83 and np.mean(rejected) <= 0.09
 
@@ -135,8 +135,8 @@ def test_one_class_alone_rejects_other_cases():
     own, other = [x for x, c in zip(X, y, strict=True) if c == "up"], X[0]
     assert y[0] == "down"
     clf = EGEMClassifier(**QUICK).fit(own[:8], ["up"] * 8)
-    known = clf.novelty(own[8:])
-    assert clf.novelty([-other])[0] < known.min()
+    known = clf.p_value(own[8:])
+    assert clf.p_value([-other])[0] < known.min()
     assert clf.predict([-other], reject=0.1)[0] == "unknown"
     assert clf.predict_proba(own[8:]).tolist() == [[1.0]] * 4
 
@@ -146,7 +146,7 @@ def test_one_case_a_class_excludes_nothing(digits):
     first = np.unique(y, return_index=True)[1]
     clf = EGEMClassifier(**QUICK).fit(X[first], y[first])
     assert clf.predict_set(X_test[:5], alpha=0.2).all()
-    assert (clf.novelty(X_test[:5]) == 1).all()
+    assert (clf.p_value(X_test[:5]) == 1).all()
 
 
 def test_further_cases_calibrate_sets_and_probabilities(digit_model, digits, tmp_path):
@@ -181,11 +181,11 @@ def test_probabilities_are_those_of_full_searches(digit_model, digits):
     np.testing.assert_allclose(found.losses, of_winners, rtol=1e-2)
 
 
-def test_probabilities_sets_and_novelty_come_back_from_a_file(digit_model, digits, tmp_path):
+def test_probabilities_sets_and_p_values_come_back_from_a_file(digit_model, digits, tmp_path):
     X = digits[2][:30]
     digit_model.save(tmp_path / "m.safetensors")
     again = EGEMClassifier.load(tmp_path / "m.safetensors")
-    for of in ("predict_proba", "predict_set", "novelty"):
+    for of in ("predict_proba", "predict_set", "p_value"):
         np.testing.assert_array_equal(getattr(again, of)(X), getattr(digit_model, of)(X))
 
 
@@ -198,7 +198,7 @@ def test_one_observed_point_gives_a_finite_answer(wave_model, waves, seed):
     alone[at] = x[at]
     inversion = wave_model.invert([alone])
     assert np.isfinite(inversion.scores).all() and np.isfinite(inversion.losses).all()
-    assert 0 < wave_model.novelty([alone])[0] <= 1
+    assert 0 < wave_model.p_value([alone])[0] <= 1
     whole = wave_model.complete([alone])
     assert np.isfinite(whole.low).all() and np.isfinite(whole.high).all()
 

@@ -19,14 +19,14 @@ def test_known_and_unknown_cases_are_counted(digit_model, digits):
     assert found.n_in_bin.sum() == found.n_known
     assert 0 <= found.calibration_error < 0.3
     assert (np.diff(found.coverage) <= 0).all()
-    assert 0 <= found.novelty_auc <= 1
+    assert 0 <= found.unknown_auc <= 1
 
 
 def test_only_unknown_cases_can_be_evaluated(wave_model, waves):
     found = evaluate(wave_model.model_, waves[2], ["x"] * len(waves[2]))
     assert found.n_known == 0 and found.n_unknown == len(waves[2])
     assert found.as_dict()["accuracy"] is None
-    assert np.isnan(found.accuracy) and np.isnan(found.novelty_auc)
+    assert np.isnan(found.accuracy) and np.isnan(found.unknown_auc)
     assert json.loads(json.dumps(found.as_dict()))["n_unknown"] == len(waves[2])
 
 

@@ -41,7 +41,7 @@ def test_an_explanation_shows_the_best_experts(digit_model, digits):
     np.testing.assert_allclose(found.losses[:, 0], inversion.losses[rows, winner], rtol=1e-5)
     np.testing.assert_allclose(found.shares.sum(axis=2), 1.0, atol=1e-5)
     np.testing.assert_allclose(found.reconstructions[:, 0], digit_model.reconstruct(X), atol=1e-5)
-    np.testing.assert_allclose(found.novelty, digit_model.novelty(X))
+    np.testing.assert_allclose(found.p_values, digit_model.p_value(X))
     for i, label in enumerate(found.labels[:, 0]):
         near = found.near[i][found.near[i] >= 0]
         assert (digit_model.classes_[digit_model.exemplars_.classes[near]] == label).all()
@@ -64,7 +64,7 @@ def test_an_explanation_takes_a_given_inversion(digit_model, digits):
     inversion = digit_model.invert(X)
     found = digit_model.explain(X)
     again = digit_model.explain(X, inversion=inversion, paths=False)
-    for name in ("labels", "probabilities", "reconstructions", "shares", "near", "novelty"):
+    for name in ("labels", "probabilities", "reconstructions", "shares", "near", "p_values"):
         assert np.array_equal(getattr(found, name), getattr(again, name))
     assert np.isfinite(found.paths).any() and np.isnan(again.paths).all()
     with pytest.raises(ValueError, match="inversion is of 4 cases"):

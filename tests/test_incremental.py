@@ -56,14 +56,14 @@ def test_a_class_removed_and_added_again_gives_the_same_results(three, digits):
     X, y, X_test, _ = digits
     clf = three()
     losses, probabilities = clf.losses(X_test[:20]), clf.predict_proba(X_test[:20])
-    p = clf.novelty(X_test[:20])
+    p = clf.p_value(X_test[:20])
     clf.remove_class(1)
     assert clf.classes_.tolist() == [0, 2]
     assert set(clf.predict(X_test)) <= {0, 2}
     clf.add_class(X[y == 1], 1)
     np.testing.assert_array_equal(clf.losses(X_test[:20]), losses)
     np.testing.assert_array_equal(clf.predict_proba(X_test[:20]), probabilities)
-    np.testing.assert_allclose(clf.novelty(X_test[:20]), p, rtol=1e-6)
+    np.testing.assert_allclose(clf.p_value(X_test[:20]), p, rtol=1e-6)
 
 
 def test_renaming_a_class_changes_only_its_name_and_place(waves):

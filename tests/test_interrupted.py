@@ -58,7 +58,7 @@ def results(clf, X):
         "losses": clf.losses(X),
         "predict_proba": clf.predict_proba(X),
         "predict_set": clf.predict_set(X, 0.2),
-        "novelty": clf.novelty(X),
+        "p_value": clf.p_value(X),
     }
 
 

@@ -120,4 +120,4 @@ def test_one_class_alone_keeps_the_scores_of_its_proxy(digits):
     X, y, X_test, _ = digits
     clf = EGEMClassifier(**QUICK).fit(X[y == 3], y[y == 3])
     assert np.isfinite(clf.held_out_.log_scores).all()
-    assert ((clf.novelty(X_test) > 0) & (clf.novelty(X_test) <= 1)).all()
+    assert ((clf.p_value(X_test) > 0) & (clf.p_value(X_test) <= 1)).all()

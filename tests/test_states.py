@@ -76,7 +76,7 @@ def test_cases_without_a_finite_loss_are_a_state_of_invert_and_an_error_of_predi
     found = broken.invert(waves[2])
     assert found.undecided.tolist() == list(range(len(waves[2])))
     assert "scale it as the training cases were" in found.troubles[-1]
-    for ask in (broken.predict, broken.predict_proba, broken.novelty, broken.predict_set):
+    for ask in (broken.predict, broken.predict_proba, broken.p_value, broken.predict_set):
         with pytest.raises(FloatingPointError, match="first case 0 of X; look at it for extreme"):
             ask(waves[2])
 

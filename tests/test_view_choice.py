@@ -60,9 +60,9 @@ def test_a_model_of_any_views_classifies(name, models, waves):
     np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-6)
     np.testing.assert_array_equal(model.predict(X), model.classes_[p.argmax(axis=1)])
     assert model.predict_set(X, 0.2).shape == model.losses(X).shape == (len(X), 3)
-    assert ((model.novelty(X) > 0) & (model.novelty(X) <= 1)).all()
+    assert ((model.p_value(X) > 0) & (model.p_value(X) <= 1)).all()
     rejected = model.predict(X, reject=0.5)
-    assert (rejected == "unknown").tolist() == (model.novelty(X) <= 0.5).tolist()
+    assert (rejected == "unknown").tolist() == (model.p_value(X) <= 0.5).tolist()
     inversion = model.invert(X)
     assert np.isfinite(inversion.scores).all() and not len(inversion.undecided)
     expected = {v if isinstance(v, str) else "own" for v in views}
@@ -86,7 +86,7 @@ def test_a_model_of_any_views_is_saved_or_refused(name, models, waves, tmp_path)
     model.save(path)
     again = EGEMClassifier.load(path)
     assert again.views == CHOICES[name]
-    for method in ("losses", "predict_proba", "predict_set", "novelty"):
+    for method in ("losses", "predict_proba", "predict_set", "p_value"):
         np.testing.assert_array_equal(getattr(again, method)(X), getattr(model, method)(X))
     again.remove_class("up")
     assert again.classes_.tolist() == ["down", "still"]
@@ -185,7 +185,7 @@ def without_experts():
 def test_recurrent_experts_that_held_out_cases_do_not_need_are_trained_when_asked(without_experts):
     clf, X, y, X_test, y_test = copy(without_experts[0]), *without_experts[1:]
     assert clf.score(X_test, y_test) > 0.9
-    before = {m: getattr(clf, m)(X_test) for m in ("predict_proba", "predict_set", "novelty")}
+    before = {m: getattr(clf, m)(X_test) for m in ("predict_proba", "predict_set", "p_value")}
     assert not clf.model_.experts
     assert clf.sample("fast", 2, random_state=0).shape == (2, 1, 40)
     assert len(clf.model_.experts) == 2

@@ -161,13 +161,13 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         """Return the class of each case; of rejected ones ``unknown`` ("unknown", or -1).
 
         ``reject`` is the share, in (0, 1), of cases of known classes that may be rejected: those
-        whose :meth:`novelty` is at most that. None rejects nothing.
+        whose :meth:`p_value` is at most that. None rejects nothing.
         """
         if reject is None:
             return self._model.classes[np.concatenate(self._in_chunks(X, CLASS, winners))]
         check_share("reject", reject)
         other, found = unknown_label(self._model.classes, unknown), self._inverted(X, LOWEST)
-        return np.where(found.novelty() > reject, found.labels(), other)
+        return np.where(found.p_value() > reject, found.labels(), other)
 
     def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n_cases n_classes"]:
         """Return class probabilities, ``scores ** -inverse_temperature_`` normalised."""
@@ -184,9 +184,9 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         check_share("alpha", alpha)
         return self._inverted(X, ALL).prediction_set(alpha)
 
-    def novelty(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
+    def p_value(self, X: ArrayLike) -> Float[np.ndarray, " n_cases"]:
         """Return the p-value of each case being of a known class; 1 where none is held out."""
-        return self._inverted(X, NOVELTY).novelty()
+        return self._inverted(X, NOVELTY).p_value()
 
     def losses(self, X: ArrayLike) -> Float[np.ndarray, "n_cases n_classes"]:
         """Return the experts' losses in the recurrent view, per observed value, without prior."""

@@ -40,11 +40,11 @@ class Evaluation(NamedTuple):
     coverage, set_size : array (m,)
         Share of known cases whose class is in the set, and the sets' mean size.
     rejected : array (m,)
-        Share of known cases with a novelty of at most alpha.
+        Share of known cases with a p-value of at most alpha.
     unknown_rejected : array (m,)
         The same of unknown cases; NaN without any.
-    novelty_auc : float
-        Area under the ROC curve of novelty, unknown against known; nan without unknown cases.
+    unknown_auc : float
+        Area under the ROC curve of p-values, unknown against known; nan without unknown cases.
     n_known, n_unknown : int
         Numbers of cases.
     """
@@ -62,7 +62,7 @@ class Evaluation(NamedTuple):
     set_size: Float[np.ndarray, " m"]
     rejected: Float[np.ndarray, " m"]
     unknown_rejected: Float[np.ndarray, " m"]
-    novelty_auc: float
+    unknown_auc: float
     n_known: int
     n_unknown: int
 
@@ -104,7 +104,7 @@ def evaluate(model: Model, X: ArrayLike, y: ArrayLike, runtime: Runtime = HERE) 
     place = order[np.minimum(np.searchsorted(classes[order], y), len(classes) - 1)]
     known = classes[place] == y
     scores, truth = inversion.log_scores[known], place[known]
-    p = inversion.novelty()
+    p = inversion.p_value()
     log_p = log_probabilities(model.inverse_temperature * scores)
     of = np.arange(len(truth)), truth
     predicted = scores.argmin(axis=1)

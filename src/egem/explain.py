@@ -30,7 +30,7 @@ class Explanation(NamedTuple):
         Remaining losses in the recurrent view.
     scores : array (n_cases, m)
         Scores, in which all views count.
-    novelty : array (n_cases,)
+    p_values : array (n_cases,)
         P-value of the case being of a known class.
     reconstructions : array (n_cases, m, n_channels, n_timepoints)
         Decoded sequences, in the units of X.
@@ -53,7 +53,7 @@ class Explanation(NamedTuple):
     probabilities: Float[np.ndarray, "n_cases m"]
     losses: Float32[np.ndarray, "n_cases m"]
     scores: Float32[np.ndarray, "n_cases m"]
-    novelty: Float[np.ndarray, " n_cases"]
+    p_values: Float[np.ndarray, " n_cases"]
     reconstructions: Float32[np.ndarray, "n_cases m n_channels n_timepoints"]
     shares: Float[np.ndarray, "n_cases m n_timepoints"]
     near: Int[np.ndarray, "n_cases n_near"]
@@ -108,7 +108,7 @@ def explain(
         inversion.probabilities()[rows, best],
         inversion.losses[rows, best],
         inversion.scores[rows, best],
-        inversion.novelty(),
+        inversion.p_value(),
         restored.reshape(n, m, grid.n_channels, grid.n_timepoints),
         grid.restore_share(shares.reshape(n * m, -1)).reshape(n, m, -1),
         near,

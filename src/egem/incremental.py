@@ -187,7 +187,7 @@ def refit_metric(model: Model, runtime: Runtime = HERE) -> Model:
 
 
 def calibrate(model: Model, X: ArrayLike, y: ArrayLike, runtime: Runtime = HERE) -> Model:
-    """Calibrate probabilities, sets and novelty by labelled cases that the model was not fitted to.
+    """Calibrate probabilities, sets and p-values by labelled cases that were not fitted to.
 
     Sets then have the guarantee of split conformal prediction. A hundred cases determine the
     calibration well, ten badly; classes added or updated afterwards need it again.

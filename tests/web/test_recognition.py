@@ -49,7 +49,7 @@ def test_a_finished_verdict_is_the_library_s(two):
     chances = clf.predict_proba(case)[0]
     assert [r.label for r in found.ranking] == clf.classes_[np.argsort(-chances)].tolist()
     assert [r.probability for r in found.ranking] == pytest.approx(sorted(chances)[::-1], abs=1e-3)
-    assert found.novelty == pytest.approx(clf.novelty(case)[0], rel=1e-2)
+    assert found.p_value == pytest.approx(clf.p_value(case)[0], rel=1e-2)
     assert found.done and found.unknown is False
 
 
@@ -119,7 +119,7 @@ def test_size_and_place_of_a_finished_drawing_do_not_count(two):
         two, Stroke(x=(5 + movement[0] / 9).tolist(), y=(movement[1] / 9).tolist()), True
     )
     assert [r.label for r in small.ranking] == [r.label for r in usual.ranking]
-    assert small.novelty == pytest.approx(usual.novelty, rel=1e-2)
+    assert small.p_value == pytest.approx(usual.p_value, rel=1e-2)
 
 
 def test_without_a_class_there_is_nothing_to_rank():
@@ -148,7 +148,7 @@ def test_one_drawing_cannot_reject_unknowns():
     found = classify(
         Snapshot(clf, {"zigzag": (drawing,)}), drawing_of(symbols("spiral", 1)[0]), True
     )
-    assert found.unknown is None and found.novelty == 1.0
+    assert found.unknown is None and found.p_value == 1.0
 
 
 def test_a_dot_says_nothing_until_it_is_done(two):

@@ -58,7 +58,7 @@ class Calibration(NamedTuple):
     inverse_temperature: float
     held_out: HeldOut
 
-    def novelty(
+    def p_value(
         self, nonconformity: Float[np.ndarray, " n"], winners: Int[np.ndarray, " n"]
     ) -> Float[np.ndarray, " n"]:
         """Return the p-value of each case being of its predicted class."""

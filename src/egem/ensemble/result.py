@@ -84,9 +84,9 @@ class Inversion:
         """Return the classes that cannot be excluded at level alpha."""
         return self._calibrated.prediction_set(self.log_scores, alpha)
 
-    def novelty(self) -> Float[np.ndarray, " n_cases"]:
+    def p_value(self) -> Float[np.ndarray, " n_cases"]:
         """Return the p-value of each case being of a known class, the predicted one."""
-        return self._calibrated.novelty(self.nonconformity, self.winners)
+        return self._calibrated.p_value(self.nonconformity, self.winners)
 
     @property
     def _calibrated(self) -> Calibration:

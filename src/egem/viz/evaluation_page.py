@@ -63,7 +63,7 @@ def facts(found: Evaluation) -> list[tuple[str, str]]:
         unknown = found.unknown_rejected[found.alphas == REJECTION][0]
         facts.append((f"unknown cases rejected at {REJECTION}", f"{unknown:.4f}"))
         if found.n_known:
-            facts.append(("novelty, area under the ROC curve", f"{found.novelty_auc:.4f}"))
+            facts.append(("unknown cases, area under the ROC curve", f"{found.unknown_auc:.4f}"))
     return facts
 
 

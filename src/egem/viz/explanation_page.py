@@ -68,7 +68,7 @@ def explanation_page(
             f"# Case {i}",
             f"Predicted class **{escaped(labels[0])}**, probability "
             f"{found.probabilities[place, 0]:.3f}; p-value of a known class "
-            f"{found.novelty[place]:.3g}.{verdict}",
+            f"{found.p_values[place]:.3g}.{verdict}",
             Picture(f"case-{i}.png", words, as_png(explanation(clf, found, place))),
         ]
     return as_html(blocks)

@@ -61,7 +61,7 @@ def explanation(clf: "EGEMClassifier", found: Explanation, i: int = 0) -> Figure
         sum(ratios) * CELL,
         CELL + (TEXTS if image else TEXTS + STRIP),
         f"Predicted class: {labels[0]}, probability {found.probabilities[i, 0]:.2f}",
-        f"{_typicality(float(found.novelty[i]))} Reconstructions by experts{over}; bars: their "
+        f"{_typicality(float(found.p_values[i]))} Reconstructions by experts{over}; bars: their "
         "losses by time point.",
     )
     panels = body.subplots(1, len(ratios), width_ratios=ratios)

@@ -99,11 +99,11 @@ def merge(
     clf, its = open_model(model, jobs, quiet or as_json), EGEMClassifier.load(other)
     out = out or model
     check_writable(out)
-    names = clf.channel_names_, its.channel_names_
-    if None not in names and names[0] != names[1]:
+    mine, others = clf.channel_names_, its.channel_names_
+    if mine and others and mine != others:
         raise ValueError(
-            f"{other} was fitted to the channels {', '.join(names[1])}, {model} to "
-            f"{', '.join(names[0])}; fit one of them anew, with channels of the same order."
+            f"{other} was fitted to the channels {', '.join(others)}, {model} to "
+            f"{', '.join(mine)}; fit one of them anew, with channels of the same order."
         )
     clf.merge(its)
     _save(clf, out, f"added {len(its.classes_)} classes", as_json, quiet)

@@ -124,7 +124,7 @@ def _asked_columns(found: "Inversion", asked: Asked) -> dict[str, Any]:
     columns: dict[str, Any] = {"predicted": found.classes[winners]}
     columns |= {"probability": p[of_winners], "loss": found.losses[of_winners]}
     if asked.reject is not None:
-        columns["p_value"] = found.novelty()
+        columns["p_value"] = found.p_value()
         other = unknown_label(found.classes, None)
         columns["predicted"] = np.where(
             columns["p_value"] > asked.reject, columns["predicted"], other

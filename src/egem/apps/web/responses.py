@@ -143,7 +143,7 @@ class Verdict(BaseModel):
 
     done: bool
     unknown: bool | None = Field(description="null for an unfinished drawing.")
-    novelty: float | None = Field(description="P-value of a known class; low means unknown.")
+    p_value: float | None = Field(description="P-value of a known class; low means unknown.")
     ranking: list[RankedClass] = Field(description="The best five.")
     heat: Heat | None
     neighbours: list[Neighbour]

@@ -47,7 +47,7 @@ MAX_SEARCHED = 24  # experts whose codes are searched for, the best by their cod
 MAX_STEPS = 5  # of that search
 MIN_SQUARE = 1e-6  # smallest mean square, standardised
 N_COMPILED = 3  # classes of the first training; with two, some shapes would not be compiled
-EMPTY = Verdict(done=False, unknown=None, novelty=None, ranking=[], heat=None, neighbours=[])
+EMPTY = Verdict(done=False, unknown=None, p_value=None, ranking=[], heat=None, neighbours=[])
 
 
 def classify(snapshot: Snapshot, stroke: Stroke, done: bool) -> Verdict:
@@ -104,12 +104,12 @@ def _finished(clf: EGEMClassifier, path: PenPath) -> Verdict:
     x, y = np.round(path.to_page(case), 5).tolist()
     best = np.argmax(clf.classes_ == explanation.labels[0, 0])
     first = np.searchsorted(clf.exemplars_.classes, best)
-    novelty, n_held_out = float(explanation.novelty[0]), len(clf.held_out_.truth)
+    p_value, n_held_out = float(explanation.p_values[0]), len(clf.held_out_.truth)
     level = max(UNKNOWN_LEVEL, BELOW_RANK / (n_held_out + 1))
     return Verdict(
         done=True,
-        unknown=novelty < level if n_held_out else None,
-        novelty=novelty,
+        unknown=p_value < level if n_held_out else None,
+        p_value=p_value,
         ranking=ranking,
         heat=Heat(x=x, y=y, share=explanation.shares[0, 0].tolist()),
         neighbours=[
