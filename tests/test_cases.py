@@ -120,8 +120,9 @@ def test_other_containers_are_refused_with_a_remedy(X, message):
 
 def test_swapped_axes_are_warned_of():
     X = RNG.normal(size=(6, 30, 3))
-    with pytest.warns(UserWarning, match=r"30 channels of at most 3 time points.*transpose"):
+    with pytest.warns(UserWarning, match=r"30 channels of at most 3 time points.*transp") as caught:
         EGEMClassifier(views=("linear",)).fit(X, [0, 1] * 3)
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("kind", ["3-D array", "list", "frame"])

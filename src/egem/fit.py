@@ -51,9 +51,9 @@ def fit_model(
     p = parameters
     with phases("prepare"):
         labels = as_labels(y, len(cases))
-        check_axes(cases, stacklevel=4)
+        check_axes(cases, stacklevel=5)
         if p["scaling"] == "standard":  # by which a sentinel would be divided
-            check_spread(cases, stacklevel=4)
+            check_spread(cases, stacklevel=5)
         classes, index = np.unique(labels, return_inverse=True)
         augmentation = augmentation_of(p["augment"], cases)
         preparation = _preparation(p, cases, index, augmentation == "image")

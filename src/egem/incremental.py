@@ -214,7 +214,7 @@ def _new_cases(model: Model, X) -> list[Case]:
     """Check cases that an expert is to be trained on."""
     cases, preparation = as_cases(X), model.preparation
     check_channels(cases, preparation.n_channels, "this model")
-    check_spread(cases, stacklevel=5)
+    check_spread(cases, stacklevel=6)
     longest = max(x.shape[1] for x in preparation.align(cases))
     if longest > preparation.n_timepoints:
         raise ValueError(
