@@ -160,9 +160,9 @@ def test_losses_are_the_same_on_loky_though_a_worker_is_killed(nine, tmp_path):
     killed = []
 
     def kill():
-        from joblib.externals.loky import get_reusable_executor
+        from joblib.executor import get_memmapping_executor
 
-        killed.append(min(get_reusable_executor(max_workers=2)._processes))
+        killed.append(min(get_memmapping_executor(2, max_nbytes=None)._processes))
         os.kill(killed[0], signal.SIGKILL)
 
     with parallel_config(backend="loky", n_jobs=2):
