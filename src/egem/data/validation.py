@@ -57,9 +57,9 @@ def check_spread(cases: list[Case], name: str = "X", stacklevel: int = 3) -> Non
 
 
 def check_axes(cases: list[Case], stacklevel: int = 3) -> None:
-    """Warn of cases with more channels than time points, whose axes may have been swapped."""
+    """Warn of cases with twice as many channels as time points: axes may have been swapped."""
     n, longest = len(cases[0]), max(x.shape[1] for x in cases)
-    if n > longest:
+    if n > 2 * longest:
         warnings.warn(
             f"X has {n} channels of at most {longest} time points; if its axes are time points, "
             "then channels, give X.transpose(0, 2, 1), or x.T of each case.",
