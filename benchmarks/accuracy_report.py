@@ -108,9 +108,9 @@ def _tables(rows: pd.DataFrame) -> list[str]:
     few = n.index[n < n["EGEM"]] if "EGEM" in n else n.index[:0]
     lines = _accuracies(rows.query("method not in @few"))
     if len(few):
-        seeds = sorted(rows.query("method in @few").seed.unique())
-        others = rows.query("seed in @seeds and (method in @few or method == 'EGEM')")
-        lines += ["", f"On {len(seeds)} of these splits:", "", *_accuracies(others)]
+        splits = rows.loc[rows.method.isin(few), ["set", "seed"]].drop_duplicates()
+        others = rows.query("method in @few or method == 'EGEM'").merge(splits)
+        lines += ["", "On some of these splits:", "", *_accuracies(others)]
     return lines
 
 
