@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 OTHERS = ("#1f77b4", "#ff9f1c", "#2ca02c", "#7a5195", "#8c6d46", "#17a2b8", "#555555")
 AGREEMENT = "EGEM, predict as invert"  # share of cases; predict stops experts that cannot win
 NEVER, ALWAYS = "EGEM without recurrent experts", "EGEM, recurrent experts always"
+VARIANTS = (NEVER, ALWAYS)
 ABLATION = "ablation: "
 PARTS = (  # decisions by parts of the fitted classifier, and baselines of one view
     "EGEM, recurrent view alone",
@@ -77,7 +78,7 @@ def write_report(table: Path, out: Path) -> None:
             lines += _beside(of_k, peer)
     lines += _doublings(rows.query("method == 'EGEM' and k > 0"))
     lines += _ablation(pd.DataFrame(ablations))
-    whole = rows.query("method not in @PARTS and k > 0")
+    whole = rows.query("method not in @PARTS and method not in @VARIANTS and k > 0")
     if len(whole):
         _ranks(whole, out / "accuracy-ranks.png")
         _against_k(whole, out / "accuracy-against-k.png")
@@ -240,7 +241,11 @@ def _against_k(rows: pd.DataFrame, path: Path) -> None:
         of = rows.query("set == @name")
         for i, method in enumerate(methods):
             line = of.query("method == @method").groupby("k").accuracy.mean()
-            style = {"color": "#c0392b", "lw": 2.2} if method == "EGEM" else {"color": OTHERS[i]}
+            style = (
+                {"color": "#c0392b", "lw": 2.2}
+                if method == "EGEM"
+                else {"color": OTHERS[i % len(OTHERS)]}
+            )
             ax.plot(line.index, line, marker="o", ms=3, label=method, **style)
         ax.set_xscale("log", base=2)
         ax.set_xticks(sorted(of.k.unique()), [str(k) for k in sorted(of.k.unique())])
