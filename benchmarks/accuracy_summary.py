@@ -72,8 +72,8 @@ def contribution(rows: pd.DataFrame) -> str:
     return (
         f"Linear experts, on values and on convolution features, do most of the work: without "
         f"recurrent experts the mean of the {len(wide)} sets at {K} cases per class is "
-        f"{wide[NEVER].mean():.3f} in place of {wide['EGEM'].mean():.3f}, and most of that is "
-        f"{most}'s ({wide[NEVER][most]:.3f}, {wide['EGEM'][most]:.3f}). On {len(seeds)} splits "
+        f"{wide[NEVER].mean():.3f} in place of {wide['EGEM'].mean():.3f}, most of it on `{most}` "
+        f"({wide[NEVER][most]:.3f}, {wide['EGEM'][most]:.3f}). On {len(seeds)} splits "
         f"recurrent experts were trained for every set, whether held-out cases need them or not: "
         f"{means[ALWAYS]:.3f} (the default: {means['EGEM']:.3f}); untrained, mixed and deformed "
         f"copies of the training cases in their place give {means[COPIES]:.3f}.\n"
