@@ -48,9 +48,13 @@ def _keys(X) -> np.ndarray:
 
 def masked_nearest(cases: Split, Z: np.ndarray) -> np.ndarray:
     """1NN over the observed values alone."""
-    X = np.asarray(cases.X)
+    return cases.y[nearest_observed(np.asarray(cases.X), Z)]
+
+
+def nearest_observed(X: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    """The training case that is nearest to each case where that is observed."""
     apart = np.stack([np.nanmean((X - z) ** 2, axis=(1, 2)) for z in Z])
-    return cases.y[apart.argmin(axis=1)]
+    return apart.argmin(axis=1)
 
 
 def filled(Z: np.ndarray) -> np.ndarray:

@@ -204,7 +204,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
     def reconstruct(self, X: ArrayLike, label: Any = None) -> Sequences:
         """Return the sequences that a class's expert decodes, by default the predicted class's."""
         _, found, e = self._by_expert(X, label)
-        return self._decoding.reconstruct(found, e)
+        return self._with_experts.reconstruct(found, e)
 
     def complete(self, X: ArrayLike, label: Any = None, level: float = 0.9) -> Completion:
         """Fill gaps and continue prefixes, with a band that holds a share ``level`` of values.
@@ -213,18 +213,18 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         likely ones for the band. A model that stretches cases takes a prefix for a whole.
         """
         check_share("level", level)
-        return complete(self._decoding, *self._by_expert(X, label), level)
+        return complete(self._with_experts, *self._by_expert(X, label), level)
 
     def explain(
         self, X: ArrayLike, n_experts=3, n_near=4, inversion: Inversion | None = None, paths=True
     ) -> Explanation:
         """Explain classifications; ``inversion`` is what :meth:`invert` returned, if known."""
         inversion = inversion or self._inverted(X, ALL, codes=True)
-        return explain(self._decoding, self._cases(X), inversion, n_experts, n_near, paths)
+        return explain(self._with_experts, self._cases(X), inversion, n_experts, n_near, paths)
 
     def sample(self, label: Any, n: int = 1, random_state: int | None = None) -> Sequences:
         """Decode n new members of a class, from codes drawn as in training."""
-        return self._decoding.sample(class_index(self.classes_, label), n, random_state)
+        return self._with_experts.sample(class_index(self.classes_, label), n, random_state)
 
     calibrate = as_method(incremental.calibrate)
     add_class = as_method(incremental.add_class)
@@ -271,7 +271,7 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
         return Runtime(self.n_jobs, self.verbose, Folder(folder) if folder else None)
 
     @property
-    def _decoding(self) -> Model:
+    def _with_experts(self) -> Model:
         """The model with recurrent experts, trained now where recognition does without."""
         if self._model.metric is not None and not self._model.experts:
             self.train_experts()
@@ -279,11 +279,11 @@ class EGEMClassifier(ClassifierMixin, BaseEstimator):
 
     def _inverted(self, X: ArrayLike, need: Need, decided=True, codes=False) -> Inversion:
         cases = self._cases(X)
-        model = self._decoding if codes or need == LOSSES else self.model_.recognising
+        model = self._with_experts if codes or need == LOSSES else self.model_.without_idle_experts
         return invert(model, cases, need, self.n_jobs, self.verbose, decided, codes)
 
     def _in_chunks(self, X: ArrayLike, need: Need, take: Any) -> list:
-        model, cases = self._model.recognising, self._cases(X)
+        model, cases = self._model.without_idle_experts, self._cases(X)
         return list(invert_in_chunks(model, cases, need, take, self.n_jobs, self.verbose))
 
     def _by_expert(self, X: ArrayLike, label: Any) -> tuple[list[Case], Inversion, int | None]:

@@ -90,7 +90,7 @@ class Model(Ensemble):
         return Need(np.log(len(self.classes) / NEGLIGIBLE) / self.inverse_temperature)
 
     @cached_property
-    def recognising(self) -> "Model":
+    def without_idle_experts(self) -> "Model":
         """The model without experts that count in no score, so that none is searched."""
         idle = self.views is not None and not self.views.recurrent_weight
         return replace(self, experts=()) if self.experts and idle else self

@@ -118,8 +118,8 @@ def weigh_views(
         prior, weights = weights, _fitted(losses, truth, weights)
         if optional and recurrent is not None and recurrent.augmentation != "image":
             without = _fitted(losses, truth, {name: prior[name] for name in represented})
-            gain = log_likelihood(losses, truth, weights) - log_likelihood(losses, truth, without)
-            if gain < MIN_GAIN:
+            likelihoods = [_log_likelihood(losses, truth, w) for w in (weights, without)]
+            if likelihoods[0] - likelihoods[1] < MIN_GAIN:
                 weights = {RECURRENT: 0.0} | without
     views = tuple(
         View(
@@ -144,7 +144,7 @@ def _fitted(
     return dict(zip(prior, map(float, found), strict=True))
 
 
-def log_likelihood(
+def _log_likelihood(
     losses: Mapping[str, np.ndarray], truth: Int[np.ndarray, " n"], weights: Mapping[str, float]
 ) -> float:
     """Return the log likelihood of the held-out cases' classes, in nats."""

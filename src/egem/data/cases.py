@@ -39,14 +39,14 @@ def as_cases(X: Any, name: str = "X") -> list[Case]:
         If X is empty, infinite or not real, its cases differ in their number of channels, or a
         case holds no value.
     """
-    X = _opened(X)
+    X = _unpacked(X)
     if isinstance(X, Sequence | np.ndarray) and len(X) == 0:
         raise ValueError(f"{name} holds no cases; give at least one.")
     if is_list_of_cases(X):
         arrays = [_one_case(x, i, name) for i, x in enumerate(X)]
     else:
         array = check_array(
-            _checked(X, name),
+            _refuse_others(X, name),
             allow_nd=True,
             dtype="float64",
             ensure_all_finite=False,
@@ -77,8 +77,8 @@ def as_cases(X: Any, name: str = "X") -> list[Case]:
 
 def is_table(X: Any) -> bool:
     """Whether X is two-dimensional: an array, a data frame, or equally long lists of numbers."""
-    if is_frame(X) and _opened(X) is not X:
-        return False  # a panel
+    if is_frame(X) and (_is_panel(X) or _is_nested(X)):
+        return False
     if hasattr(X, "shape"):
         return np.ndim(X) == 2
     if isinstance(X, str) or not isinstance(X, Sequence) or not X or is_list_of_cases(X):
@@ -104,6 +104,16 @@ def is_frame(x: Any) -> bool:
     return hasattr(x, "columns") and hasattr(x, "to_numpy")
 
 
+def _is_panel(X: Any) -> bool:
+    """Whether the rows of a data frame are indexed by case and time."""
+    return getattr(getattr(X, "index", None), "nlevels", 1) == 2
+
+
+def _is_nested(X: Any) -> bool:
+    """Whether the cells of a data frame hold sequences."""
+    return hasattr(X, "iloc") and 0 not in X.shape and np.ndim(X.iloc[0, 0]) > 0
+
+
 def _is_list(x: Any) -> bool:
     return isinstance(x, Sequence) and not isinstance(x, str)
 
@@ -117,23 +127,23 @@ def _is_ragged(X: Sequence) -> bool:
     return _is_ragged([y for x in X for y in x])
 
 
-def _opened(X: Any) -> Any:
+def _unpacked(X: Any) -> Any:
     """Turn tensors, masked arrays and what pandas nests into arrays or lists; others stay."""
     if isinstance(X, np.ma.MaskedArray) or hasattr(X, "detach"):
-        return _plain(X)
+        return _as_array(X)
     if not hasattr(X, "to_numpy"):
         return X
     if not is_frame(X):  # a Series: of sequences, or one that NumPy refuses
         return list(X) if len(X) and np.ndim(X.iloc[0] if hasattr(X, "iloc") else X[0]) else X
-    if getattr(getattr(X, "index", None), "nlevels", 1) == 2:  # rows by case and time
+    if _is_panel(X):
         return [of.droplevel(0) for _, of in X.groupby(level=0, sort=False)]
-    if hasattr(X, "iloc") and len(X) and X.shape[1] and np.ndim(X.iloc[0, 0]):  # nested
+    if _is_nested(X):
         rows = X.itertuples(index=False)
         return [[np.asarray(cell, float).tolist() for cell in row] for row in rows]
     return X
 
 
-def _checked(X: Any, name: str) -> Any:
+def _refuse_others(X: Any, name: str) -> Any:
     """Refuse what NumPy would make an array of that nobody meant."""
     dtype = getattr(X, "dtype", None)
     if isinstance(X, Sequence) and not isinstance(X, str):
@@ -152,7 +162,7 @@ def _checked(X: Any, name: str) -> Any:
     return X
 
 
-def _plain(x: Any) -> Any:
+def _as_array(x: Any) -> Any:
     """Return an array of numbers: NaN for what is masked, tensors without gradients."""
     if isinstance(x, np.ma.MaskedArray):
         return np.where(np.ma.getmaskarray(x), np.nan, x.data.astype(np.float64))
@@ -166,7 +176,7 @@ def _plain(x: Any) -> Any:
 
 def _one_case(x: Any, i: int, name: str) -> Case:
     try:
-        array = _plain(x)
+        array = _as_array(x)
         if array.dtype == object:
             array = np.array(array.tolist(), np.float64)
         if array.dtype.kind not in "fiub":

@@ -209,6 +209,14 @@ def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None, 
     return rows, labels, times.start, [str(name) for name in channels]
 
 
+def _without_decimals(labels: np.ndarray) -> np.ndarray:
+    """Write whole numbers alike: 1.0 in one file and 1 in another are one class."""
+    if labels.dtype.kind != "U":
+        return labels
+    whole = [match[1] for match in map(_WHOLE.fullmatch, labels) if match]
+    return np.array(whole) if len(whole) == len(labels) else labels
+
+
 def _numbers_rows(name: str, values: np.ndarray) -> bool:
     """Whether a column is the index that pandas writes beside the others."""
     if name.lower() not in ("", "index", "unnamed: 0") or values.dtype.kind not in "iu":
@@ -220,9 +228,7 @@ def _labels(table: Table, case: Int[np.ndarray, " n_rows"], cases: Any) -> Label
     """Reduce the labels of rows to one per case."""
     first = np.unique(case, return_index=True)[1]
     labels = np.array(table.column("label").tolist())
-    whole = [_WHOLE.fullmatch(name) for name in labels] if labels.dtype.kind == "U" else [None]
-    if all(whole):  # 1.0 in one file and 1 in another are one class
-        labels = np.array([match[1] for match in whole if match])
+    labels = _without_decimals(labels)
     wrong, trouble = table.empty("label"), "has a row without a label"
     if not wrong.any():
         wrong, trouble = labels != labels[first][case], "has more than one label"

@@ -2,7 +2,7 @@
 
 import os
 
-_used, _lost = False, False
+_used, _unusable = False, False
 
 
 def claim_jax() -> None:
@@ -14,7 +14,7 @@ def claim_jax() -> None:
         If it is a fork of a process that did.
     """
     global _used
-    if _lost:
+    if _unusable:
         raise RuntimeError(
             "this process was forked from one that had used JAX, whose threads a fork does not "
             "have; start processes with multiprocessing.get_context('spawn') or 'forkserver', or "
@@ -24,8 +24,8 @@ def claim_jax() -> None:
 
 
 def _forked() -> None:
-    global _lost
-    _lost = _used
+    global _unusable
+    _unusable = _used
 
 
 if hasattr(os, "register_at_fork"):

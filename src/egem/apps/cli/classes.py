@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from egem.apps.cli.files import check_writable, open_model, read_for
+from egem.apps.cli.files import check_writable, open_model, read_for_model
 from egem.apps.cli.info import describe
 from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import print_json
@@ -35,9 +35,8 @@ def add_class(
     Of labelled data, only the cases of that label are used.
     """
     clf = open_model(model, jobs, quiet or as_json)
-    out = out or model
-    check_writable(out)
-    X, y, *_ = read_for(clf, data, step)
+    out = _target(model, out)
+    X, y, *_ = read_for_model(clf, data, step)
     if y is not None:
         selected = [i for i, name in enumerate(y) if str(name) == label]
         if not selected:
@@ -61,8 +60,7 @@ def remove_class(
     from egem.classifier import EGEMClassifier
 
     clf = EGEMClassifier.load(model)
-    out = out or model
-    check_writable(out)
+    out = _target(model, out)
     clf.remove_class(typed(clf, label))
     _save(clf, out, f"removed {label}", as_json, quiet)
 
@@ -79,8 +77,7 @@ def rename(
     from egem.classifier import EGEMClassifier
 
     clf = EGEMClassifier.load(model)
-    out = out or model
-    check_writable(out)
+    out = _target(model, out)
     clf.rename_class(typed(clf, label), typed(clf, new))
     _save(clf, out, f"renamed {label} to {new}", as_json, quiet)
 
@@ -97,8 +94,7 @@ def merge(
     from egem.classifier import EGEMClassifier
 
     clf, its = open_model(model, jobs, quiet or as_json), EGEMClassifier.load(other)
-    out = out or model
-    check_writable(out)
+    out = _target(model, out)
     mine, others = clf.channel_names_, its.channel_names_
     if mine and others and mine != others:
         raise ValueError(
@@ -120,9 +116,8 @@ def calibrate(
 ) -> None:
     """Calibrate probabilities, sets and rejection by labelled cases that were not fitted to."""
     clf = open_model(model, jobs, quiet or as_json)
-    out = out or model
-    check_writable(out)
-    X, y, *_ = read_for(clf, data, step)
+    out = _target(model, out)
+    X, y, *_ = read_for_model(clf, data, step)
     if y is None:
         raise ValueError(f"{data}: there are no labels to calibrate by; add a column of them.")
     clf.calibrate(X, [typed(clf, str(label)) for label in y])
@@ -146,6 +141,13 @@ def typed(clf, label: str):
             f"LABEL {label!r} must be a whole number, like the classes of this model "
             f"({clf.classes_[0]}, ...)."
         ) from error
+
+
+def _target(model: Path, out: Path | None) -> Path:
+    """Return the file to write, MODEL itself by default; refuse one that cannot be written."""
+    target = out or model
+    check_writable(target)
+    return target
 
 
 def _save(clf, out: Path, action: str, as_json: bool, quiet: bool) -> None:

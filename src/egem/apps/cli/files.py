@@ -33,12 +33,12 @@ def read_named(data: str, step: float | None = None):
         raise ValueError(f"{data}: there is no such file, and {error}") from error
 
 
-def read_for(clf, data: str, step: float | None = None):
+def read_for_model(clf, data: str, step: float | None = None):
     """Read data for a model: with its channels in their order, and its time step."""
-    return for_model(clf, data, step, read_named(data, step or clf.time_step_))
+    return match_model(clf, data, step, read_named(data, step or clf.time_step_))
 
 
-def for_model(clf, data: str, step: float | None, named: "Named"):
+def match_model(clf, data: str, step: float | None, named: "Named"):
     """Bring what was read to a model's channels; ``step`` is the user's.
 
     Raises

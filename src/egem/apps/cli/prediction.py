@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from egem.apps.cli.files import check_writable, for_model, open_model, read_for, write
+from egem.apps.cli.files import check_writable, match_model, open_model, read_for_model, write
 from egem.apps.cli.options import Cluster, Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import note
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PARQUET = ".parquet"
 
 
-class Asked(NamedTuple):
+class OutputOptions(NamedTuple):
     """What is written beside the predicted class, its probability and its loss."""
 
     reject: float | None  # level below which cases are unknown
@@ -62,19 +62,19 @@ def predict(
         if share is not None:
             check_share(name, share)
     clf = open_model(model, jobs, quiet or as_json)
-    asked = Asked(reject, sets, probabilities or as_json)
+    options = OutputOptions(reject, sets, probabilities or as_json)
     if out is not None:
         check_writable(out)
     with dask_cluster(cluster):
         if as_json:
-            _as_json(clf, data, step, out, asked)
+            _as_json(clf, data, step, out, options)
             return
         if out is not None and out.suffix.lower() == PARQUET:
-            n_correct, n_labelled = _as_parquet(clf, data, step, out, asked)
+            n_correct, n_labelled = _as_parquet(clf, data, step, out, options)
         else:
             import pandas as pd
 
-            columns = _columns(clf, read_for(clf, data, step), asked)
+            columns = _columns(clf, read_for_model(clf, data, step), options)
             shown = pd.DataFrame(_rounded(columns))
             write(shown.to_csv(index=False).rstrip("\n"), out)
             n_correct, n_labelled = _count_correct(columns)
@@ -82,17 +82,17 @@ def predict(
         note(f"accuracy {n_correct / n_labelled:.4f} on {n_labelled:,} labelled cases")
 
 
-def _columns(clf, cases: "Named", asked: Asked, first: int = 0) -> dict[str, Any]:
+def _columns(clf, cases: "Named", options: OutputOptions, first: int = 0) -> dict[str, Any]:
     """Return the output columns; ``first`` is the number of the first case without names."""
     import numpy as np
 
     columns: dict[str, Any] = {"case": cases.cases or list(range(first, first + len(cases.X)))}
-    if asked == Asked(None, None, False):
+    if options == OutputOptions(None, None, False):
         found = clf.verdicts(cases.X)
         columns["predicted"] = clf.classes_[found.winners]
         columns |= {"probability": found.probabilities, "loss": found.losses}
     else:
-        columns |= _asked_columns(_inverted(clf, cases.X, asked.sets is not None), asked)
+        columns |= _optional_columns(_inverted(clf, cases.X, options.sets is not None), options)
     return columns if cases.y is None else columns | {"label": np.asarray(cases.y)}
 
 
@@ -102,7 +102,7 @@ def _inverted(clf, X, all_scores: bool) -> "Inversion":
     from egem.ensemble.inversion import invert
     from egem.ensemble.search import ALL
 
-    model = clf.model_.recognising
+    model = clf.model_.without_idle_experts
     return invert(
         model,
         cases_of(clf, X, model.preparation),
@@ -114,7 +114,7 @@ def _inverted(clf, X, all_scores: bool) -> "Inversion":
     )
 
 
-def _asked_columns(found: "Inversion", asked: Asked) -> dict[str, Any]:
+def _optional_columns(found: "Inversion", options: OutputOptions) -> dict[str, Any]:
     import numpy as np
 
     from egem.ensemble.result import unknown_label
@@ -123,17 +123,17 @@ def _asked_columns(found: "Inversion", asked: Asked) -> dict[str, Any]:
     of_winners = np.arange(len(p)), winners
     columns: dict[str, Any] = {"predicted": found.classes[winners]}
     columns |= {"probability": p[of_winners], "loss": found.losses[of_winners]}
-    if asked.reject is not None:
+    if options.reject is not None:
         columns["p_value"] = found.p_value()
         other = unknown_label(found.classes, None)
         columns["predicted"] = np.where(
-            columns["p_value"] > asked.reject, columns["predicted"], other
+            columns["p_value"] > options.reject, columns["predicted"], other
         )
     names = found.classes.astype(str)
-    if asked.sets is not None:
-        sets = found.prediction_set(asked.sets)
+    if options.sets is not None:
+        sets = found.prediction_set(options.sets)
         columns["set"] = np.array([" ".join(names[row]) for row in sets], object)
-    if asked.probabilities:
+    if options.probabilities:
         columns |= {f"p({name})": p[:, e] for e, name in enumerate(names)}
     return columns
 
@@ -156,7 +156,9 @@ def _count_correct(columns: dict[str, Any]) -> tuple[int, int]:
     return int(correct.sum()), len(correct)
 
 
-def _as_parquet(clf, data: str, step: float | None, out: Path, asked: Asked) -> tuple[int, int]:
+def _as_parquet(
+    clf, data: str, step: float | None, out: Path, options: OutputOptions
+) -> tuple[int, int]:
     import numpy as np
 
     from egem.readers.tables import parquet_writer
@@ -164,7 +166,7 @@ def _as_parquet(clf, data: str, step: float | None, out: Path, asked: Asked) -> 
     n_correct = n_labelled = 0
     with parquet_writer(out) as write_columns:
         for first, cases in _parts(clf, data, step):
-            columns = _columns(clf, cases, asked, first)
+            columns = _columns(clf, cases, options, first)
             write_columns({name: np.asarray(v).tolist() for name, v in columns.items()})
             correct, labelled = _count_correct(columns)
             n_correct, n_labelled = n_correct + correct, n_labelled + labelled
@@ -176,13 +178,13 @@ def _parts(clf, data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
 
     if Path(data).suffix.lower() == PARQUET:
         for first, cases in partitions(Path(data), step or clf.time_step_):
-            yield first, for_model(clf, data, step, cases)
+            yield first, match_model(clf, data, step, cases)
     else:
-        yield 0, read_for(clf, data, step)
+        yield 0, read_for_model(clf, data, step)
 
 
-def _as_json(clf, data: str, step: float | None, out: Path | None, asked: Asked) -> None:
-    columns = _columns(clf, read_for(clf, data, step), asked)
+def _as_json(clf, data: str, step: float | None, out: Path | None, options: OutputOptions) -> None:
+    columns = _columns(clf, read_for_model(clf, data, step), options)
     n_correct, n_labelled = _count_correct(columns)
     rounded = _rounded(columns)
     by_class = [rounded.pop(f"p({name})") for name in clf.classes_.astype(str)]

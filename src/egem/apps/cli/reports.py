@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from egem.apps.cli.classes import typed
-from egem.apps.cli.files import check_writable, open_model, read_for
+from egem.apps.cli.files import check_writable, open_model, read_for_model
 from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step
 from egem.apps.cli.terminal import note, print_json
 from egem.runtime.files import atomic_write_text
@@ -31,7 +31,7 @@ def explain(
     from egem.viz.explanation_page import explanation_page
 
     clf = open_model(model, jobs, quiet)
-    X, y, *_ = read_for(clf, data, step)
+    X, y, *_ = read_for_model(clf, data, step)
     check_writable(out)
     invalid = [i for i in cases or () if i >= len(X)]
     if invalid:
@@ -59,7 +59,7 @@ def complete(
     from egem.readers.long_format import write_long
 
     clf = open_model(model, jobs, quiet)
-    X, _, cases, channels, _ = read_for(clf, data, step)
+    X, _, cases, channels, _ = read_for_model(clf, data, step)
     check_writable(out)
     completion = clf.complete(X, None if label is None else typed(clf, label), level)
     values = np.concatenate([completion.values, completion.low, completion.high], axis=1)
@@ -88,7 +88,7 @@ def evaluate(
     from egem.viz.evaluation_page import evaluation_page, facts
 
     clf = open_model(model, jobs, quiet or as_json)
-    X, y, *_ = read_for(clf, data, step)
+    X, y, *_ = read_for_model(clf, data, step)
     if y is None:
         raise ValueError(
             f"{data}: there are no labels to compare with; add a column or array of them."
