@@ -97,23 +97,24 @@ def conformal_p_values(
 
 
 def p_values(nonconformity: np.ndarray, calibration: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return conformal p-values that keep falling beyond the last calibration case.
+    """Return conformal p-values that fall between calibration cases and beyond the last one, too.
 
-    There they are extrapolated, without guarantee: they fall exponentially, as fast as the
-    calibration cases do at their end.
+    Ranks fall in steps, and reject fewer cases than the level allows. Between two calibration cases
+    ``log p`` is therefore interpolated. Beyond the last it is extrapolated, without guarantee: it
+    falls linearly, as fast as the calibration cases do at their end.
 
     >>> p_values(np.array([0.0, 2.5, 9.0]), np.array([1.0, 2.0, 3.0]), np.ones(3)).round(3)
-    array([1.   , 0.5  , 0.001])
+    array([1.   , 0.354, 0.001])
     """
-    counted = weights > 0
-    calibration, weights = np.asarray(calibration, np.float64)[counted], weights[counted]
-    if not len(calibration):
+    order = np.argsort(calibration, kind="stable")
+    order = order[weights[order] > 0]
+    if not len(order):
         return np.ones(len(nonconformity))
-    order = np.argsort(-calibration, kind="stable")
-    above = np.cumsum(weights[order])
-    order = order[: max(int(np.searchsorted(above, TAIL * above[-1])) + 1, 2)]
-    last, own = calibration[order], weights[order]
-    fall = float(np.average(last[0] - last[1:], weights=own[1:])) if len(last) > 1 else 0.0
-    beyond = np.maximum(nonconformity - last[0], 0.0)
-    ranks = conformal_p_values(nonconformity, calibration, weights)
-    return np.maximum(ranks * np.exp(-beyond / max(fall, 1e-3)), np.finfo(np.float64).tiny)
+    calibration, weights = np.asarray(calibration, np.float64)[order], weights[order]
+    p = np.cumsum(weights[::-1])[::-1] / (1.0 + weights.sum())
+    log_p = np.interp(nonconformity, calibration, np.log(p), left=0.0)
+    tail = np.flatnonzero((p <= TAIL) | (p <= p[-2:][0]))[:-1]
+    excess = calibration[-1] - calibration[tail]
+    fall = float(np.average(excess, weights=weights[tail])) if len(tail) else 0.0
+    beyond = np.maximum(nonconformity - calibration[-1], 0.0)
+    return np.maximum(np.exp(log_p - beyond / max(fall, 1e-3)), np.finfo(np.float64).tiny)
