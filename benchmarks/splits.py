@@ -48,7 +48,7 @@ def split(name: str, k: int, seed: int) -> Split:
         X_test, y_test = load_dataset("mnist", split="test")
         train = few_shot_split(y, k, seed).train
         return Split(X[train], y[train], X_test[:MAX_TESTED], y_test[:MAX_TESTED])
-    X, y = load_dataset(name) if name in LARGE + SMALL else load(name)
+    X, y = load(name) if name in FURTHER + SEALED else load_dataset(name)
     y = np.asarray(y)
     train, test = few_shot_split(y, k or None, seed)
     if name not in LARGE:

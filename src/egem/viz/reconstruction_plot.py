@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from egem.data.cases import Case, as_cases
 from egem.ensemble.result import class_index
 from egem.viz.sequences import Drawing, draw_case, drawing_of, scale_of
-from egem.viz.style import INK, PALETTE, QUIET, SMALL, TEXT, WRONG, bare, new_figure
+from egem.viz.style import INK, PALETTE, QUIET, SMALL, TEXT, WRONG, bare, new_figure, wrapped
 
 if TYPE_CHECKING:
     from egem.classifier import EGEMClassifier
@@ -160,7 +160,8 @@ def _draw_block(part: SubFigure, block: _Block, drawing: Drawing, n_columns: int
     scale = scale_of([*block.training, *block.targets], drawing)
     n_cases = len(block.training)
     few = f"  ({n_columns} of {n_cases} training cases)" if n_cases > n_columns else ""
-    part.suptitle(f"class {block.label}{few}", x=0, ha="left", size=TEXT + 1, weight="bold")
+    title = wrapped(f"class {block.label}{few}", n_columns * CELL + NAMES, TEXT + 1)
+    part.suptitle(title, x=0, ha="left", size=TEXT + 1, weight="bold")
     grid = part.subplots(4, n_columns, squeeze=False, height_ratios=[1, 1, 1, 0.35])
     names = ("training", "target", "reconstruction", "code")
     rows = (block.training, block.targets, block.reconstructions, block.targets)
