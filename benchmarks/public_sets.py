@@ -22,7 +22,8 @@ import numpy as np
 
 from egem import DatasetUnavailable
 from egem.data.sequences import Labels, Sequences, stack
-from egem.readers.files import load_arrays, read_ts
+from egem.readers.archive_files import read_ts
+from egem.readers.array_files import load_arrays
 
 Half = Literal["development", "sealed"]
 

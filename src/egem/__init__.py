@@ -30,7 +30,7 @@ _HOME = {
     "load_dataset": "readers.datasets",
     "on_grid": "data.grid",
     "read_data": "readers.files",
-    "time_step": "readers.long_format",
+    "time_step": "readers.files",
     "write_long": "readers.long_format",
     "select": "data.selection",
 }
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from egem.readers.datasets import available_datasets as available_datasets
     from egem.readers.datasets import load_dataset as load_dataset
     from egem.readers.files import read_data as read_data
-    from egem.readers.long_format import time_step as time_step
+    from egem.readers.files import time_step as time_step
     from egem.readers.long_format import write_long as write_long
     from egem.settings import Search as Search
     from egem.settings import Training as Training

@@ -26,6 +26,8 @@ class Named(NamedTuple):
         Names of the channels.
     step : float or None
         Time between two points, where all cases are evenly spaced by it.
+    summary : str or None
+        What was understood of the file, in a line.
     """
 
     X: Sequences
@@ -33,6 +35,7 @@ class Named(NamedTuple):
     cases: list[Any] | None = None
     channels: list[str] | None = None
     step: float | None = None
+    summary: str | None = None
 
     def with_channels(self, names: list[str] | None) -> "Named":
         """Put the channels into the order of ``names``, where both are known.

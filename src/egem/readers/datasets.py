@@ -20,7 +20,8 @@ from jaxtyping import Float, Float32
 
 from egem.data.sequences import Labels, Sequences, stack
 from egem.errors import DatasetUnavailable
-from egem.readers.files import load_arrays, read_ts
+from egem.readers.archive_files import read_ts
+from egem.readers.array_files import load_arrays
 from egem.readers.sources import (
     absence,
     archive_folders,

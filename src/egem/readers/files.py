@@ -1,17 +1,26 @@
-"""Readers of sequences in files: `.npz`, `.ts`, long `.csv` and `.parquet`; none unpickles."""
+"""Readers of sequences in files and folders, whatever their layout; none unpickles."""
 
-import math
-import re
-import zipfile
-import zlib
+import logging
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from egem.data.sequences import Labels, Named, Sequences, precision, stack
-from egem.readers.long_format import sequences_of
-from egem.readers.tables import ENDINGS, needs, read_table
+from egem.data.sequences import Labels, Named, Sequences
+from egem.readers.archive_files import read_arff, read_ts
+from egem.readers.array_files import read_mat, read_npy, read_npz
+from egem.readers.collection import of_one_file, read_collection
+from egem.readers.folders import Budget, is_pattern
+from egem.readers.hints import Hints
+from egem.readers.long_format import Cases, sequences_of, step_of
+from egem.readers.spreadsheets import read_spreadsheet
+from egem.readers.summary import Found, summary
+from egem.readers.table_files import TEXT, arranged_frame, arranged_text
+from egem.readers.tables import read_parquet
 from egem.runtime.files import byte_limit, check_size
+
+ENDINGS = (*TEXT, ".gz", ".parquet", ".npz", ".npy", ".ts", ".arff", ".mat", ".xlsx", ".zip")
+_log = logging.getLogger(__name__)
 
 
 def read_data(
@@ -20,16 +29,32 @@ def read_data(
     step: float | None = None,
     start: float | str | None = None,
     max_bytes: int | None = None,
+    layout: str | None = None,
+    case: str | None = None,
+    time: str | None = None,
+    label: str | None = None,
+    channels: Sequence[str] | None = None,
+    label_from: str | None = None,
+    sep: str | None = None,
+    decimal: str | None = None,
 ) -> tuple[Sequences, Labels | None]:
-    r"""Read sequences, and labels where there are any, from a file.
+    r"""Read sequences, and labels where there are any, from a file or folder of any layout.
 
+    * Tables (`.csv`, `.tsv`, `.txt`, `.parquet`, ..., also `.gz`): *long*, one row per time point
+      in any order, with columns of the case, the time, optionally the label, and a numeric one for
+      each channel; *wide*, one row per sequence; one recording of which a column of labels makes
+      *segments*; or one *recording* without labels. Empty cells are missing values. Times are
+      numbers, or time stamps like ``2024-01-31T23:59:59``, which count in seconds; stamps without a
+      zone are taken for UTC.
+    * A folder, a `.zip` or a pattern like ``walk_*.csv``: a file for each recording, with labels
+      from folders or names, or the sensors of a phone's export.
     * `.npz`: ``X``, (n_cases, n_channels, n_timepoints) or (n_cases, n_timepoints); optionally
-      ``y``, (n_cases,), and ``lengths``, (n_cases,), the number of time points that count.
-    * `.ts`: the time-series archive's format (through aeon), without time stamps.
-    * `.csv`, `.parquet`: long, one row per time point in any order, with columns ``case``,
-      ``time``, optionally ``label``, and a numeric one for each channel. Empty cells are missing
-      values. Times are numbers, or time stamps like ``2024-01-31T23:59:59``, which count in
-      seconds; stamps without a zone are taken for UTC.
+      ``y``, (n_cases,), and ``lengths``, (n_cases,), the number of time points that count. `.npy`
+      likewise, with labels in a file beside it, and `.mat`.
+    * `.ts` and `.arff`: the time-series archive's formats (through aeon), without time stamps.
+
+    The layout is recognised by names and content; what was understood is logged at level INFO, in
+    one line. Where two readings are equally likely, an error names the options that choose.
 
     Cases keep the order of their first rows, channels that of their columns.
 
@@ -49,7 +74,7 @@ def read_data(
     Parameters
     ----------
     path : str or Path
-        The file; its ending names its format.
+        The file, folder or pattern; a file's ending names its format.
     step : float or None, default None
         Time between two points, in the unit of ``time``; in seconds for time stamps. None keeps
         evenly spaced cases as they are, and otherwise chooses a step. A given step holds for evenly
@@ -58,7 +83,18 @@ def read_data(
         Time of the first point of every case, a time stamp if the times are. None is each case's
         own first time.
     max_bytes : int or None, default None
-        Largest file, unpacked; None is ``EGEM_MAX_BYTES`` of the environment, or 2 GiB.
+        Largest file, unpacked, or sum of files; None is ``EGEM_MAX_BYTES`` of the environment, or
+        2 GiB.
+    layout : {"long", "wide", "segments", "recording"} or None, default None
+        Layout of a table; None is recognised, as all that follow.
+    case, time, label : str or None, default None
+        Names of columns; without a header their numbers from 1, ``"first"`` or ``"last"``.
+    channels : sequence of str or None, default None
+        Columns that are channels, in this order; ``*`` stands for any characters.
+    label_from : {"folder", "name", "column", "segments", "none"} or None, default None
+        Where labels are; ``"folder:1"`` is the outermost folder, ``"folder"`` the innermost.
+    sep, decimal : str or None, default None
+        Separator of cells and decimal mark of text.
 
     Returns
     -------
@@ -66,18 +102,18 @@ def read_data(
         A list where lengths differ. NaN is a missing value. float32 where the file holds it,
         otherwise float64.
     y : array (n_cases,) or None
-        Labels: text from `.csv` and `.ts`, the stored type from `.npz` and `.parquet`.
+        Labels: text, or the stored type from `.npz`, `.npy` and `.parquet`.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file or folder.
     ValueError
-        If the ending is unknown, or the content cannot be used or is too large; if times are too
-        irregular for a step to be chosen, or the grid would be all but empty; if ``step`` or
-        ``start`` is given for a file without times.
+        If the ending or the layout is unknown, or the content cannot be used or is too large; if
+        times are too irregular for a step to be chosen, or the grid would be all but empty; if
+        ``step`` or ``start`` is given for a file without times.
     ImportError
-        If `.ts` or `.parquet` needs an extra that is not installed.
+        If `.ts`, `.parquet` or `.xlsx` needs a package that is not installed.
 
     Warns
     -----
@@ -98,7 +134,8 @@ def read_data(
     [[[1.0, 2.0, nan, 3.0]], [[4.0, 5.0, nan, 6.0]]]
     >>> folder.cleanup()
     """
-    return read_named(path, step, start, max_bytes, stacklevel=3)[:2]
+    hints = Hints(layout, case, time, label, channels, label_from, sep, decimal)
+    return read_named(path, step, start, max_bytes, 3, hints)[:2]
 
 
 def read_named(
@@ -107,141 +144,132 @@ def read_named(
     start: float | str | None = None,
     max_bytes: int | None = None,
     stacklevel: int = 2,
+    hints: Hints | None = None,
+    times_needed: bool = True,
 ) -> Named:
-    """Read a file as :func:`read_data` does, with the names of cases and channels."""
+    """Read a file as :func:`read_data` does, with names, step and what was understood.
+
+    Without ``times_needed`` a step is ignored where there are no times.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
-    ending = path.suffix.lower()
-    if ending not in (*ENDINGS, ".npz", ".ts"):
+    hints = (hints or Hints()).checked()
+    found = _found(path, hints, start, byte_limit(max_bytes))
+    timed = isinstance(found.cases, Cases) and found.cases.timed
+    if not timed and times_needed and (step is not None or start is not None):
+        kind = f"{path.suffix} files are" if isinstance(found.cases, Named) else "it is"
         raise ValueError(
-            f"{path}: files ending in {ending!r} are not known; give .npz, .ts, or a long .csv or "
+            f"{path}: {kind} read without times; leave out step and start, or give a long .csv or "
             ".parquet."
         )
-    if ending not in ENDINGS and (step is not None or start is not None):
-        raise ValueError(
-            f"{path}: {ending} files are read without times; leave out step and start, or give a "
-            "long .csv or .parquet."
+    warning = None
+    if isinstance(found.cases, Named):
+        named = found.cases
+    else:
+        step = (step or found.step) if timed else None
+        named, warning = sequences_of(found.cases, step)
+        named = named._replace(step=(named.step or step) if timed else None)
+    named = named._replace(summary=summary(named, found))
+    _log.info("%s: %s", path, named.summary)
+    if warning is not None:
+        warnings.warn(warning, UserWarning, stacklevel=stacklevel)
+    return named
+
+
+def time_step(path: str | Path) -> float:
+    r"""Return the time step that suits the cases of a long file.
+
+    It is the median gap between successive time stamps of a case, checked against the time stamps:
+    9 in 10 gaps must be a multiple of it, within a quarter of a step. If they are not, the gaps
+    between observations of one channel are tried. Files to be compared need the same step: use that
+    of the training cases for new ones.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file or folder with times, see :func:`egem.read_data`.
+
+    Returns
+    -------
+    float
+        In the unit of the column ``time``; in seconds for time stamps.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds no times, cannot be used, or has times too irregular for a step to be
+        chosen; the message names the mean gap to try.
+    ImportError
+        If `.parquet` needs an extra that is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "two.csv")
+    ...     _ = file.write_text("case,time,x\na,0,1\na,0.5,2\na,2,3\nb,7,1\nb,7.5,2\n")
+    ...     time_step(file)
+    0.5
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".npz", ".ts"):
+        raise ValueError(f"{path}: only long files, such as .csv and .parquet, hold times.")
+    found = _found(path, Hints(), None, byte_limit(None))
+    if not isinstance(found.cases, Cases) or not found.cases.timed:
+        raise ValueError(f"{path}: it holds no times; give a file with a column of them.")
+    return found.step or step_of(found.cases)
+
+
+def _found(path: Path, hints: Hints, start: Any, limit: int) -> Found:
+    """Read a file or folder; errors name it."""
+    ending = path.suffix.lower()
+    if not path.exists() and not is_pattern(path):
+        raise FileNotFoundError(
+            f"{path}: there is no such file or folder; check its name and where it is."
         )
-    limit = byte_limit(max_bytes)
+    many = not path.is_file() or ending == ".zip"
+    if not many and ending not in ENDINGS:
+        raise ValueError(
+            f"{path}: files ending in {ending!r} are not known; give {', '.join(ENDINGS)}, or a "
+            "folder."
+        )
     try:
+        if many:
+            return read_collection(path, hints, start, limit)
         check_size("it holds", path.stat().st_size, limit)
-        if ending in ENDINGS:
-            return sequences_of(read_table(path, limit), step, start, stacklevel)
-        return Named(*(_read_npz(path, limit) if ending == ".npz" else read_ts(path)))
-    except (ImportError, Warning):  # warnings may be errors
+        return _of_file(path, ending, hints, start, limit)
+    except (ImportError, FileNotFoundError, Warning):  # warnings may be errors
         raise
     except Exception as error:  # the errors that damaged files cause have no common type
         if isinstance(error, ValueError) and str(path) in str(error):
             raise
-        raise ValueError(f"{path}: cannot be read as {ending} ({error}).") from error
+        kind = "a folder" if path.is_dir() else ending
+        raise ValueError(f"{path}: cannot be read as {kind} ({error}).") from error
 
 
-def read_ts(path: Path) -> tuple[Sequences, Labels | None]:
-    """Read a `.ts` file of the time-series archive; labels are text and keep their capitals."""
-    try:
-        from aeon.datasets import load_from_ts_file
-    except ImportError as error:
-        raise ImportError(needs(path, "aeon")) from error
-    try:
-        header, *rows = re.split(r"(?im)^[ \t]*@data[ \t]*$", path.read_text("utf-8"), maxsplit=1)
-        tags = dict(re.findall(r"(?m)^[ \t]*@(\w+)[ \t]+(\S+)", header.lower()))
-        if tags.get("timestamps") == "true":
-            # aeon 1.6 drops the signs of values that come with time stamps
-            raise ValueError("it has time stamps, which are not read; give a long .csv instead")
-        if tags.get("targetlabel") == "true":
-            raise ValueError("it holds a regression target, not class labels")
-        X = list(load_from_ts_file(str(path))[0])
-        if not X:
-            raise ValueError("it holds no cases")
-    except (OSError, ValueError, IndexError) as error:
-        raise ValueError(
-            f"{path}: cannot be read as a .ts file ({error}); see "
-            "https://www.aeon-toolkit.org for the format."
-        ) from error
-    if tags.get("classlabel") == "false":
-        return stack(X), None
-    # From the text, because aeon turns labels to lower case (and "banana" to "baNaNa").
-    labels = [row.rpartition(":")[2].strip() for row in rows[0].splitlines() if row.strip()]
-    return stack(X), np.array(labels)
-
-
-def load_arrays(path: Path, *required: str, max_bytes: int | None = None) -> dict[str, np.ndarray]:
-    """Load the arrays of an `.npz` file, some of them required, without unpickling."""
-    try:
-        _check_unpacked(path, byte_limit(max_bytes))
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is one bare array")
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{path}: cannot be read as .npz ({error}); write it with "
-            "numpy.savez(path, X=..., y=...), numbers in X and numbers or text in y (objects "
-            "would need pickle, which is never loaded)."
-        ) from error
-    lacking = [key for key in required if key not in arrays]
-    if lacking:
-        raise ValueError(
-            f"{path}: lacks the array {lacking[0]!r} (it holds {', '.join(arrays) or 'none'}); "
-            f"write it with numpy.savez(path, {', '.join(f'{key}=...' for key in required)})."
-        )
-    return arrays
-
-
-def _check_unpacked(path: Path, limit: int) -> None:
-    """Refuse arrays that unpack to more than the limit, or whose headers claim more than that.
-
-    A few bytes can ask for any amount of memory, by a header or by how well zeros compress.
-    """
-    with zipfile.ZipFile(path) as archive:
-        check_size("unpacked it holds", sum(each.file_size for each in archive.infolist()), limit)
-        for each in archive.infolist():
-            with archive.open(each) as member:
-                version = np.lib.format.read_magic(member)
-                if version not in _NPY_HEADERS:
-                    raise ValueError(f"array format {version} is not known")
-                shape, _, dtype = _NPY_HEADERS[version](member)
-            if dtype.hasobject:
-                raise ValueError("it holds objects")
-            if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > each.file_size:
-                raise ValueError(f"{each.filename} claims the shape {shape}, but holds less")
-
-
-_NPY_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
-
-
-def _read_npz(path: Path, limit: int) -> tuple[Sequences, Labels | None]:
-    arrays = load_arrays(path, "X", max_bytes=limit)
-    X, y, lengths = arrays["X"], arrays.get("y"), arrays.get("lengths")
-    if X.dtype.kind not in "fiub":
-        raise ValueError(f"{path}: X holds {X.dtype}; store real numbers.")
-    if X.ndim == 2:
-        X = X[:, None, :]
-    if X.ndim != 3 or 0 in X.shape:
-        raise ValueError(
-            f"{path}: X has shape {arrays['X'].shape}; store (n_cases, n_channels, n_timepoints), "
-            "or (n_cases, n_timepoints) for one channel."
-        )
-    X = X.astype(precision(X.dtype))
-    if y is not None and y.shape != X.shape[:1]:
-        raise ValueError(
-            f"{path}: X holds {len(X)} cases but y has shape {y.shape}; store one label per case."
-        )
-    if lengths is None:
-        return X, y
-    longest = X.shape[2]
-    if lengths.shape != X.shape[:1] or lengths.dtype.kind not in "iu":
-        raise ValueError(
-            f"{path}: lengths has shape {lengths.shape} and type {lengths.dtype}; store one whole "
-            f"number for each of the {len(X)} cases."
-        )
-    if lengths.min() < 1 or lengths.max() > longest:
-        raise ValueError(
-            f"{path}: lengths run from {lengths.min()} to {lengths.max()}, but X has {longest} "
-            "time points on its last axis; is X (n_cases, n_channels, n_timepoints)?"
-        )
-    return stack([x[:, :n] for x, n in zip(X, lengths, strict=True)]), y
+def _of_file(path: Path, ending: str, hints: Hints, start: Any, limit: int) -> Found:
+    match ending:
+        case ".npz":
+            return Found(Named(*read_npz(path, limit)), "sequences", "y")
+        case ".ts":
+            return Found(Named(*read_ts(path)), "sequences", "the file")
+        case ".npy":
+            return Found(read_npy(path, limit), "sequences", "the file beside it")
+        case ".mat":
+            named, remarks = read_mat(path, limit)
+            return Found(named, "sequences", "the array of labels", None, remarks)
+        case ".xlsx":
+            return read_spreadsheet(path, hints, start, limit)
+        case ".arff":
+            arranged = read_arff(path.read_bytes(), path, hints)
+        case ".parquet":
+            arranged = arranged_frame(read_parquet(path, limit), hints, start)
+        case ".gz":
+            content = Budget(limit).unpacked(path.read_bytes(), path)
+            if Path(path.stem).suffix.lower() not in TEXT:
+                raise ValueError(f"{path}: of .gz only text is read, like .csv.gz; unpack it.")
+            arranged = arranged_text(content, path, hints, start)
+        case _:
+            arranged = arranged_text(path.read_bytes(), path, hints, start)
+    return of_one_file(arranged, path, hints)

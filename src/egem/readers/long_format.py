@@ -1,11 +1,10 @@
 """The long format: tables with one row per time point, for cases of any length and any times."""
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -20,100 +19,127 @@ from egem.data.grid import (
     sort_rows,
 )
 from egem.data.sequences import Labels, Named, Sequences, precision, stack
-from egem.readers.tables import ENDINGS, Table, read_table, write_table
-from egem.runtime.files import byte_limit
+from egem.readers.names import INDEX, plain
+from egem.readers.tables import Table, Times, write_table
 
 _WHOLE = re.compile(r"(-?\d+)(?:\.0*)?")  # a label that is a whole number
 
 
-def sequences_of(
-    table: Table, step: float | None, start: float | str | None, stacklevel: int | None
-) -> Named:
-    """Convert a long table to cases, as :func:`egem.read_data` does.
+class Columns(NamedTuple):
+    """The columns of a long table and what they are; None is one there is not.
 
-    If a step is chosen for uneven times, a warning goes to the caller's caller at ``stacklevel``;
-    None chooses no step, for a table that is a part of a larger one.
+    Without ``case`` all rows are one case, without ``time`` they count the time points.
     """
-    path = table.path
-    rows, labels, begin, channels = _rows(table, start)
-    cases = [
-        name if isinstance(name, int | float | str) else str(name) for name in rows.names.tolist()
+
+    channels: list[str]
+    case: str | None = "case"
+    time: str | None = "time"
+    label: str | None = None
+
+
+class Cases(NamedTuple):
+    """Cases as rows: of one long table, or of several files.
+
+    Attributes
+    ----------
+    path : Path
+        Names the file in messages.
+    rows : Rows
+        Sorted; ``rows.names`` are the names of the cases.
+    labels : array (n_cases,) or None
+        Labels.
+    channels : list of str
+        Names of ``rows.values``.
+    start : float or None
+        Time of the first point of every case.
+    timed : bool
+        Whether the times are the file's.
+    """
+
+    path: Path
+    rows: Rows
+    labels: Labels | None
+    channels: list[str]
+    start: float | None
+    timed: bool = True
+
+
+def cases_of(table: Table, columns: Columns | None, start: Any) -> Cases:
+    """Sort a long table into rows; its columns are ``case``, ``time``, ``label`` by default."""
+    import pandas as pd
+
+    columns = _canonical(table) if columns is None else columns
+    frame, names = table.frame, columns.channels
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise ValueError(f"{table.path}: two columns have the same name {twice!r}; rename one.")
+    if not names or not len(frame):
+        raise ValueError(_no_long_table(table))
+    if columns.case is None:
+        case, cases = np.zeros(len(frame), int), pd.Index([table.path.stem])
+    else:
+        empty = table.empty(columns.case)
+        if empty.any():
+            raise ValueError(
+                f"{table.path}: column {columns.case!r} is empty, first in row "
+                f"{table.row(empty)}; fill it."
+            )
+        case, cases = pd.factorize(frame[columns.case])
+    if columns.time is None:
+        within = pd.Series(case).groupby(case).cumcount().to_numpy(np.float64)
+        times = Times(within, None, "{:.15g}".format)
+    else:
+        times = table.times(columns.time, start)
+    values = np.stack([table.numbers(name) for name in names])
+    values = values.astype(precision(*(frame[name].to_numpy().dtype for name in names)))
+    labels = None if columns.label is None else _labels(table, columns.label, case, cases)
+    rows = sort_rows(Rows(case, times.time, values, cases, times.shown))
+    timed = columns.time is not None
+    return Cases(table.path, rows, labels, [str(n) for n in names], times.start, timed)
+
+
+def sequences_of(cases: Cases, step: float | None, choose: bool = True) -> tuple[Named, str | None]:
+    """Convert rows to sequences, as :func:`egem.read_data` does, and a warning if there is one.
+
+    With ``choose=False`` no step is chosen for uneven times, for a part of a larger table.
+    """
+    path, rows, labels, channels, begin, _ = cases
+    names = [
+        name if isinstance(name, int | float | str) else str(name) for name in list(rows.names)
     ]
     with _errors_naming(path):
         own = common_step(rows)
         if step is not None:
-            return Named(stack(lay(rows, step, begin)), labels, cases, channels, own)
+            return Named(stack(lay(rows, step, begin)), labels, names, channels, own), None
         rows = merge_simultaneous(rows)
         even = evenly_spaced(rows)
         if even.all() and begin is None:
-            return Named(stack(rows.split()), labels, cases, channels, own)
-        if stacklevel is None:
+            return Named(stack(rows.split()), labels, names, channels, own), None
+        if not choose:
             raise ValueError(
                 f"the times of case {rows.names[np.argmin(even)]} are unevenly spaced, and a file "
                 "read in parts needs one step for all of them; give --step."
             )
         step = choose_step(rows)
         laid = lay(rows, step, begin)
-    if not even.all():
-        n_points = sum(int((~np.isnan(x)).sum()) for x in laid)
-        n_averaged = int((~np.isnan(rows.values)).sum()) - n_points
-        warnings.warn(
-            f"{path}: the times of {(~even).sum()} of {len(even)} cases are unevenly spaced, first "
-            f"in case {rows.names[np.argmin(even)]}; all cases were laid on a grid of step={step}, "
-            f"of which {n_points / sum(x.size for x in laid):.0%} is observed and where "
-            f"{n_averaged} values were averaged with a neighbour. Pass this step, or a better one, "
-            "for this file and for those to be compared with it.",
-            UserWarning,
-            stacklevel=stacklevel + 1,
-        )
-    return Named(stack(laid), labels, cases, channels, step)
+    named = Named(stack(laid), labels, names, channels, step)
+    if even.all():
+        return named, None
+    n_points = sum(int((~np.isnan(x)).sum()) for x in laid)
+    n_averaged = int((~np.isnan(rows.values)).sum()) - n_points
+    return named, (
+        f"{path}: the times of {(~even).sum()} of {len(even)} cases are unevenly spaced, first "
+        f"in case {rows.names[np.argmin(even)]}; all cases were laid on a grid of step={step}, "
+        f"of which {n_points / sum(x.size for x in laid):.0%} is observed and where "
+        f"{n_averaged} values were averaged with a neighbour. Pass this step, or a better one, "
+        "for this file and for those to be compared with it."
+    )
 
 
-def time_step(path: str | Path) -> float:
-    r"""Return the time step that suits the cases of a long file.
-
-    It is the median gap between successive time stamps of a case, checked against the time stamps:
-    9 in 10 gaps must be a multiple of it, within a quarter of a step. If they are not, the gaps
-    between observations of one channel are tried. Files to be compared need the same step: use that
-    of the training cases for new ones.
-
-    Parameters
-    ----------
-    path : str or Path
-        A long `.csv` or `.parquet`, see :func:`egem.read_data`.
-
-    Returns
-    -------
-    float
-        In the unit of the column ``time``; in seconds for time stamps.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not a long one, cannot be used, or has times too irregular for a step to be
-        chosen; the message names the mean gap to try.
-    ImportError
-        If `.parquet` needs an extra that is not installed.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "two.csv")
-    ...     _ = file.write_text("case,time,x\na,0,1\na,0.5,2\na,2,3\nb,7,1\nb,7.5,2\n")
-    ...     time_step(file)
-    0.5
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file; check its name and folder.")
-    if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"{path}: only long files, .csv and .parquet, hold times.")
-    rows, *_ = _rows(read_table(path, byte_limit(None)), None)
-    with _errors_naming(path):
-        return choose_step(rows)
+def step_of(cases: Cases) -> float:
+    """Choose the step of the grid for cases; errors name their file."""
+    with _errors_naming(cases.path):
+        return choose_step(cases.rows)
 
 
 def write_long(
@@ -122,6 +148,7 @@ def write_long(
     y: Any = None,
     channels: Sequence[str] | None = None,
     names: Sequence[Any] | None = None,
+    step: float | None = None,
 ) -> None:
     """Write sequences as a long `.csv` or `.parquet` that :func:`egem.read_data` reads back.
 
@@ -137,6 +164,8 @@ def write_long(
         Names of the channels' columns; None is ``channel_0``, ``channel_1``, ...
     names : sequence, optional
         Names of the cases, text or numbers, each once; None numbers them from 0.
+    step : float, optional
+        Time between two points; None counts them.
 
     Raises
     ------
@@ -162,7 +191,7 @@ def write_long(
         )
     columns: dict[str, np.ndarray] = {
         "case": np.repeat(np.arange(len(cases)) if names is None else np.array(names), lengths),
-        "time": np.concatenate([np.arange(n) for n in lengths]),
+        "time": np.concatenate([_times(n, step) for n in lengths]),
     }
     if y is not None:
         labels = np.asarray(y)
@@ -182,34 +211,32 @@ def write_long(
     write_table(path, columns | dict(zip(header, joined, strict=True)))
 
 
-def _rows(table: Table, start: Any) -> tuple[Rows, Labels | None, float | None, list[str]]:
-    """Sort a long table into rows; with labels of cases, the start as a number, and channels."""
-    import pandas as pd
+def _times(n: int, step: float | None) -> np.ndarray:
+    """Return the times of ``n`` points from 0, without the noise of floats."""
+    if step is None:
+        return np.arange(n)
+    return np.array([float(f"{i * step:.12g}") for i in range(n)])
 
+
+def _canonical(table: Table) -> Columns:
+    """Find the columns of the long format that :func:`write_long` writes."""
     frame, names = table.frame, list(table.frame.columns)
     channels = [name for name in names if name not in ("case", "time", "label")]
-    channels = [name for name in channels if not _numbers_rows(str(name), frame[name].to_numpy())]
-    if not {"case", "time"} <= set(names) or not channels or not len(frame):
-        raise ValueError(
-            f"{table.path}: {len(frame)} rows with the columns {', '.join(map(str, names))}; a "
-            "long file needs rows, separate columns named case and time, and at least one channel."
-        )
-    if not frame.columns.is_unique:
-        raise ValueError(f"{table.path}: two columns have the same name; rename or drop one.")
-    times = table.times("time", start)
-    empty = table.empty("case")
-    if empty.any():
-        row = int(empty.argmax()) + table.first_row
-        raise ValueError(f"{table.path}: column 'case' is empty in row {row}; fill it.")
-    case, cases = pd.factorize(frame["case"])
-    values = np.stack([table.numbers(name) for name in channels])
-    values = values.astype(precision(*(frame[name].to_numpy().dtype for name in channels)))
-    rows = sort_rows(Rows(case, times.time, values, cases, times.shown))
-    labels = _labels(table, case, cases) if "label" in names else None
-    return rows, labels, times.start, [str(name) for name in channels]
+    channels = [name for name in channels if not numbers_rows(str(name), frame[name].to_numpy())]
+    if not {"case", "time"} <= set(names):
+        raise ValueError(_no_long_table(table))
+    return Columns(channels, label="label" if "label" in names else None)
 
 
-def _without_decimals(labels: np.ndarray) -> np.ndarray:
+def _no_long_table(table: Table) -> str:
+    return (
+        f"{table.path}: {len(table.frame)} rows with the columns "
+        f"{', '.join(map(str, table.frame.columns))}; a long file needs rows, separate columns "
+        "named case and time, and at least one channel."
+    )
+
+
+def without_decimals(labels: np.ndarray) -> np.ndarray:
     """Write whole numbers alike: 1.0 in one file and 1 in another are one class."""
     if labels.dtype.kind != "U":
         return labels
@@ -217,25 +244,25 @@ def _without_decimals(labels: np.ndarray) -> np.ndarray:
     return np.array(whole) if len(whole) == len(labels) else labels
 
 
-def _numbers_rows(name: str, values: np.ndarray) -> bool:
+def numbers_rows(name: str, values: np.ndarray) -> bool:
     """Whether a column is the index that pandas writes beside the others."""
-    if name.lower() not in ("", "index", "unnamed: 0") or values.dtype.kind not in "iu":
+    if plain(name) not in INDEX or values.dtype.kind not in "iu":
         return False
     return np.array_equal(values - values[:1], np.arange(len(values)))
 
 
-def _labels(table: Table, case: Int[np.ndarray, " n_rows"], cases: Any) -> Labels:
+def _labels(table: Table, column: str, case: Int[np.ndarray, " n_rows"], cases: Any) -> Labels:
     """Reduce the labels of rows to one per case."""
     first = np.unique(case, return_index=True)[1]
-    labels = np.array(table.column("label").tolist())
-    labels = _without_decimals(labels)
-    wrong, trouble = table.empty("label"), "has a row without a label"
+    labels = np.array(table.column(column).tolist())
+    labels = without_decimals(labels)
+    wrong, trouble = table.empty(column), "has a row without a label"
     if not wrong.any():
         wrong, trouble = labels != labels[first][case], "has more than one label"
     if wrong.any():
         raise ValueError(
             f"{table.path}: case {cases[case[wrong.argmax()]]} {trouble}; give every row of a case "
-            "the same label, or drop the column label."
+            f"the same label, or drop the column {column}."
         )
     return labels[first]
 

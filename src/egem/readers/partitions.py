@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from egem.data.sequences import Named
-from egem.readers.long_format import sequences_of
+from egem.readers.long_format import cases_of, sequences_of
 from egem.readers.tables import Table, open_parquet, to_frame
 
 if TYPE_CHECKING:
@@ -59,9 +59,16 @@ def partitions(path: Path, step: float | None, batch_rows: int = BATCH_ROWS) -> 
                         "case to have it read in parts."
                     )
             complete |= set(map(hash, names))
-            cases = sequences_of(Table(path, frame, n_rows + 1), step, None, None)
+            rows = cases_of(Table(path, frame, n_rows + 1), None, None)
+            cases, _ = sequences_of(rows, step, choose=False)
             yield Partition(n_cases, cases)
             n_cases, n_rows = n_cases + len(cases.X), n_rows + len(frame)
+
+
+def is_long(path: Path) -> bool:
+    """Whether a parquet file has the columns ``case`` and ``time``."""
+    with open_parquet(path) as file:
+        return {"case", "time"} <= set(file.schema_arrow.names)
 
 
 def _whole_cases(file: "ParquetFile", batch_rows: int) -> Iterator["pd.DataFrame"]:

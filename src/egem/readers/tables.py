@@ -1,6 +1,6 @@
 """Tables in `.csv` and `.parquet` files: columns of numbers, time stamps and text."""
 
-import warnings
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from egem.errors import TooLarge
+from egem.readers.clock import clock_seconds, instants
 from egem.runtime.files import atomic_write, check_size
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Table(NamedTuple):
     path: Path
     frame: "pd.DataFrame"
     first_row: int
+    decimal: str = "."
 
     def column(self, name: str) -> Any:
         """Return a column, a pandas Series."""
@@ -54,6 +56,10 @@ class Table(NamedTuple):
         """Whether each cell of a column is empty."""
         column = self.column(name)
         return (column.isna() | (column.astype(str) == "")).to_numpy(bool)
+
+    def row(self, marked: Bool[np.ndarray, " n_rows"]) -> int:
+        """Return the number that the file gives the first marked row."""
+        return int(self.frame.index[int(marked.argmax())]) + self.first_row
 
     def numbers(self, name: str) -> Float[np.ndarray, " n_rows"]:
         """Convert a column to floats, NaN where it is empty."""
@@ -68,10 +74,15 @@ class Table(NamedTuple):
     def times(self, name: str, start: Any = None) -> Times:
         """Convert a column of numbers or of time stamps, and a ``start`` like them, to times."""
         _, wrong = self._floats(name)
-        times = self._stamps(name, start) if wrong.any() else self._numeric_times(name, start)
+        seconds = clock_seconds(self.column(name)) if wrong.any() else None
+        if seconds is not None:
+            clock = Table(self.path, self.frame.assign(**{name: seconds}), self.first_row)
+            times = clock._numeric_times(name, start)
+        else:
+            times = self._stamps(name, start) if wrong.any() else self._numeric_times(name, start)
         unknown = ~(np.abs(times.time) < _MAX_TIME)
         if unknown.any():
-            row = int(unknown.argmax()) + self.first_row
+            row = self.row(unknown)
             raise ValueError(
                 f"{self.path}: column {name!r} is empty or infinite in row {row}; fill it."
             )
@@ -87,6 +98,8 @@ class Table(NamedTuple):
         if pd.api.types.is_timedelta64_dtype(column.dtype):
             column = column.dt.total_seconds()
         elif column.dtype.kind not in "fiub":
+            if self.decimal == ",":
+                column = column.astype(str).str.replace(",", ".")
             column = pd.to_numeric(column.astype(object), errors="coerce")
         numbers = np.asarray(column, np.float64)
         return numbers, np.isnan(numbers) & ~self.empty(name)
@@ -120,14 +133,17 @@ class Table(NamedTuple):
     def _stamps(self, name: str, start: Any) -> Times:
         import pandas as pd
 
-        stamps = _instants(self.column(name))
+        try:
+            stamps = instants(self.column(name))
+        except ValueError as error:
+            raise ValueError(f"{self.path}: column {name!r}: {error}.") from error
         wrong = stamps.isna().to_numpy() & ~self.empty(name)
         if wrong.any():
             raise ValueError(
                 f"{self._cell(name, wrong)}, which is neither a number nor a time stamp like "
                 "2024-01-31T23:59:59; correct it."
             )
-        first = stamps.min() if start is None else _instants(pd.Series([start], dtype=object))[0]
+        first = stamps.min() if start is None else instants(pd.Series([start], dtype=object))[0]
         if start is not None and (first is pd.NaT or isinstance(start, int | float)):
             raise ValueError(
                 f"{self.path}: start must be a time stamp like 2024-01-31T23:59:59, as the times "
@@ -141,16 +157,13 @@ class Table(NamedTuple):
 
     def _cell(self, name: str, wrong: Bool[np.ndarray, " n_rows"]) -> str:
         """Describe the first wrong cell of a column."""
-        row = int(wrong.argmax())
-        value = self.column(name).iloc[row]
-        return f"{self.path}: column {name!r}, row {row + self.first_row} holds {value!r}"
+        value = self.column(name).iloc[int(wrong.argmax())]
+        return f"{self.path}: column {name!r}, row {self.row(wrong)} holds {value!r}"
 
 
-def read_table(path: Path, max_bytes: int) -> Table:
-    """Read a `.csv`, or a `.parquet` of no more than ``max_bytes`` when unpacked."""
-    if path.suffix.lower() == ".csv":
-        return Table(path, _read_csv(path), 2)
-    with open_parquet(path) as file:
+def read_parquet(path: Path, max_bytes: int, content: bytes | None = None) -> Table:
+    """Read a `.parquet`, or its ``content``, of no more than ``max_bytes`` when unpacked."""
+    with open_parquet(path, content) as file:
         about = file.metadata
         groups = [about.row_group(i) for i in range(about.num_row_groups)]
         # Repeated values take next to no room in a file, and 8 bytes each in memory.
@@ -167,15 +180,15 @@ def to_frame(columns: Any) -> "pd.DataFrame":
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator["ParquetFile"]:
-    """Open a `.parquet` file; errors in reading it name the file."""
+def open_parquet(path: Path, content: bytes | None = None) -> Iterator["ParquetFile"]:
+    """Open a `.parquet` file, or its content; errors in reading it name the file."""
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(needs(path, "pyarrow")) from error
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path if content is None else io.BytesIO(content)) as file:
             yield file
     except TooLarge:
         raise
@@ -232,45 +245,9 @@ def needs(path: Path, package: str) -> str:
     return f"{path}: {path.suffix} files need {package}; run: pip install 'egem[data]'"
 
 
-def _read_csv(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    try:
-        # Text mode makes all line ends alike: of "\n\r " pandas 3.0 makes endless rows.
-        with path.open(encoding="utf-8-sig") as text:
-            names = pd.read_csv(text, nrows=0).columns
-        values = [name for name in names if name not in ("case", "label")]
-        with path.open(encoding="utf-8-sig") as text, warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the header
-            return pd.read_csv(
-                text,
-                dtype={"case": str, "label": str},
-                keep_default_na=False,  # a case or a label may well be called NA
-                na_values={name: ["", "NA", "NaN", "nan"] for name in values},
-                float_precision="round_trip",
-                low_memory=False,
-                index_col=False,
-            )
-    except (ValueError, pd.errors.ParserWarning) as error:  # ParserError and bad UTF-8 are too
-        raise ValueError(
-            f"{path}: cannot be read as .csv ({str(error).strip()}); give UTF-8 text with a "
-            "header row, cells separated by commas, no row longer than the header."
-        ) from error
-
-
 def _are_days(column: "pd.Series") -> bool:
     """Whether whole numbers are days as 20240131 is, of more than one month."""
     import pandas as pd
 
     days = pd.to_datetime(column.astype(str), format="%Y%m%d", errors="coerce")
     return bool(days.notna().all()) and days.dt.to_period("M").nunique() > 1
-
-
-def _instants(column: "pd.Series") -> "pd.Series":
-    """Convert time stamps to instants, UTC where they name no zone; NaT where they are none."""
-    import pandas as pd
-
-    stamps = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return stamps
-    return stamps.where(column.astype(str).str.match(r"\d{4}-?\d\d"))  # pandas takes "now" for one

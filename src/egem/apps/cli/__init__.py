@@ -10,6 +10,7 @@ import typer
 from egem import __version__
 from egem.apps.cli import (
     classes,
+    conversion,
     demo,
     experiments,
     info,
@@ -66,6 +67,7 @@ for _command in (  # in the order in which the help lists them
     classes.rename,
     classes.merge,
     classes.calibrate,
+    conversion.convert,
     info.info,
     experiments.reproduce,
     experiments.bench,

@@ -1,14 +1,17 @@
 """Commands that change the classes of a model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from egem.apps.cli.files import check_writable, open_model, read_for_model
 from egem.apps.cli.info import describe
-from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step
+from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step, describes_data
 from egem.apps.cli.terminal import print_json
+
+if TYPE_CHECKING:
+    from egem.readers.hints import Hints
 
 Label = Annotated[str, typer.Argument(metavar="LABEL", help="Name of the class.")]
 Out = Annotated[
@@ -17,10 +20,13 @@ Out = Annotated[
 ]
 
 
+@describes_data
 def add_class(
     model: Model,
     data: Data,
     label: Label,
+    *,
+    hints: "Hints",
     out: Out = None,
     more: Annotated[
         bool, typer.Option("--more", help="Add the cases to an existing class.")
@@ -36,7 +42,7 @@ def add_class(
     """
     clf = open_model(model, jobs, quiet or as_json)
     out = _target(model, out)
-    X, y, *_ = read_for_model(clf, data, step)
+    X, y, *_ = read_for_model(clf, data, hints, quiet or as_json, step)
     if y is not None:
         selected = [i for i, name in enumerate(y) if str(name) == label]
         if not selected:
@@ -105,9 +111,12 @@ def merge(
     _save(clf, out, f"added {len(its.classes_)} classes", as_json, quiet)
 
 
+@describes_data
 def calibrate(
     model: Model,
     data: Data,
+    *,
+    hints: "Hints",
     out: Out = None,
     step: Step = None,
     jobs: Jobs = None,
@@ -117,7 +126,7 @@ def calibrate(
     """Calibrate probabilities, sets and rejection by labelled cases that were not fitted to."""
     clf = open_model(model, jobs, quiet or as_json)
     out = _target(model, out)
-    X, y, *_ = read_for_model(clf, data, step)
+    X, y, *_ = read_for_model(clf, data, hints, quiet or as_json, step)
     if y is None:
         raise ValueError(f"{data}: there are no labels to calibrate by; add a column of them.")
     clf.calibrate(X, [typed(clf, str(label)) for label in y])

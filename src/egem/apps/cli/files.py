@@ -3,39 +3,42 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from egem.apps.cli.terminal import interactive
+from egem.apps.cli.terminal import interactive, note
 from egem.runtime.files import atomic_write_text
 
 if TYPE_CHECKING:
     from egem.data.sequences import Named
+    from egem.readers.hints import Hints
 
 MAX_RESAMPLING = 8.0  # factor between two sampling rates beyond which units differ
 
 
-def read(data: str, step: float | None = None):
-    """Read a file, or load the data set of that name; ``step`` applies to long files only."""
-    return read_named(data, step)[:2]
+def read_named(data: str, hints: "Hints", quiet: bool, step: float | None = None) -> "Named":
+    """Read a file or folder, or load the data set of that name; say what was understood.
 
-
-def read_named(data: str, step: float | None = None):
-    """Read the same with the names of cases and channels."""
+    ``step`` applies where there are times.
+    """
     from egem.data.sequences import Named
     from egem.readers.datasets import load_dataset
     from egem.readers.files import read_named
-    from egem.readers.tables import ENDINGS
+    from egem.readers.folders import is_pattern
 
     path = Path(data)
-    if path.suffix or path.exists():
-        return read_named(path, step=step if path.suffix.lower() in ENDINGS else None)
+    if path.suffix or path.exists() or is_pattern(path):
+        named = read_named(path, step, hints=hints, times_needed=False)
+        if not quiet:
+            note(f"read {data}: {named.summary}")
+        return named
     try:
         return Named(*load_dataset(data))
     except ValueError as error:
-        raise ValueError(f"{data}: there is no such file, and {error}") from error
+        raise ValueError(f"{data}: there is no such file or folder, and {error}") from error
 
 
-def read_for_model(clf, data: str, step: float | None = None):
+def read_for_model(clf, data: str, hints: "Hints", quiet: bool, step: float | None = None):
     """Read data for a model: with its channels in their order, and its time step."""
-    return match_model(clf, data, step, read_named(data, step or clf.time_step_))
+    named = read_named(data, hints, quiet, step or clf.time_step_)
+    return match_model(clf, data, step, named)
 
 
 def match_model(clf, data: str, step: float | None, named: "Named"):

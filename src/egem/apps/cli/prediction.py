@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from egem.apps.cli.files import check_writable, match_model, open_model, read_for_model, write
-from egem.apps.cli.options import Cluster, Data, Jobs, Json, Model, Quiet, Step
+from egem.apps.cli.options import Cluster, Data, Jobs, Json, Model, Quiet, Step, describes_data
 from egem.apps.cli.terminal import note
 
 if TYPE_CHECKING:
     from egem.data.sequences import Named
     from egem.ensemble.result import Inversion
+    from egem.readers.hints import Hints
 
 PARQUET = ".parquet"
 
@@ -26,9 +27,12 @@ class OutputOptions(NamedTuple):
     probabilities: bool  # whether those of all classes
 
 
+@describes_data
 def predict(
     model: Model,
     data: Data,
+    *,
+    hints: "Hints",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Output file (.csv, .parquet); default stdout."),
@@ -67,14 +71,14 @@ def predict(
         check_writable(out)
     with dask_cluster(cluster):
         if as_json:
-            _as_json(clf, data, step, out, options)
+            _as_json(clf, data, hints, step, out, options)
             return
         if out is not None and out.suffix.lower() == PARQUET:
-            n_correct, n_labelled = _as_parquet(clf, data, step, out, options)
+            n_correct, n_labelled = _as_parquet(clf, data, hints, quiet, step, out, options)
         else:
             import pandas as pd
 
-            columns = _columns(clf, read_for_model(clf, data, step), options)
+            columns = _columns(clf, read_for_model(clf, data, hints, quiet, step), options)
             shown = pd.DataFrame(_rounded(columns))
             write(shown.to_csv(index=False).rstrip("\n"), out)
             n_correct, n_labelled = _count_correct(columns)
@@ -157,7 +161,7 @@ def _count_correct(columns: dict[str, Any]) -> tuple[int, int]:
 
 
 def _as_parquet(
-    clf, data: str, step: float | None, out: Path, options: OutputOptions
+    clf, data: str, hints: "Hints", quiet: bool, step, out: Path, options: OutputOptions
 ) -> tuple[int, int]:
     import numpy as np
 
@@ -165,7 +169,7 @@ def _as_parquet(
 
     n_correct = n_labelled = 0
     with parquet_writer(out) as write_columns:
-        for first, cases in _parts(clf, data, step):
+        for first, cases in _parts(clf, data, hints, quiet, step):
             columns = _columns(clf, cases, options, first)
             write_columns({name: np.asarray(v).tolist() for name, v in columns.items()})
             correct, labelled = _count_correct(columns)
@@ -173,18 +177,22 @@ def _as_parquet(
     return n_correct, n_labelled
 
 
-def _parts(clf, data: str, step: float | None) -> Iterator[tuple[int, "Named"]]:
-    from egem.readers.partitions import partitions
+def _parts(
+    clf, data: str, hints: "Hints", quiet: bool, step: float | None
+) -> Iterator[tuple[int, "Named"]]:
+    from egem.readers.partitions import is_long, partitions
 
-    if Path(data).suffix.lower() == PARQUET:
+    if Path(data).suffix.lower() == PARQUET and not any(hints) and is_long(Path(data)):
         for first, cases in partitions(Path(data), step or clf.time_step_):
             yield first, match_model(clf, data, step, cases)
     else:
-        yield 0, read_for_model(clf, data, step)
+        yield 0, read_for_model(clf, data, hints, quiet, step)
 
 
-def _as_json(clf, data: str, step: float | None, out: Path | None, options: OutputOptions) -> None:
-    columns = _columns(clf, read_for_model(clf, data, step), options)
+def _as_json(
+    clf, data: str, hints: "Hints", step, out: Path | None, options: OutputOptions
+) -> None:
+    columns = _columns(clf, read_for_model(clf, data, hints, True, step), options)
     n_correct, n_labelled = _count_correct(columns)
     rounded = _rounded(columns)
     by_class = [rounded.pop(f"p({name})") for name in clf.classes_.astype(str)]

@@ -1,22 +1,28 @@
 """``egem explain``, ``egem complete`` and ``egem evaluate``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from egem.apps.cli.classes import typed
 from egem.apps.cli.files import check_writable, open_model, read_for_model
-from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step
+from egem.apps.cli.options import Data, Jobs, Json, Model, Quiet, Step, describes_data
 from egem.apps.cli.terminal import note, print_json
 from egem.runtime.files import atomic_write_text
+
+if TYPE_CHECKING:
+    from egem.readers.hints import Hints
 
 Page = typer.Option("--out", "-o", help="Page to write (.html).")
 
 
+@describes_data
 def explain(
     model: Model,
     data: Data,
+    *,
+    hints: "Hints",
     out: Annotated[Path, Page] = Path("explanation.html"),
     cases: Annotated[
         list[int] | None,
@@ -31,7 +37,7 @@ def explain(
     from egem.viz.explanation_page import explanation_page
 
     clf = open_model(model, jobs, quiet)
-    X, y, *_ = read_for_model(clf, data, step)
+    X, y, *_ = read_for_model(clf, data, hints, quiet, step)
     check_writable(out)
     invalid = [i for i in cases or () if i >= len(X)]
     if invalid:
@@ -41,9 +47,12 @@ def explain(
         print(out)
 
 
+@describes_data
 def complete(
     model: Model,
     data: Data,
+    *,
+    hints: "Hints",
     out: Annotated[Path, typer.Option("--out", "-o", help="Output file (.csv or .parquet).")],
     label: Annotated[
         str | None, typer.Option(help="Class whose expert completes; default the predicted one.")
@@ -59,7 +68,7 @@ def complete(
     from egem.readers.long_format import write_long
 
     clf = open_model(model, jobs, quiet)
-    X, _, cases, channels, _ = read_for_model(clf, data, step)
+    X, _, cases, channels, *_ = read_for_model(clf, data, hints, quiet, step)
     check_writable(out)
     completion = clf.complete(X, None if label is None else typed(clf, label), level)
     values = np.concatenate([completion.values, completion.low, completion.high], axis=1)
@@ -70,9 +79,12 @@ def complete(
         note(f"{len(values)} cases of {values.shape[2]} time points: {out}")
 
 
+@describes_data
 def evaluate(
     model: Model,
     data: Data,
+    *,
+    hints: "Hints",
     out: Annotated[Path | None, Page] = None,
     step: Step = None,
     jobs: Jobs = None,
@@ -88,7 +100,7 @@ def evaluate(
     from egem.viz.evaluation_page import evaluation_page, facts
 
     clf = open_model(model, jobs, quiet or as_json)
-    X, y, *_ = read_for_model(clf, data, step)
+    X, y, *_ = read_for_model(clf, data, hints, quiet or as_json, step)
     if y is None:
         raise ValueError(
             f"{data}: there are no labels to compare with; add a column or array of them."

@@ -2,19 +2,25 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from egem.apps.cli.files import check_writable, read_named, take
 from egem.apps.cli.info import describe
-from egem.apps.cli.options import Cluster, Data, Jobs, Json, Quiet, Seed, Step
+from egem.apps.cli.options import Cluster, Data, Jobs, Json, Quiet, Seed, Step, describes_data
 from egem.apps.cli.terminal import interactive, print_json
 
+if TYPE_CHECKING:
+    from egem.readers.hints import Hints
 
+
+@describes_data
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="Model file to write.")],
+    *,
+    hints: "Hints",
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Train on k random cases per class only.")
     ] = None,
@@ -58,7 +64,7 @@ def fit(
     from egem.runtime.executors import dask_cluster
     from egem.settings import Training
 
-    X, y, _, channels, own_step = read_named(data, step)
+    X, y, _, channels, own_step, _ = read_named(data, hints, quiet or as_json, step)
     if y is None:
         raise ValueError(f"{data}: there are no labels to train on; add a column or array of them.")
     n_held_out = 0

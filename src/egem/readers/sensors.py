@@ -1,0 +1,117 @@
+"""Exports of phones: several sensors of one recording, a file each, with times of their own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egem.readers.folders import Member
+from egem.readers.hints import Hints
+from egem.readers.layouts import Arranged
+from egem.readers.long_format import Columns, cases_of
+from egem.readers.names import plain, seconds_in
+from egem.readers.roles import Head, Roles, find_roles
+from egem.readers.table_files import text_table
+from egem.readers.tables import Table
+
+_SENSORS = (
+    *("accelerometer", "accelerometeruncalibrated", "totalacceleration", "linearacceleration"),
+    *("linearaccelerometer", "acceleration", "accelerationwithoutg", "accelerationwithg"),
+    *("gyroscope", "gyroscopeuncalibrated", "gravity", "orientation", "rotation", "attitude"),
+    *("magnetometer", "magnetometeruncalibrated", "compass", "barometer", "pressure", "light"),
+    *("rawdata", "location", "pedometer", "heartrate", "microphone", "proximity", "temperature"),
+    *("wristmotion", "watchaccelerometer", "watchgyroscope", "headphone"),
+)
+_NO_SENSORS = ("annotation", "device", "time", "studymetadata", "info")
+
+
+def is_sensor(member: Member) -> bool:
+    """Whether a file is named as phones name a sensor's."""
+    return _bare(member.stem) in _SENSORS
+
+
+def by_recording(members: list[Member], path: Path) -> list[tuple[tuple[str, ...], list[Member]]]:
+    """Group files to recordings: sensors in one folder are one, any other file is one of its own.
+
+    A recording has folders and a name, the name last.
+    """
+    folders = {member.parts[:-1] for member in members if is_sensor(member)}
+    groups: dict[tuple[str, ...], list[Member]] = {}
+    for member in members:
+        above = member.parts[:-1]
+        if above in folders:
+            if _bare(member.stem) not in _NO_SENSORS:
+                groups.setdefault(above or (path.stem,), []).append(member)
+        elif not (above[-1:] == ("meta",) and above[:-1] in folders):
+            groups.setdefault((*above, member.stem), []).append(member)
+    return list(groups.items())
+
+
+def joined(members: list[Member], path: Path, hints: Hints, start: Any) -> tuple[Arranged, float]:
+    """Join the sensors of a recording on their common time; also return the step of the fastest.
+
+    Channels are named by sensor and column, like ``Accelerometer x``.
+
+    Raises
+    ------
+    ValueError
+        If a sensor has no column of times, or another one than the others.
+    """
+    import pandas as pd
+
+    frames, gaps, left_out, clock, first = [], [], [], "", None
+    tables = [
+        text_table(member.read(), member.path, hints._replace(channels=None)) for member in members
+    ]
+    for member, (text, table, head, roles) in zip(members, tables, strict=True):
+        if roles.time is None or (clock and plain(roles.time) != plain(clock)):
+            raise ValueError(
+                f"{member.path}: its column of times is {roles.time or 'not known'}, that of other "
+                f"sensors {clock or 'time'}; give --time COLUMN, or leave the file out."
+            )
+        clock = clock or roles.time
+        if text.short is not None:
+            line, width = text.short
+            raise ValueError(
+                f"{member.path}: line {line} has {width} cells, others have {len(text.names)}; "
+                "complete it, or leave the row out."
+            )
+        words = [name for name in roles.channels if head.is_text(name)]
+        left_out += [f"{member.stem} {name}" for name in words]
+        seen = [
+            name for name in _values(roles) if name not in words and not table.empty(name).all()
+        ]
+        times = table.times(roles.time).time
+        positive = np.diff(np.sort(times))
+        positive = positive[positive > 0]
+        gaps += [float(np.median(positive))] if len(positive) else []
+        columns = {_named(member, name): table.numbers(name) for name in seen}
+        frames.append(pd.DataFrame({clock: table.column(roles.time), **columns}))
+        if isinstance(value := table.column(roles.time).iloc[0], int | float | np.number):
+            first = float(value)
+    frame = pd.concat(frames, ignore_index=True)
+    whole = Table(path, frame, 2)
+    head = Head(path, {str(name): [] for name in frame.columns}, True)
+    roles = find_roles(head, hints._replace(time=clock, case=None, label=None, label_from="none"))
+    cases = cases_of(whole, Columns(roles.channels, None, clock), start)
+    unit, remark = (1.0, None) if first is None else seconds_in(clock, first)
+    remarks = (f"{', '.join(left_out)} left out",) if left_out else ()
+    remarks += (remark,) if remark else ()
+    step = float(f"{min(gaps, default=1.0):.6g}")
+    return Arranged(cases, "recording", None, unit, remarks), step
+
+
+def _values(roles: Roles) -> list[str]:
+    """Return the columns of values: ``y`` is no label here."""
+    names = [*roles.channels, roles.label, roles.who, roles.case, roles.row_id]
+    return [name for name in names if name is not None]
+
+
+def _named(member: Member, column: str) -> str:
+    """Name a channel by sensor and column, unless the column has the sensor's name."""
+    bare = _bare(member.stem)
+    return column if bare == "rawdata" or bare in _bare(column) else f"{member.stem} {column}"
+
+
+def _bare(name: str) -> str:
+    return plain(name).replace("_", "")
