@@ -91,7 +91,7 @@ def read_arff(content: bytes, path: Path, hints: Hints) -> Arranged:
     body, sample = read.body, read.sample
     if read.header:  # of words and missing values only
         raise ValueError(f"{path}: its rows hold no numbers; export it anew.")
-    whole = Text(path, body, names, True, ",", ".", first_row, sample, None, remarks)
+    whole = Text(path, body, names, True, ",", ".", first_row, sample, read.spaced, None, remarks)
     channels = hints.channels or [name for name in names if name != label]
     wide = hints._replace(layout=hints.layout or "wide", label=label, channels=channels)
     return arranged(*parsed(whole, wide), wide)

@@ -140,13 +140,13 @@ def read_mat(path: Path, limit: int) -> tuple[Named, tuple[str, ...]]:
 def _oriented(X: np.ndarray, name: str, y, path: Path) -> tuple[np.ndarray, str]:
     """Put the axis of cases first and that of time last: the cases are as many as the labels."""
     X = np.asarray(X, np.float64)
-    axes = [a for a in range(X.ndim) if y is not None and X.shape[a] == len(y)]
-    if y is None:
+    axes = [0] if y is None else [a for a in range(X.ndim) if X.shape[a] == len(y)]
+    if X.ndim == 2 and axes == [0, 1]:
         axes = [0]
-    if len(axes) != 1 and not (axes and axes[0] == 0):
+    if len(axes) != 1:
         raise ValueError(
-            f"{path}: no axis of {name} {X.shape} is as long as the {len(y)} labels; store "
-            "(n_cases, n_channels, n_timepoints)."
+            f"{path}: {len(axes)} axes of {name} {X.shape} are as long as the labels are many; "
+            "store (n_cases, n_channels, n_timepoints) with numpy.savez(path, X=..., y=...)."
         )
     X = np.moveaxis(X, axes[0], 0)
     if X.ndim == 2:

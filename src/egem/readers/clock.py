@@ -71,4 +71,4 @@ def _numbers(column: "pd.Series") -> "pd.Series":
     """Convert digits to numbers, NaN where there are none."""
     import pandas as pd
 
-    return pd.to_numeric(column, errors="coerce")
+    return pd.Series(pd.to_numeric(column, errors="coerce"), column.index)

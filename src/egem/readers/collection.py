@@ -32,14 +32,14 @@ def read_collection(path: Path, hints: Hints, start: Any, limit: int) -> Found:
         If a file cannot be read, or they do not belong together; the message names one.
     """
     members, n_ignored = members_of(path, limit)
-    ignored = (f"{n_ignored} other file{'s' * (n_ignored > 1)} left out",) if n_ignored else ()
     arrays = arrays_among(members, path)
     if arrays is not None:
-        return Found(arrays, "sequences", "the array of labels", None, ignored)
+        return Found(arrays, "sequences", "the array of labels", None, _others(n_ignored))
     if len(members) == 1 and not is_sensor(members[0]):
         found = _read([members[0]], members[0].path, hints, start, limit, one_of_many=False)[0]
-        return of_one_file(found, members[0].path, hints, ignored)
+        return of_one_file(found, members[0].path, hints, _others(n_ignored))
     groups = by_recording(members, path)
+    n_ignored += len(members) - sum(len(files) for _, files in groups)
     outside = hints.label_from in ("name", "none") or (hints.label_from or "").startswith("folder")
     inner = hints._replace(label_from="none") if outside else hints
     parts, steps = [], []
@@ -69,7 +69,7 @@ def read_collection(path: Path, hints: Hints, start: Any, limit: int) -> Found:
     if step is not None:
         remarks += ("sensors joined on one grid",)
     noun = NOUNS[parts[0].layout]
-    return Found(cases, noun, source, parts[0].unit, remarks + ignored, step)
+    return Found(cases, noun, source, parts[0].unit, remarks + _others(n_ignored), step)
 
 
 def of_one_file(arranged: Arranged, path: Path, hints: Hints, more: tuple[str, ...] = ()) -> Found:
@@ -84,6 +84,10 @@ def of_one_file(arranged: Arranged, path: Path, hints: Hints, more: tuple[str, .
         cases = cases._replace(labels=y) if isinstance(cases, Cases) else cases._replace(y=y)
     noun = NOUNS[arranged.layout]
     return Found(cases, noun, source, arranged.unit, arranged.remarks + more)
+
+
+def _others(n: int) -> tuple[str, ...]:
+    return (f"{n} other file{'s' * (n > 1)} left out",) if n else ()
 
 
 def _n_cases(cases) -> int:

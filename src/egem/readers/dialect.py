@@ -38,6 +38,8 @@ class Text(NamedTuple):
         Line of the first row of ``body``, from 1.
     sample : list of list of str
         Cells of the first rows below the header.
+    spaced : bool
+        Whether blanks beside separators mean nothing.
     short : (int, int) or None
         Line and number of cells of the first row with fewer cells than others.
     """
@@ -50,6 +52,7 @@ class Text(NamedTuple):
     decimal: str
     first_row: int
     sample: list[list[str]]
+    spaced: bool
     short: tuple[int, int] | None
     remarks: tuple[str, ...]
 
@@ -59,7 +62,7 @@ def decode(content: bytes, path: Path) -> tuple[str, tuple[str, ...]]:
     remarks: tuple[str, ...] = ()
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
-    elif content[1:2000:2].count(0) > 0.4 * len(content[1:2000:2]) > 0:
+    elif content[1:2000:2].count(0) > 0.4 * len(content[1:2000:2]) > 0 == content[:2000:2].count(0):
         encoding = "utf-16-le"
     elif 0 in content:
         line = content.count(b"\n", 0, content.index(0)) + 1
@@ -123,6 +126,7 @@ def sniff(text: str, path: Path, hints: Hints, remarks: tuple[str, ...] = ()) ->
         above = _cells([comment], sep)[0]
         if len(above) == len(rows[0]) > 1 and not any(is_number(c, decimal) for c in above):
             names = [name.strip() for name in above]
+    spaced = sep != " " and bool(re.search(rf" {re.escape(sep)}|{re.escape(sep)} ", lines[0]))
     body, first_row = text[at:], skipped + 1
     if header:
         body, first_row = body.partition("\n")[2], first_row + 1
@@ -130,7 +134,7 @@ def sniff(text: str, path: Path, hints: Hints, remarks: tuple[str, ...] = ()) ->
     names, short = _checked_widths(path, body, names, sep, first_row)
     header = bool(names) and not all(name == str(i + 1) for i, name in enumerate(names))
     sample = [row + [""] * (len(names) - len(row)) for row in rows]
-    return Text(path, body, names, header, sep, decimal, first_row, sample, short, remarks)
+    return Text(path, body, names, header, sep, decimal, first_row, sample, spaced, short, remarks)
 
 
 def parse(text: Text, as_text: set[str]) -> "pd.DataFrame":
@@ -150,7 +154,7 @@ def parse(text: Text, as_text: set[str]) -> "pd.DataFrame":
             keep_default_na=False,  # a case or a label may well be called NA
             na_values={i: [""] if i in kept else MISSING for i in numbers},
             float_precision="round_trip",
-            skipinitialspace=True,
+            skipinitialspace=text.spaced,
             low_memory=False,
             index_col=False,
         )
@@ -159,6 +163,9 @@ def parse(text: Text, as_text: set[str]) -> "pd.DataFrame":
             f"{text.path}: cannot be read as {text.path.suffix or 'text'} ({str(error).strip()}); "
             "give text with a header row, no row longer than the header, or name sep (--sep)."
         ) from error
+    if text.spaced:
+        for i in kept:
+            frame[i] = frame[i].str.strip()
     frame.columns = pd.Index(text.names)
     empty = [name == "" and bool(frame.iloc[:, i].isna().all()) for i, name in enumerate(frame)]
     return frame.loc[:, ~np.array(empty, bool)]

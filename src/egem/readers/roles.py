@@ -128,7 +128,9 @@ def _by_name(head: Head, hints: Hints, roles: Roles, free: list[str]) -> Roles:
         left_out += who[1:]
     taken = {roles.case, roles.time, roles.row_id, roles.who, *left_out}
     rest = [name for name in free if name not in taken]
-    if roles.label is None and hints.label_from in (None, "column", "segments"):
+    if roles.label is not None:
+        left_out += [name for name in _ranked(rest, LABEL) if head.is_text(name)]
+    elif hints.label_from in (None, "column", "segments"):
         roles = _with_label(head, roles, rest)
     return roles._replace(left_out=tuple(left_out))
 

@@ -77,6 +77,7 @@ def joined(members: list[Member], path: Path, hints: Hints, start: Any) -> tuple
                 "complete it, or leave the row out."
             )
         words = [name for name in roles.channels if head.is_text(name)]
+        left_out += [f"column {name}" for name in roles.left_out]
         left_out += [f"{member.stem} {name}" for name in words]
         seen = [
             name for name in _values(roles) if name not in words and not table.empty(name).all()
@@ -95,6 +96,7 @@ def joined(members: list[Member], path: Path, hints: Hints, start: Any) -> tuple
     roles = find_roles(head, hints._replace(time=clock, case=None, label=None, label_from="none"))
     cases = cases_of(whole, Columns(roles.channels, None, clock), start)
     unit, remark = (1.0, None) if first is None else seconds_in(clock, first)
+    left_out = list(dict.fromkeys(left_out))
     remarks = (f"{', '.join(left_out)} left out",) if left_out else ()
     remarks += (remark,) if remark else ()
     step = float(f"{min(gaps, default=1.0):.6g}")

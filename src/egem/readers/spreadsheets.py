@@ -23,7 +23,7 @@ def read_spreadsheet(path: Path, hints: Hints, start: Any, limit: int) -> Found:
     import pandas as pd
 
     try:
-        sheet = pd.read_excel(path, header=None, dtype=object)
+        sheet = pd.read_excel(path, header=None, dtype=object, engine="openpyxl")
     except ImportError as error:
         raise ImportError(
             f"{path}: .xlsx files need openpyxl; run: pip install openpyxl, or save it as .csv."

@@ -77,7 +77,7 @@ def arranged_frame(
     """Read cases from a data frame."""
     frame: pd.DataFrame = table.frame
     frame.columns = [str(name) for name in frame.columns]
-    head = Head(table.path, {name: _shown(frame[name]) for name in frame.columns}, True)
+    head = Head(table.path, {name: _shown(table.column(name)) for name in frame.columns}, True)
     return arrange(table, head, find_roles(head, hints), hints, start, one_of_many)
 
 

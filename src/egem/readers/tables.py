@@ -55,11 +55,13 @@ class Table(NamedTuple):
     def empty(self, name: str) -> Bool[np.ndarray, " n_rows"]:
         """Whether each cell of a column is empty."""
         column = self.column(name)
+        if column.dtype.kind in "fiub":
+            return np.isnan(column.to_numpy(np.float64))
         return (column.isna() | (column.astype(str) == "")).to_numpy(bool)
 
     def row(self, marked: Bool[np.ndarray, " n_rows"]) -> int:
         """Return the number that the file gives the first marked row."""
-        return int(self.frame.index[int(marked.argmax())]) + self.first_row
+        return int(self.frame.index.to_numpy()[marked.argmax()]) + self.first_row
 
     def numbers(self, name: str) -> Float[np.ndarray, " n_rows"]:
         """Convert a column to floats, NaN where it is empty."""
@@ -74,6 +76,11 @@ class Table(NamedTuple):
     def times(self, name: str, start: Any = None) -> Times:
         """Convert a column of numbers or of time stamps, and a ``start`` like them, to times."""
         _, wrong = self._floats(name)
+        if 0 < wrong.mean() < 0.5:
+            raise ValueError(
+                f"{self._cell(name, wrong)}, which is neither a number, as others are, nor a time "
+                "stamp; correct it."
+            )
         seconds = clock_seconds(self.column(name)) if wrong.any() else None
         if seconds is not None:
             clock = Table(self.path, self.frame.assign(**{name: seconds}), self.first_row)
@@ -95,9 +102,11 @@ class Table(NamedTuple):
         import pandas as pd
 
         column = self.column(name)
+        if column.dtype.kind in "fiub":
+            return column.to_numpy(np.float64), np.zeros(len(column), bool)
         if pd.api.types.is_timedelta64_dtype(column.dtype):
             column = column.dt.total_seconds()
-        elif column.dtype.kind not in "fiub":
+        else:
             if self.decimal == ",":
                 column = column.astype(str).str.replace(",", ".")
             column = pd.to_numeric(column.astype(object), errors="coerce")

@@ -50,8 +50,8 @@ def wide_cases(table: Table, roles: Roles, header: bool) -> Named:
         raise ValueError(f"{table.path}: it holds no values; give rows of numbers.")
     X = np.stack([[table.numbers(name) for name in group] for group in groups.values()])
     X = X.transpose(2, 0, 1)  # (n_cases, n_channels, n_timepoints)
-    observed = ~np.isnan(X).all(axis=1)
-    empty = ~observed.any(axis=1)
+    observed = np.asarray(~np.isnan(X).all(axis=1))
+    empty = np.asarray(~observed.any(axis=1))
     if empty.any():
         raise ValueError(f"{table.path}: row {table.row(empty)} holds no values; leave it out.")
     lengths = X.shape[2] - observed[:, ::-1].argmax(axis=1)

@@ -94,10 +94,9 @@ def describes_data(command: Callable[..., None]) -> Callable[..., None]:
         command(hints=Hints(**given), **options)
 
     keyword_only = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-    described.__signature__ = signature.replace(  # pyright: ignore[reportFunctionMemberAccess]
-        parameters=[*keyword_only, *added]
-    )
-    described.__annotations__ = {each.name: each.annotation for each in (*keyword_only, *added)}
+    parameters = [*keyword_only, *added]
+    vars(described)["__signature__"] = signature.replace(parameters=parameters)
+    described.__annotations__ = {each.name: each.annotation for each in parameters}
     return described
 
 
