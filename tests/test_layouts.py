@@ -119,7 +119,8 @@ def test_sensors_of_a_recording_are_joined(layout, tmp_path, said):
     assert y is not None and y.tolist() == LABELS.tolist()
     assert said() == (
         "6 recordings of 3 labels (run, sit, walk) from file names, 6 channels, 50 Hz, "
-        "0.24 to 0.32 s; column time left out; sensors joined on one grid; 12 other files left out"
+        "0.24 to 0.32 s; column time left out; 12 other files left out; "
+        "sensors on one grid, 100% observed"
     )
 
 

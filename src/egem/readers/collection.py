@@ -66,8 +66,6 @@ def read_collection(path: Path, hints: Hints, start: Any, limit: int) -> Found:
     remarks = tuple(dict.fromkeys(remark for each in parts for remark in each.remarks))
     several = any(len(files) > 1 for _, files in groups)
     step = float(f"{np.median(steps):.6g}") if several and steps else None
-    if step is not None:
-        remarks += ("sensors joined on one grid",)
     noun = NOUNS[parts[0].layout]
     return Found(cases, noun, source, parts[0].unit, remarks + _others(n_ignored), step)
 

@@ -118,6 +118,11 @@ def sniff(text: str, path: Path, hints: Hints, remarks: tuple[str, ...] = ()) ->
         sep = max(_SEPARATORS, key=lambda each: _fit(lines, each))
         if _fit(lines, sep) == 0:
             sep = ","
+    n_above = _lines_above(lines, sep)
+    if n_above:
+        remarks = (*remarks, f"{n_above} lines above the table left out")
+        at += sum(len(line) + 1 for line in lines[:n_above])
+        skipped, lines = skipped + n_above, lines[n_above:]
     decimal = hints.decimal or _decimal_mark(text, sep)
     rows = _cells(lines, sep)
     header = has_header(rows, decimal)
@@ -222,11 +227,23 @@ def _first_lines(text: str, n: int) -> list[str]:
 def _cells(lines: list[str], sep: str) -> list[list[str]]:
     if sep == " ":
         return [line.split() for line in lines if line.strip()]
-    csv.field_size_limit(max(csv.field_size_limit(), 2**24))
     rows = csv.reader(
         (line for line in lines if line.strip()), delimiter=sep, skipinitialspace=True
     )
     return [row for row in rows if row]
+
+
+def _lines_above(lines: list[str], sep: str) -> int:
+    """Count the lines above a table that are no row of it: those of one cell, where rows have more.
+
+    >>> _lines_above(["Device: phone", "", "t,x", "0,1", "1,2"], ",")
+    2
+    """
+    widths = [len(_cells([line], sep)[0]) if line.strip() else 0 for line in lines]
+    usual = Counter(width for width in widths if width).most_common(1)[0][0]
+    if sep == " " or widths[0] > 1 or usual == 1:
+        return 0
+    return next(i for i, width in enumerate(widths) if width == usual)
 
 
 def _fit(lines: list[str], sep: str) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from egem.data.sequences import Labels, Named, Sequences
 from egem.readers.archive_files import read_arff, read_ts
 from egem.readers.array_files import read_mat, read_npy, read_npz
@@ -168,6 +170,11 @@ def read_named(
         step = (step or found.step) if timed else None
         named, warning = sequences_of(found.cases, step)
         named = named._replace(step=(named.step or step) if timed else None)
+    if found.step is not None:
+        seen = sum(int((~np.isnan(x)).sum()) for x in named.X) / sum(x.size for x in named.X)
+        found = found._replace(
+            remarks=(*found.remarks, f"sensors on one grid, {seen:.0%} observed")
+        )
     named = named._replace(summary=summary(named, found))
     _log.info("%s: %s", path, named.summary)
     if warning is not None:

@@ -90,6 +90,7 @@ def members_of(path: Path, limit: int) -> tuple[list[Member], int]:
         found = [file for file in path.rglob("*") if file.is_file()]
         listed = list(_files(found, path, budget))
     elif path.is_file():
+        check_size(f"{path}: it holds", path.stat().st_size, limit)
         listed = list(_zipped(path.read_bytes(), path, (), budget, _DEPTH))
     else:
         found = [Path(name) for name in glob.glob(str(path), recursive=True)]
@@ -119,6 +120,7 @@ def _files(found: list[Path], folder: Path | None, budget: Budget) -> Iterator[M
         if _is_hidden(parts):
             continue
         if file.suffix.lower() == ".zip":
+            check_size(f"{file}: it holds", file.stat().st_size, budget.limit)
             yield from _zipped(file.read_bytes(), file, (*parts[:-1], file.stem), budget, _DEPTH)
             continue
         member = Member(parts, file, file.read_bytes)

@@ -37,7 +37,8 @@ class Head(NamedTuple):
     def is_text(self, name: str) -> bool:
         """Whether a column holds words only."""
         cells = self.filled(name)
-        return bool(cells) and not any(is_number(cell, self.decimal) for cell in cells)
+        truths = {cell.strip().casefold() for cell in cells} <= {"true", "false"}
+        return not truths and not any(is_number(cell, self.decimal) for cell in cells)
 
     def is_fractional(self, name: str) -> bool:
         """Whether a column holds numbers that are not whole."""

@@ -4,7 +4,9 @@ import re
 
 import numpy as np
 
+from egem.data.grid import UNEVEN
 from egem.data.sequences import Named, stack
+from egem.readers.dialect import is_number
 from egem.readers.long_format import without_decimals
 from egem.readers.roles import Roles
 from egem.readers.tables import Table
@@ -20,6 +22,8 @@ def point_groups(names: list[str]) -> dict[str, list[str]] | None:
     >>> point_groups(["x_0", "x_1", "y_0", "y_1"])
     {'x': ['x_0', 'x_1'], 'y': ['y_0', 'y_1']}
     """
+    if all(map(is_number, names)) and (np.diff(list(map(float, names))) > 0).all():
+        return {"": names}  # times
     groups: dict[str, list[tuple[int, str]]] = {}
     for name in names:
         match = re.fullmatch(r"(.*?)(\d+)", name.strip())
@@ -67,7 +71,16 @@ def wide_cases(table: Table, roles: Roles, header: bool) -> Named:
     names = None if roles.row_id is None else table.column(roles.row_id).astype(str).tolist()
     channels = list(groups) if len(groups) > 1 else None
     cases = [x[:, :n] for x, n in zip(X, lengths, strict=True)]
-    return Named(stack(cases), labels, names, channels, None)
+    return Named(stack(cases), labels, names, channels, _step(roles.channels) if header else None)
+
+
+def _step(names: list[str]) -> float | None:
+    """Return the step of names that are times, not numbers of points."""
+    if not all(map(is_number, names)) or len(names) < 2:
+        return None
+    gaps = np.diff([float(name) for name in names])
+    step = float(f"{gaps.mean():.6g}")
+    return step if step != 1 and (np.abs(gaps - step) < UNEVEN * step).all() else None
 
 
 def whole_labels(labels: list) -> np.ndarray:
