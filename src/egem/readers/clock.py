@@ -43,7 +43,7 @@ def instants(column: "pd.Series") -> "pd.Series":
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")
     texts = column.astype(str).str.strip()
-    ours = texts.str.match(r"\d{1,2}[./]\d{1,2}[./]\d{4}")
+    ours = texts.str.fullmatch(_DAY_FIRST.pattern)
     if ours.any():
         texts = texts.where(~ours, _with_year_first(texts[ours]))
     texts = texts.str.replace(r"^(\d{4})/(\d\d?)/(\d\d?)", r"\1-\2-\3", regex=True)

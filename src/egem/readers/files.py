@@ -172,9 +172,8 @@ def read_named(
         named = named._replace(step=(named.step or step) if timed else None)
     if found.step is not None:
         seen = sum(int((~np.isnan(x)).sum()) for x in named.X) / sum(x.size for x in named.X)
-        found = found._replace(
-            remarks=(*found.remarks, f"sensors on one grid, {seen:.0%} observed")
-        )
+        remark = f"sensors on one grid, {seen:.0%} observed"
+        found = found._replace(remarks=(*found.remarks, remark))
     named = named._replace(summary=summary(named, found))
     _log.info("%s: %s", path, named.summary)
     if warning is not None:

@@ -229,10 +229,10 @@ def _canonical(table: Table) -> Columns:
 
 
 def _no_long_table(table: Table) -> str:
+    names = ", ".join(map(str, table.frame.columns[:20]))
     return (
-        f"{table.path}: {len(table.frame)} rows with the columns "
-        f"{', '.join(map(str, table.frame.columns[:20]))}; a long file needs rows, separate columns "
-        "named case and time, and at least one channel."
+        f"{table.path}: {len(table.frame)} rows with the columns {names}; a long file needs rows, "
+        "separate columns named case and time, and at least one channel."
     )
 
 
