@@ -152,7 +152,7 @@ DIALECTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=data_sets(), dialect=DIALECTS, decimal_comma=st.booleans(), step=st.none() | steps)
 def test_what_was_converted_is_read_in_any_dialect(
     tmp_path_factory, data, dialect, decimal_comma, step

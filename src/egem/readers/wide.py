@@ -22,7 +22,11 @@ def point_groups(names: list[str]) -> dict[str, list[str]] | None:
     >>> point_groups(["x_0", "x_1", "y_0", "y_1"])
     {'x': ['x_0', 'x_1'], 'y': ['y_0', 'y_1']}
     """
-    if all(map(is_number, names)) and (np.diff(list(map(float, names))) > 0).all():
+    if (
+        len(names) > 1
+        and all(map(is_number, names))
+        and (np.diff(list(map(float, names))) > 0).all()
+    ):
         return {"": names}  # times
     groups: dict[str, list[tuple[int, str]]] = {}
     for name in names:
