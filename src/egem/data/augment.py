@@ -29,6 +29,7 @@ Augmentation = Literal["none", "series", "pen", "image"]
 WARP = 0.05  # sd of a time warp, as a share of the length
 GAIN = 0.08  # sd of a gain or of an entry of a channel map
 PICTURE = np.array([0.10, 0.15, 0.15, 0.10, 0.05, 0.05])  # sd: zoom, shears, zoom; shifts
+VALUES_AT_ONCE = 2**20  # of pairs that are deformed together, in double precision
 
 
 def guess_augmentation(cases: list[Case]) -> Augmentation:
@@ -89,11 +90,7 @@ def deform(
         rows, columns = _picture_map(by * PICTURE, steps_used, n_channels)
         values, mask = _sample(values, mask, rows, columns)
     else:
-        rows = _warp(by[:, :3] * WARP, steps_used)
-        columns = np.broadcast_to(np.arange(n_channels, dtype=float), (*rows.shape, n_channels))
-        values, mask = _sample(
-            values, mask, np.broadcast_to(rows[..., None], columns.shape), columns
-        )
+        values, mask = _sample_rows(values, mask, _warp(by[:, :3] * WARP, steps_used))
         if augmentation == "series":
             values = values * (1.0 + GAIN * by[:, 3])[:, None, None]
         else:
@@ -192,6 +189,23 @@ def _sample(
     return total, seen
 
 
+def _sample_rows(
+    values: Float[np.ndarray, "n t c"],
+    mask: Bool[np.ndarray, "n t c"],
+    rows: Float[np.ndarray, "n s"],
+) -> tuple[Float[np.ndarray, "n s c"], Bool[np.ndarray, "n s c"]]:
+    """Interpolate linearly at each source row; rows outside take the values of the edge."""
+    last = rows.shape[1] - 1
+    rows = np.clip(rows, 0, last)
+    top: Int[np.ndarray, "n s"] = np.minimum(rows.astype(int), max(last - 1, 0))
+    down, case = rows - top, np.arange(len(values))[:, None]
+    total, seen = 0.0, True
+    for at, weight in ((top, 1 - down), (np.minimum(top + 1, last), down)):
+        total = total + weight[..., None] * values[case, at]
+        seen = seen & (mask[case, at] | (weight < 1e-9)[..., None])
+    return np.asarray(total), np.asarray(seen)
+
+
 def make_pairs(
     batch: Batch,
     augmentation: Augmentation,
@@ -229,6 +243,29 @@ def make_pairs(
     warp = rng.normal(size=(size, n_coordinates(augmentation, batch.values.shape[2])))
     first[:n], share[:n], warp[:n] = np.arange(n), 1.0, 0.0
     second = np.where(share == 1.0, first, second)
+    values = np.empty((size, *batch.values.shape[1:]), np.float32)
+    mask = np.empty(values.shape, bool)
+    at_once = max(VALUES_AT_ONCE // batch.values[0].size, 1)
+    for start in range(0, size, at_once):
+        of = slice(start, start + at_once)
+        draws = first[of], second[of], share[of], warp[of]
+        values[of], mask[of] = _combined(batch, *draws, augmentation, steps_used)
+    return Pairs(first, second, share.astype(np.float32), warp.astype(np.float32), values, mask)
+
+
+def _combined(
+    batch: Batch,
+    first: Int[np.ndarray, " n"],
+    second: Int[np.ndarray, " n"],
+    share: Float[np.ndarray, " n"],
+    warp: Float[np.ndarray, "n n_coordinates"],
+    augmentation: Augmentation,
+    steps_used: int,
+) -> Batch:
+    """Mix pairs of cases and deform the mixtures.
+
+    A pair without an observed value is replaced, in the arguments too, by what it was made of.
+    """
     mixture = Batch(
         (
             share[:, None, None] * batch.values[first]
@@ -236,17 +273,11 @@ def make_pairs(
         ).astype(np.float32),
         batch.mask[first] & batch.mask[second],
     )
-    # A mixture of two cases with gaps may have no observed value: use the first case instead.
-    blind = ~mixture.mask.any(axis=(1, 2))
+    blind = ~mixture.mask.any(axis=(1, 2))  # mixtures of two cases with gaps
     second[blind], share[blind] = first[blind], 1.0
-    mixture.values[blind], mixture.mask[blind] = (
-        batch.values[first[blind]],
-        batch.mask[first[blind]],
-    )
+    mixture.values[blind], mixture.mask[blind] = batch[first[blind]]
     warped = deform(mixture, warp, augmentation, steps_used)
     blind = ~warped.mask.any(axis=(1, 2))
     warp[blind] = 0.0
-    warped.values[blind], warped.mask[blind] = mixture.values[blind], mixture.mask[blind]
-    return Pairs(
-        first, second, share.astype(np.float32), warp.astype(np.float32), warped.values, warped.mask
-    )
+    warped.values[blind], warped.mask[blind] = mixture[blind]
+    return warped
