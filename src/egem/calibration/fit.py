@@ -47,6 +47,7 @@ from egem.views.views import (
 log = logging.getLogger(__name__)
 
 COPIES, MAX_COPIES = 256, 8  # deformed copies of all training cases together, of one of them
+MAX_COPIED_VALUES = 2**20  # of all copies together, so that long and wide cases have fewer
 MAX_CASES_TO_COPY = 20.0  # times the degrees of freedom that copies count as
 # Pixels differ together because pictures move, and experts of images move what they decode.
 SHRINKAGE_OF_IMAGES = 1.0
@@ -271,7 +272,8 @@ def _copies(data: CalibrationData, rng: np.random.Generator) -> _CopiedCases:
     many = n - data.n_classes > MAX_CASES_TO_COPY * COPIES_FREEDOM
     if data.augmentation == "none" or many:
         return _CopiedCases(np.zeros(0, int), [], None)
-    n_copies = int(np.clip(COPIES // n, 1, MAX_COPIES))
+    most = min(COPIES, MAX_COPIED_VALUES // max(case.size for case in data.cases))
+    n_copies = int(np.clip(most // n, 1, MAX_COPIES))
     grid = data.preparation
     copies = deformed_copies(data.cases, data.augmentation, n_copies, grid.mean, grid.scale, rng)
     return _CopiedCases(np.repeat(np.arange(n), n_copies), copies, grid.apply(copies))

@@ -4,7 +4,6 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-
 WIDE = 16_384  # values, more than cases have as a rule
 SMALLEST = 1e-7
 

@@ -2,9 +2,8 @@
 
 Small kernels slide over the sequence at several dilations; a feature is the share of time at which
 a kernel's response exceeds a threshold (kernels and statistic are MiniRocket's: Dempster, Schmidt
-and Webb, KDD 2021), for the sequence and for its first differences. Features are standardised and
-projected onto the span of the training cases, of many onto that of ``MAX_DIRECTIONS``; how far a
-case lies from the span is one value more, 0 for the cases that span it.
+and Webb, KDD 2021), for the sequence and its first differences. Features are standardised and
+projected onto the span of at most ``MAX_DIRECTIONS`` training cases; the distance from it is added.
 """
 
 from dataclasses import dataclass
@@ -29,9 +28,9 @@ from egem.runtime.parallel import run
 TAPS = 9
 N_THRESHOLDS = 4  # of a kernel
 MAX_CHANNELS = 9  # that a kernel sums over
-PER_OCTAVE = 2  # dilations
-CASES_FOR_THRESHOLDS = 40  # training cases
+PER_OCTAVE, CASES_FOR_THRESHOLDS = 2, 40  # dilations; training cases
 RESPONSES_FOR_THRESHOLDS = 8192
+MAX_POINTS = 2**18  # time points of those cases; of more, responses are worked out for some only
 CASES_FOR_STANDARDISATION = 2000
 MAX_DIRECTIONS = 512
 VALUES_PER_BATCH = 16_384  # time points of all cases that one call works on
@@ -51,18 +50,16 @@ class Bank(NamedTuple):
     """All kernels at several dilations."""
 
     dilations: Int[np.ndarray, " d"]  # steps between two taps
-    # 1 where a kernel looks at a channel; it sums over those
-    channels: Float32[np.ndarray, "d k c"]
+    channels: Float32[np.ndarray, "d k c"]  # 1 where a kernel sums over a channel
     thresholds: Float32[np.ndarray, "d k b"]  # quantiles of a kernel's response to training cases
 
 
 class Layout(NamedTuple):
     """How a case in the user's units becomes what kernels slide over."""
 
-    # what they slide over; ``"channels"`` suits images, whose channels are pixel columns
-    along: Along
+    along: Along  # what they slide over: channels, of images, are pixel columns
     mean: Float[np.ndarray, " c"]  # offset and divisor
-    scale: Float[np.ndarray, " c"]  # offset and divisor
+    scale: Float[np.ndarray, " c"]
     length: int  # longest sequence; of longer ones the rest is not looked at
 
     def apply(
@@ -88,7 +85,7 @@ class Convolutions(Cached):
     layout: Layout  # what the kernels slide over
     banks: tuple[Bank, ...]  # for the sequences, and for their first differences
     centre: Float32[np.ndarray, " f"]  # standardisation of the features
-    spread: Float32[np.ndarray, " f"]  # standardisation of the features
+    spread: Float32[np.ndarray, " f"]
     projection: Float32[np.ndarray, "f q"]  # orthonormal columns, projected onto
 
     @property
@@ -188,8 +185,8 @@ def _bank(
     claim_jax()
     n_kernels, n_channels = len(KERNELS), values.shape[1]
     widest = max((values.shape[2] - 1) // (TAPS - 1), 1)
-    n = 1 + int(PER_OCTAVE * np.log2(widest))
-    dilations = np.unique(np.geomspace(1, widest, n).astype(np.int32))
+    n_dilations = 1 + int(PER_OCTAVE * np.log2(widest))
+    dilations = np.unique(np.geomspace(1, widest, n_dilations).astype(np.int32))
     most = min(n_channels, MAX_CHANNELS)
     channels = np.zeros((len(dilations), n_kernels, n_channels), np.float32)
     for each in channels.reshape(-1, n_channels):
@@ -199,10 +196,13 @@ def _bank(
     thresholds = np.zeros((len(dilations), n_kernels, N_THRESHOLDS), np.float32)
     golden = (np.sqrt(5.0) - 1.0) / 2.0  # its multiples spread evenly over quantiles
     for d, dilation in enumerate(dilations):
-        responses = np.asarray(_responses(values, dilation, channels[d]))
-        responses = responses.swapaxes(0, 1)[:, inside]
-        some = rng.permutation(responses.shape[1])[:RESPONSES_FOR_THRESHOLDS]
-        responses = np.sort(responses[:, some], axis=1)
+        if inside.sum() > MAX_POINTS:
+            responses = _responses_at_some(values, lengths, dilation, channels[d], rng)
+        else:
+            responses = np.asarray(_responses(values, dilation, channels[d])).swapaxes(0, 1)
+            some = rng.permutation(int(inside.sum()))[:RESPONSES_FOR_THRESHOLDS]
+            responses = responses[:, inside][:, some]
+        responses = np.sort(responses, axis=1)
         places = (np.arange(n_kernels * N_THRESHOLDS) * golden + rng.random()) % 1.0
         places = (places * responses.shape[1]).astype(int).reshape(n_kernels, N_THRESHOLDS)
         thresholds[d] = np.take_along_axis(responses, places, axis=1)
@@ -244,13 +244,28 @@ def _responses(
     return jnp.einsum("kj,kc,jnct->nkt", jnp.asarray(KERNELS), channels, taps)
 
 
+def _responses_at_some(
+    values: Float32[np.ndarray, "n c t"],
+    lengths: Int[np.ndarray, " n"],
+    dilation: int,
+    channels: Float32[np.ndarray, "k c"],
+    rng: np.random.Generator,
+) -> Float32[np.ndarray, "k m"]:
+    """Return what :func:`_responses` does, at random time points of all cases."""
+    case = rng.integers(len(values), size=RESPONSES_FOR_THRESHOLDS)
+    middle = (rng.random(len(case)) * lengths[case]).astype(int)
+    at = middle[:, None] + dilation * (np.arange(TAPS) - TAPS // 2)
+    inside = (at >= 0) & (at < values.shape[2])
+    taps = values[case[:, None], :, np.where(inside, at, 0)] * inside[:, :, None]  # (m, taps, c)
+    return np.einsum("kj,kc,mjc->km", KERNELS, channels, taps, optimize=True)
+
+
 def proportions_above(
     values: Float32[np.ndarray, "n c t"], lengths: Int[np.ndarray, " n"], bank: Bank
 ) -> Float32[np.ndarray, "n d k b"]:
     """Share of time at which each kernel's response exceeds each of its thresholds.
 
-    Every other kernel looks at the whole sequence, the rest only where all taps lie inside it. Done
-    in native code where that is there.
+    Every other kernel looks at the whole sequence, the rest only where all taps lie inside it.
     """
     if native.KERNEL is None:
         claim_jax()
