@@ -11,6 +11,7 @@ from egem.ensemble.result import Inversion
 from egem.ensemble.search import search_path
 from egem.model import Model
 from egem.runtime.linalg import svd
+from egem.runtime.parallel import on_one_blas_thread
 
 
 class Explanation(NamedTuple):
@@ -62,6 +63,7 @@ class Explanation(NamedTuple):
     path_scores: Float32[np.ndarray, "n_cases n_path"]
 
 
+@on_one_blas_thread
 def explain(
     model: Model, cases: list[Case], inversion: Inversion, n_experts: int, n_near: int, paths: bool
 ) -> Explanation:

@@ -278,7 +278,8 @@ def settle(
     )
     mixup = bool(training.mixup)
     recipe = Recipe(decoder, config, augmentation, mixup, cast(Codes, codes), code_size)
-    views, shrinkage = resolve_views(p["views"], augmentation), p["shrinkage"]
+    views = resolve_views(p["views"], augmentation)
+    shrinkage = None if p["shrinkage"] is None else float(p["shrinkage"])
     method, keep = search.method, int(p["keep_cases"])
     optional = p["views"] == "auto" and p["decoder"] is None
     return Settings(views, optional, p["metric"], shrinkage, recipe, method, search.config(), keep)

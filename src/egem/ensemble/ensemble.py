@@ -18,6 +18,7 @@ from egem.runtime.batching import batched_indices
 from egem.runtime.forks import claim_jax
 from egem.runtime.memo import Cached
 from egem.runtime.native import accelerated
+from egem.runtime.numerics import own_numerics
 from egem.views.linear import LocalExperts
 from egem.views.views import Views
 
@@ -77,8 +78,9 @@ class Ensemble(Cached):
         params, codes = self._of_expert(e, codes)
         n_steps = self.preparation.n_steps
         steps = np.zeros((len(codes), n_steps, self.preparation.n_channels), np.float32)
-        for at in batched_indices(len(codes), CASES_PER_BATCH):
-            steps[at] = _decode(params, codes[at], accelerated(self.decoder), n_steps)
+        with own_numerics():
+            for at in batched_indices(len(codes), CASES_PER_BATCH):
+                steps[at] = _decode(params, codes[at], accelerated(self.decoder), n_steps)
         return steps
 
     def linearise(
@@ -87,7 +89,8 @@ class Ensemble(Cached):
         """Return the sequence of a code, on the grid, and its derivatives along the code."""
         params, codes = self._of_expert(e, code[None])
         decoder, n_steps = accelerated(self.decoder), self.preparation.n_steps
-        y, jacobian = _linearise(params, codes, decoder, n_steps)
+        with own_numerics():
+            y, jacobian = _linearise(params, codes, decoder, n_steps)
         return np.asarray(y[0], np.float64), np.asarray(jacobian[0], np.float64)
 
     def _of_expert(self, e: int, codes: Float[np.ndarray, "n k"]):

@@ -22,6 +22,7 @@ from egem.ensemble.search import ALL, LOSSES, Need, search_codes
 from egem.runtime.dispatch import dispatch_to
 from egem.runtime.executors import active_executor
 from egem.runtime.forks import claim_jax
+from egem.runtime.numerics import own_numerics
 from egem.runtime.parallel import run, single_threaded_blas
 from egem.runtime.progress import Advance, Progress, Timings
 from egem.views.views import Representation, ViewLosses
@@ -138,7 +139,7 @@ def invert_now(
     pairs = None if among is None else np.broadcast_to(np.asarray(among, bool), shape)
     phases = Timings(f"invert {len(cases)} cases")
     preparation = ensemble.preparation
-    with single_threaded_blas():
+    with single_threaded_blas(), own_numerics():
         with phases("prepare"):
             aligned = preparation.align(cases)
             batch = preparation.apply(aligned, first=first)

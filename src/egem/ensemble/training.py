@@ -150,6 +150,7 @@ def _run(
 
 def run_task(task: TrainingTask, advance: Advance) -> list[TrainedExpert | None]:
     """Train the experts of a task; None where a loss is not finite."""
+    claim_jax()
     single = [_task(*each, task) for each in zip(task.batches, task.labels, strict=True)]
     n = len(single)
     state, losses = descend(stack(single), task.recipe, lambda a: advance(a * n))
@@ -181,7 +182,6 @@ def descend(
     batch: Task, recipe: Recipe, advance: Advance
 ) -> tuple[State, Float32[np.ndarray, " e"]]:
     """Train a batch of experts; also return their losses over all their pairs."""
-    claim_jax()
     batch = jax.tree.map(jnp.asarray, batch)
     decoder, config = accelerated(recipe.decoder), recipe.config
     code_size = batch.codes.shape[-1] + batch.pairs.warp.shape[-1]

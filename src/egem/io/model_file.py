@@ -21,6 +21,7 @@ from egem.io.packing import Arrays, pack, pack_parameters, unpack, unpack_parame
 from egem.io.schema import check_fitted, check_model
 from egem.model import Model
 from egem.runtime.files import atomic_write, byte_limit, check_size, checksum
+from egem.runtime.numerics import own_numerics
 from egem.settings import check_parameters
 
 FORMAT = 1
@@ -43,12 +44,14 @@ def save(
     Raises
     ------
     ValueError
-        Where a view is the user's own, whose code no file can hold.
+        Where a view is the user's own, whose code no file can hold, or a parameter was set to what
+        means nothing.
     OSError
         Where the folder does not exist or cannot be written.
     """
     from safetensors.numpy import save as to_bytes
 
+    check_parameters(parameters)  # which may have been set after fit
     arrays, header = pack(model)
     header["parameters"] = pack_parameters(parameters, model.seed)
     header["fitted"] = {k: v if v is None else np.asarray(v).tolist() for k, v in fitted.items()}
@@ -99,13 +102,14 @@ def load(
     limit, size = byte_limit(max_bytes), path.stat().st_size
     try:
         check_size("it holds", size, limit)
-        arrays, header = _read(path)
-        model = unpack(arrays, header, decoder)
-        parameters = unpack_parameters(header["parameters"], model)
-        check_parameters(parameters)
-        fitted = header["fitted"]
-        check_model(model, limit)
-        check_fitted(fitted)
+        with own_numerics():
+            arrays, header = _read(path)
+            model = unpack(arrays, header, decoder)
+            parameters = unpack_parameters(header["parameters"], model)
+            check_parameters(parameters)
+            fitted = header["fitted"]
+            check_model(model, limit)
+            check_fitted(fitted)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
     except TooLarge as error:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from egem.errors import ClusterLost, WorkerDied
 from egem.runtime.compile_cache import enable_compile_cache
 from egem.runtime.executors import Executor, active_executor, resolve
+from egem.runtime.numerics import own_numerics
 from egem.runtime.parallel import run, single_threaded_blas
 from egem.runtime.progress import Advance
 
@@ -153,7 +154,7 @@ def _as_completed(
 def _call(work: Callable[..., Result], *args: Any) -> Result:
     """Run a task in a worker, on one thread; its progress is not reported."""
     enable_compile_cache()
-    with single_threaded_blas():
+    with single_threaded_blas(), own_numerics():
         return work(*map(resolve, args), lambda amount: None)
 
 

@@ -1,6 +1,11 @@
-"""Forked processes: threads do not survive a fork, and JAX then waits for its own for ever."""
+"""Processes in which JAX cannot run: forks of others that used it, or those without its device.
+
+Threads do not survive a fork, and JAX then waits for its own for ever.
+"""
 
 import os
+
+import jax
 
 _used, _unusable = False, False
 
@@ -11,7 +16,7 @@ def claim_jax() -> None:
     Raises
     ------
     RuntimeError
-        If it is a fork of a process that did.
+        If it is a fork of a process that did, or JAX is set to devices that are not there.
     """
     global _used
     if _unusable:
@@ -20,7 +25,20 @@ def claim_jax() -> None:
             "have; start processes with multiprocessing.get_context('spawn') or 'forkserver', or "
             "by joblib's backend 'loky'. Only models without recurrent experts predict here."
         )
+    if not _used:
+        _check_devices()
     _used = True
+
+
+def _check_devices() -> None:
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        chosen = os.environ.get("JAX_PLATFORMS") or "the default"
+        raise RuntimeError(
+            f"JAX finds no device to compute on (JAX_PLATFORMS is {chosen}); unset JAX_PLATFORMS, "
+            "or set it to cpu."
+        ) from error
 
 
 def _forked() -> None:

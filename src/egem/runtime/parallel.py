@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 from joblib import cpu_count
 from threadpoolctl import ThreadpoolController
 
+from egem.runtime.numerics import own_numerics
 from egem.runtime.progress import Advance
 
 Task = TypeVar("Task")
@@ -50,7 +51,7 @@ def run(
     if n_threads == 1 or len(tasks) == 1 or getattr(_thread, "is_worker", False):
         return [work(task, advance) for task in tasks]
     with single_threaded_blas():
-        futures = [_pool(n_threads).submit(work, task, advance) for task in tasks]
+        futures = [_pool(n_threads).submit(_in_thread, work, task, advance) for task in tasks]
         try:
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
@@ -61,6 +62,11 @@ def run(
             wait(futures)
             raise
     return [future.result() for future in futures]
+
+
+def _in_thread(work: Callable[[Task, Advance], Result], task: Task, advance: Advance) -> Result:
+    with own_numerics():  # settings are those of a thread
+        return work(task, advance)
 
 
 @cache
@@ -98,11 +104,11 @@ def single_threaded_blas() -> AbstractContextManager:
 
 
 def on_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
-    """Make a function use :func:`single_threaded_blas`."""
+    """Make a function use :func:`single_threaded_blas`, and our own numerics."""
 
     @wraps(function)
     def limited(*args: P.args, **kwargs: P.kwargs) -> Result:
-        with single_threaded_blas():
+        with single_threaded_blas(), own_numerics():
             return function(*args, **kwargs)
 
     return limited
