@@ -1,5 +1,8 @@
 """Containers of sequences: what can be read without guessing is read as the same cases."""
 
+from array import array
+from collections import deque
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +45,13 @@ class Tensor:
         return self.values
 
 
+class Broken(Tensor):
+    """A tensor without values, such as those of torch's device "meta"."""
+
+    def detach(self):
+        raise NotImplementedError("no data")
+
+
 def frame(x):
     return pd.DataFrame(x.T, columns=["left", "right"])
 
@@ -80,9 +90,29 @@ CONTAINERS = {
         pd.concat({name: frame(x) for name, x in zip("dbca", RAGGED, strict=True)}),
         RAGGED,
     ),
+    "panel whose times are not in order": (
+        pd.concat({i: frame(x)[::-1] for i, x in enumerate(RAGGED)}),
+        RAGGED,
+    ),
+    "frames whose columns are not in order": (
+        [frame(RAGGED[0]), *(frame(x)[["right", "left"]] for x in RAGGED[1:])],
+        RAGGED,
+    ),
+    "series of data frames": (pd.Series([frame(x) for x in RAGGED]), RAGGED),
+    "series of lists": (pd.Series([x.tolist() for x in RAGGED]), RAGGED),
+    "nullable numbers": (
+        pd.DataFrame({"a": pd.array([1, None], "Int64"), "b": [2.0, 3.0]}),
+        [[[1.0, 2.0]], [[np.nan, 3.0]]],
+    ),
+    "None among numbers": ([[1.0, None, 2.0], [3.0, 4.0]], [[[1.0, np.nan, 2.0]], [[3.0, 4.0]]]),
+    "deque": (deque(RAGGED), RAGGED),
+    "arrays of Python": ([array("d", x[0]) for x in RAGGED], [x[:1] for x in RAGGED]),
     "whole numbers as objects": (np.array([[1, 2], [3, 4]], object), [[[1, 2]], [[3, 4]]]),
     "frame, a row a case": (pd.DataFrame(EVEN[:, 0]), EVEN[:, :1]),
 }  # fmt: skip
+
+
+TABLES = ("whole numbers as objects", "frame, a row a case", "nullable numbers")
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -93,7 +123,7 @@ def test_a_container_is_read_as_its_cases(name):
     for case, right in zip(cases, expected, strict=True):
         assert case.dtype == np.float64
         np.testing.assert_array_equal(case, np.asarray(right, float))
-    assert is_table(X) == (name in ("whole numbers as objects", "frame, a row a case"))
+    assert is_table(X) == (name in TABLES)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +140,28 @@ def test_a_container_is_read_as_its_cases(name):
         ([[[1, 2, 3], [1, 2]], [[1, 2], [3, 4]]], "case 0 is not an array of real numbers"),
         ([EVEN[0], EVEN[1][:1]], r"the cases have \[1, 2\] channels"),
         ([frame(EVEN[0]), frame(EVEN[1])[["left"]]], r"the cases have \[1, 2\] channels"),
+        (
+            [frame(EVEN[0]), frame(EVEN[1]).rename(columns={"left": "top"})],
+            r"case 1 has the columns \['top', 'right'\], case 0 \['left', 'right'\]; give",
+        ),
+        (
+            pd.concat({"day": pd.concat({i: frame(x) for i, x in enumerate(RAGGED)})}),
+            "3 levels of its index; give two, case and time",
+        ),
+        (
+            pd.concat({0: frame(EVEN[0]), 1: frame(EVEN[1])}).rename(index={1: 0}, level=1),
+            "case 0 has two rows of time 0",
+        ),
+        (
+            pd.DataFrame({"day": pd.to_datetime(["2024-01-31"] * 2), "a": [1.0, 2.0]}),
+            "X has times in column 'day'",
+        ),
+        (pd.Series([1.0, 2.0]), r"X cannot be read as an array of numbers .*give an array"),
+        (np.array(3.0), "X cannot be read as an array of numbers"),
+        (pd.DataFrame({"a": ["1,2", "3,4"]}), "X cannot be read as .*'1,2'.*give an array"),
+        (Broken(EVEN), "X cannot be read as an array of numbers .no data.; give"),
+        ([Broken(x) for x in RAGGED], "X: case 0 is not an array of real numbers .no data"),
+        (memoryview(EVEN), "X cannot be read as an array of numbers"),
         ([EVEN[0], EVEN[0][:, :0]], r"case 1 has shape \(2, 0\)"),
     ],
 )

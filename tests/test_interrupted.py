@@ -3,8 +3,10 @@
 from copy import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from egem import EGEMClassifier
 from helpers import make_waves
 
 # A function that each phase calls, in the order of the phases.
@@ -48,7 +50,15 @@ OPERATIONS = {
     ),
     "fit": (
         lambda clf: clf.fit(np.arange(12.0).reshape(4, 3), ["a", "a", "b", "b"]),
-        ["egem.fit.check_spread", TRAIN[-1], REFIT[-1], ASSEMBLE[-1]],
+        [
+            "egem.classifier.as_cases",
+            "egem.fit.check_spread",
+            *TRAIN[-1:],
+            *REFIT[-1:],
+            *ASSEMBLE[-1:],
+            "egem.classifier.learn_input",
+            "egem.data.validation.validate_data",
+        ],
     ),
 }
 
@@ -103,3 +113,34 @@ def test_after_an_interrupt_the_operation_gives_what_it_would_have(wave_model, w
     )
     for method in expected:
         np.testing.assert_array_equal(again[method], expected[method])
+
+
+TABLE, LABELS = np.arange(12.0).reshape(4, 3), ["a", "a", "b", "b"]
+UNUSABLE = {
+    "too few labels": (TABLE, LABELS[:-1]),
+    "labels of two kinds": (TABLE, ["a", "a", 1, 1]),
+    "no labels": (TABLE, None),
+    "infinite": (TABLE * np.inf, LABELS),
+    "a sentinel": (np.where(TABLE == 5, 1e30, TABLE), LABELS),
+    "nothing": (np.zeros((4, 0)), LABELS),
+    "cases of unequal channels": ([np.ones((2, 5)), np.ones((3, 5))], ["a", "b"]),
+    "names of two kinds": (pd.DataFrame(TABLE, columns=["t", 1, 2]), LABELS),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_refit_that_is_refused_changes_nothing(name, wave_model, before, waves):
+    model = copy(wave_model).set_params(views=("linear",))
+    model.channel_names_ = ["height", "turn"]
+    attributes = dict(vars(model))
+    with pytest.raises((TypeError, ValueError)):
+        model.fit(*UNUSABLE[name])
+    assert vars(model) == attributes
+    np.testing.assert_array_equal(model.predict_proba(waves[2]), before["predict_proba"])
+
+
+def test_a_refit_forgets_channels_and_time_step_of_a_file(waves):
+    model = EGEMClassifier(views=("linear",)).fit(*waves[:2])
+    model.channel_names_, model.time_step_ = ["height", "turn"], 0.5
+    model.fit(TABLE, LABELS)
+    assert model.channel_names_ is None and model.time_step_ is None

@@ -39,40 +39,54 @@ def as_cases(X: Any, name: str = "X") -> list[Case]:
         If X is empty, infinite or not real, its cases differ in their number of channels, or a
         case holds no value.
     """
-    X = _unpacked(X)
-    if isinstance(X, Sequence | np.ndarray) and len(X) == 0:
-        raise ValueError(f"{name} holds no cases; give at least one.")
-    if is_list_of_cases(X):
-        arrays = [_one_case(x, i, name) for i, x in enumerate(X)]
-    else:
-        array = check_array(
-            _refuse_others(X, name),
-            allow_nd=True,
-            dtype="float64",
-            ensure_all_finite=False,
-            input_name=name,
-        )
-        if array.ndim == 2:
-            array = array[:, None, :]
-        if array.ndim != 3:
-            raise ValueError(
-                f"{name} has {array.ndim} dimensions; give (n_cases, n_channels, n_timepoints), "
-                "(n_cases, n_timepoints), or a list of (n_channels, length) arrays."
-            )
-        if 0 in array.shape:
-            raise ValueError(
-                f"{name} has shape {array.shape}; give at least one channel and one time point."
-            )
-        arrays = list(array)
-        if np.isfinite(array).all():
-            return arrays
+    try:
+        arrays = _arrays(X, name)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:  # whatever X raises
+        if str(error).startswith(name):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} cannot be read as an array of numbers ({error}); {_FORMS}") from error
     channels = {len(x) for x in arrays}
     if len(channels) != 1:
         raise ValueError(
             f"{name}: the cases have {sorted(channels)} channels; every case needs the same "
             "channels (a missing one is a row of NaN)."
         )
-    return [_trimmed(x, i, name) for i, x in enumerate(arrays)]
+    return [x if np.isfinite(x).all() else _trimmed(x, i, name) for i, x in enumerate(arrays)]
+
+
+_FORMS = (
+    "give an array (n_cases, n_channels, n_timepoints) of numbers, or a list of arrays "
+    "(n_channels, length)."
+)
+
+
+def _arrays(X: Any, name: str) -> list[Case]:
+    """Take X apart into arrays (n_channels, length)."""
+    X = _unpacked(X, name)
+    if isinstance(X, Sequence | np.ndarray) and getattr(X, "ndim", 1) and len(X) == 0:
+        raise ValueError(f"{name} holds no cases; give at least one.")
+    if is_list_of_cases(X):
+        return [_one_case(x, i, name) for i, x in enumerate(_of_the_same_columns(X, name))]
+    array = check_array(
+        _refuse_others(X, name),
+        allow_nd=True,
+        dtype="float64",
+        ensure_all_finite=False,
+        input_name=name,
+    )
+    if array.ndim == 2:
+        array = array[:, None, :]
+    if array.ndim != 3:
+        raise ValueError(
+            f"{name} has {array.ndim} dimensions; give (n_cases, n_channels, n_timepoints), "
+            "(n_cases, n_timepoints), or a list of (n_channels, length) arrays."
+        )
+    if 0 in array.shape:
+        raise ValueError(
+            f"{name} has shape {array.shape}; give at least one channel and one time point."
+        )
+    return list(array)
 
 
 def is_table(X: Any) -> bool:
@@ -127,7 +141,21 @@ def _is_ragged(X: Sequence) -> bool:
     return _is_ragged([y for x in X for y in x])
 
 
-def _unpacked(X: Any) -> Any:
+def _of_the_same_columns(X: Any, name: str) -> Any:
+    """Bring data frames to the columns of the first one: channels are matched by name."""
+    if not all(is_frame(x) for x in X):
+        return X
+    columns = list(X[0].columns)
+    for i, x in enumerate(X):
+        if len(x.columns) == len(columns) and set(x.columns) != set(columns):
+            raise ValueError(
+                f"{name}: case {i} has the columns {list(x.columns)}, case 0 {columns}; give every "
+                "data frame the same columns, one for each channel."
+            )
+    return [x[columns] if set(x.columns) == set(columns) else x for x in X]
+
+
+def _unpacked(X: Any, name: str) -> Any:
     """Turn tensors, masked arrays and what pandas nests into arrays or lists; others stay."""
     if isinstance(X, np.ma.MaskedArray) or hasattr(X, "detach"):
         return _as_array(X)
@@ -135,8 +163,17 @@ def _unpacked(X: Any) -> Any:
         return X
     if not is_frame(X):  # a Series: of sequences, or one that NumPy refuses
         return list(X) if len(X) and np.ndim(X.iloc[0] if hasattr(X, "iloc") else X[0]) else X
+    if getattr(getattr(X, "index", None), "nlevels", 1) > 2:
+        raise ValueError(
+            f"{name} is a data frame with {X.index.nlevels} levels of its index; give two, case "
+            "and time."
+        )
     if _is_panel(X):
-        return [of.droplevel(0) for _, of in X.groupby(level=0, sort=False)]
+        if X.index.has_duplicates:
+            case, time = X.index[X.index.duplicated()][0]
+            raise ValueError(f"{name}: case {case} has two rows of time {time}; keep one of them.")
+        cases = [of.droplevel(0) for _, of in X.groupby(level=0, sort=False)]
+        return [x if x.index.is_monotonic_increasing else x.sort_index() for x in cases]
     if _is_nested(X):
         rows = X.itertuples(index=False)
         return [[np.asarray(cell, float).tolist() for cell in row] for row in rows]
@@ -146,6 +183,13 @@ def _unpacked(X: Any) -> Any:
 def _refuse_others(X: Any, name: str) -> Any:
     """Refuse what NumPy would make an array of that nobody meant."""
     dtype = getattr(X, "dtype", None)
+    if is_frame(X) and hasattr(X, "iloc"):
+        dates = [column for column, t in X.dtypes.items() if t.kind in "mM"]
+        if dates:
+            raise ValueError(
+                f"{name} has times in column {dates[0]!r}; a row is a case, of numbers only: leave "
+                "the column out, or give a list of data frames, one for each case."
+            )
     if isinstance(X, Sequence) and not isinstance(X, str):
         try:
             np.asarray(X)
@@ -155,10 +199,7 @@ def _refuse_others(X: Any, name: str) -> Any:
         not (hasattr(X, "shape") or hasattr(X, "__array__")) or getattr(dtype, "kind", "f") in "mMV"
     ):
         what = f"a {type(X).__name__}" if dtype is None else f"values of type {dtype}"
-        raise ValueError(
-            f"{name} holds {what}; give an array (n_cases, n_channels, n_timepoints) of numbers, "
-            "or a list of arrays (n_channels, length)."
-        )
+        raise ValueError(f"{name} holds {what}; {_FORMS}")
     return X
 
 
@@ -182,7 +223,7 @@ def _one_case(x: Any, i: int, name: str) -> Case:
         if array.dtype.kind not in "fiub":
             raise TypeError(f"values of type {array.dtype}")
         array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise ValueError(f"{name}: case {i} is not an array of real numbers ({error}).") from error
     if array.ndim == 1:
         array = array[None, :]

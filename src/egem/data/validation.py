@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,13 +92,18 @@ def _spread(cases: list[Case], channel: int) -> _Spread:
 
 
 def learn_input(estimator: Any, X, cases: list[Case]) -> None:
-    """Let an estimator learn the width and feature names of the X it is fitted to."""
-    for name in ("n_features_in_", "feature_names_in_"):
-        vars(estimator).pop(name, None)
+    """Let an estimator learn the width and feature names of the X it is fitted to.
+
+    It keeps what it knows where X is refused.
+    """
+    learned = copy(estimator)
+    for name in ("n_features_in_", "feature_names_in_", "time_step_", "channel_names_"):
+        vars(learned).pop(name, None)
     if is_table(X):
-        validate_data(estimator, X, reset=True, skip_check_array=True)
+        validate_data(learned, X, reset=True, skip_check_array=True)
     else:
-        estimator.n_features_in_ = len(cases[0])
+        learned.n_features_in_ = len(cases[0])
+    estimator.__dict__ = vars(learned)
 
 
 def cases_of(estimator: Any, X, fitted: Any) -> list[Case]:
