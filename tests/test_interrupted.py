@@ -120,7 +120,7 @@ UNUSABLE = {
     "too few labels": (TABLE, LABELS[:-1]),
     "labels of two kinds": (TABLE, ["a", "a", 1, 1]),
     "no labels": (TABLE, None),
-    "infinite": (TABLE * np.inf, LABELS),
+    "infinite": (np.full((4, 3), np.inf), LABELS),
     "a sentinel": (np.where(TABLE == 5, 1e30, TABLE), LABELS),
     "nothing": (np.zeros((4, 0)), LABELS),
     "cases of unequal channels": ([np.ones((2, 5)), np.ones((3, 5))], ["a", "b"]),

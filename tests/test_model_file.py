@@ -3,6 +3,7 @@
 import os
 import pickle
 import struct
+from copy import copy
 
 import numpy as np
 import pytest
@@ -248,3 +249,32 @@ def test_a_failed_write_leaves_the_old_file(wave_model, content, tmp_path):
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_bytes() == content
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_parameters_may_be_numbers_of_numpy(tmp_path):
+    training = Training(n_updates=np.int64(5), learning_rate=np.float32(0.01), mixup=np.bool_(True))
+    search = Search(max_steps=np.uint8(5), bounds=(np.float32(-2), np.int64(2)))
+    model = EGEMClassifier(
+        views=("recurrent",),
+        decoder=LSTMDecoder(np.int64(4)),
+        shrinkage=np.float32(0.5),
+        max_steps=np.int16(8),
+        metric=np.str_("whitened"),
+        random_state=np.uint8(3),
+        training=training,
+        search=search,
+    ).fit([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]], [0, 1])
+    model.save(tmp_path / "m")
+    loaded = EGEMClassifier.load(tmp_path / "m")
+    assert loaded.shrinkage == 0.5 and loaded.training.n_updates == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("metric", "euclid"), ("shrinkage", 2), ("views", ("sound",)), ("training", 3)],
+)
+def test_a_parameter_set_wrong_after_fit_is_refused_at_save(wave_model, tmp_path, name, value):
+    model = copy(wave_model).set_params(**{name: value})
+    with pytest.raises(ValueError, match=name):
+        model.save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
