@@ -22,7 +22,7 @@ from splits import split
 
 PAGE, PICTURES = Path("docs/gallery.md"), Path("docs/pictures/gallery")
 TABLE = Path("docs/gallery.csv")
-COLUMNS = ("set", "classes", "channels", "points", "accuracy", "tested", "seconds")
+COLUMNS: tuple[str, ...] = ("set", "classes", "channels", "points", "accuracy", "tested", "seconds")
 CASES, MAX_TESTED = 4, 500
 
 

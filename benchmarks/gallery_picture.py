@@ -23,7 +23,7 @@ def draw(clf: EGEMClassifier, cases: Split, X_test: list, y_test: np.ndarray, pa
     targets = [X_test[np.flatnonzero(y_test == label)[0]] for label in shown]
     found = clf.predict(targets)
     made = [clf.reconstruct([x], label)[0] for x, label in zip(targets, shown, strict=True)]
-    drawing = drawing_of(clf.augmentation_, cases.X)
+    drawing = drawing_of(clf.augmentation_, list(cases.X))
     n_rows = min(np.shape(cases.X[0])[0], MAX_CHANNELS) if drawing == "lines" else 1
     figure = Figure((len(shown) * WIDE, n_rows * HIGH + 0.3), layout="constrained")
     sharey = "row" if drawing == "lines" else "none"
