@@ -76,7 +76,7 @@ class Table(NamedTuple):
     def times(self, name: str, start: Any = None) -> Times:
         """Convert a column of numbers or of time stamps, and a ``start`` like them, to times."""
         _, wrong = self._floats(name)
-        if 0 < wrong.mean() < 0.5:
+        if wrong.any() and wrong.mean() < 0.5:
             raise ValueError(
                 f"{self._cell(name, wrong)}, which is neither a number, as others are, nor a time "
                 "stamp; correct it."
