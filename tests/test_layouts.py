@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 from typer.testing import CliRunner
 
 import gallery
+import gallery_exports
 from egem import read_data, time_step, write_long
 from egem.apps.cli import app
 from gallery import LABELS, recordings
@@ -25,6 +26,11 @@ def said(caplog):
     """Return the line that says what was understood."""
     caplog.set_level(logging.INFO, "egem.readers")
     return lambda: caplog.records[-1].getMessage().partition(": ")[2]
+
+
+def writer(layout):
+    """Return what writes a layout."""
+    return getattr(gallery, layout, None) or getattr(gallery_exports, layout)
 
 
 def assert_read(path, X, y=LABELS):
@@ -72,7 +78,7 @@ TABLES = {
 @pytest.mark.parametrize("layout", TABLES)
 def test_recordings_of_two_channels_and_of_any_length(layout, tmp_path, said):
     X = recordings()
-    assert_read(getattr(gallery, layout)(tmp_path, X), X)
+    assert_read(writer(layout)(tmp_path, X), X)
     assert TABLES[layout] in said()
 
 
@@ -86,7 +92,7 @@ def test_recordings_of_two_channels_and_of_any_length(layout, tmp_path, said):
 )
 def test_a_row_a_sequence_of_one_channel(layout, y, tmp_path, said):
     X = recordings(n_channels=1)
-    assert_read(getattr(gallery, layout)(tmp_path, X), X, y)
+    assert_read(writer(layout)(tmp_path, X), X, y)
     assert "6 sequences of 3 labels" in said() and "1 channel, 12 to 16 points" in said()
 
 
@@ -100,19 +106,19 @@ def test_a_row_a_sequence_of_one_channel(layout, y, tmp_path, said):
 )
 def test_sequences_of_one_length(layout, n_channels, y, tmp_path, said):
     X = recordings(equal=True, n_channels=n_channels)
-    assert_read(getattr(gallery, layout)(tmp_path, X), X, y)
+    assert_read(writer(layout)(tmp_path, X), X, y)
     assert f"6 sequences of 3 labels ({', '.join(sorted(set(y)))}) from" in said()
 
 
 def test_cells_of_matlab_differ_in_length(tmp_path):
     X = recordings()
-    assert_read(gallery.mat_cells(tmp_path, X), X, NUMBERED)
+    assert_read(gallery_exports.mat_cells(tmp_path, X), X, NUMBERED)
 
 
 @pytest.mark.parametrize("layout", ["sensor_logger", "sensor_logger_zips"])
 def test_sensors_of_a_recording_are_joined(layout, tmp_path, said):
     X = recordings()
-    found, y = read_data(getattr(gallery, layout)(tmp_path, X))
+    found, y = read_data(writer(layout)(tmp_path, X))
     for one, x in zip(found, X, strict=True):
         expected = np.concatenate([np.outer([1, 2, 3], x[0]), np.outer([1, 2, 3], x[1])])
         np.testing.assert_allclose(one, expected)
@@ -203,7 +209,7 @@ def test_converting_keeps_names_and_rate(tmp_path):
 )
 def test_options_choose_another_reading(layout, options, says, tmp_path):
     n_channels = 1 if layout.startswith("wide") else 2
-    file = getattr(gallery, layout)(tmp_path, recordings(n_channels=n_channels))
+    file = writer(layout)(tmp_path, recordings(n_channels=n_channels))
     done = egem("convert", file, tmp_path / "out.csv", *options)
     assert done.exit_code == 0, done.stderr
     assert says in done.stderr

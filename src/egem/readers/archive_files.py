@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from egem.data.sequences import Labels, Named, Sequences, stack
-from egem.readers.dialect import Text, decode, sniff
+from egem.readers.dialect import Text, sniff
+from egem.readers.encoding import decode
 from egem.readers.hints import Hints
 from egem.readers.layouts import Arranged
 from egem.readers.names import LABEL, plain

@@ -13,7 +13,8 @@ import numpy as np
 
 from egem.data.grid import Rows
 from egem.data.sequences import Labels, Named, Sequences, precision, stack
-from egem.readers.dialect import decode, sniff
+from egem.readers.dialect import sniff
+from egem.readers.encoding import decode
 from egem.readers.hints import Hints
 from egem.readers.layouts import Arranged
 from egem.readers.long_format import Cases

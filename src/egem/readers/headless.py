@@ -97,7 +97,7 @@ def _with_words(table: Table, head: Head, roles: Roles, words: list[str]) -> tup
 
 
 def _is_time(column: Float[np.ndarray, " n_rows"]) -> bool:
-    return len(column) > 2 and bool((np.diff(column) > 0).all())
+    return len(column) > 2 and bool((column[1:] > column[:-1]).all())
 
 
 def _is_whole(column: Float[np.ndarray, " n_rows"]) -> bool:

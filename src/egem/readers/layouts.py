@@ -143,7 +143,8 @@ def _segments(table: Table, head: Head, roles: Roles) -> tuple[Table, Roles, tup
         who = table.column(roles.who).astype(str).to_numpy(str)
         begins[1:] |= who[1:] != who[:-1]
     if roles.time is not None:
-        begins[1:] |= np.diff(table.times(roles.time).time) < 0
+        time = table.times(roles.time).time
+        begins[1:] |= time[1:] < time[:-1]
     if empty.all():
         raise ValueError(f"{table.path}: column {roles.label!r} is empty; name another label.")
     case = np.cumsum(begins & ~empty) - 1

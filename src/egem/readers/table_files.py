@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egem.readers.dialect import SAMPLE, Text, decode, parse, sniff
+from egem.readers.dialect import SAMPLE, Text, parse, sniff
+from egem.readers.encoding import decode
 from egem.readers.hints import Hints
 from egem.readers.layouts import Arranged, arrange
 from egem.readers.roles import Head, Roles, find_roles

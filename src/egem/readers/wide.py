@@ -22,11 +22,8 @@ def point_groups(names: list[str]) -> dict[str, list[str]] | None:
     >>> point_groups(["x_0", "x_1", "y_0", "y_1"])
     {'x': ['x_0', 'x_1'], 'y': ['y_0', 'y_1']}
     """
-    if (
-        len(names) > 1
-        and all(map(is_number, names))
-        and (np.diff(list(map(float, names))) > 0).all()
-    ):
+    times = [float(name) for name in names if is_number(name)]
+    if 1 < len(times) == len(names) and all(map(float.__lt__, times, times[1:])):
         return {"": names}  # times
     groups: dict[str, list[tuple[int, str]]] = {}
     for name in names:
@@ -82,7 +79,10 @@ def _step(names: list[str]) -> float | None:
     """Return the step of names that are times, not numbers of points."""
     if not all(map(is_number, names)) or len(names) < 2:
         return None
-    gaps = np.diff([float(name) for name in names])
+    times = np.array(names, np.float64)
+    if not np.isfinite(times).all():
+        return None
+    gaps = np.diff(times)
     step = float(f"{gaps.mean():.6g}")
     return step if step != 1 and (np.abs(gaps - step) < UNEVEN * step).all() else None
 
