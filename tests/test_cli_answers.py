@@ -102,3 +102,12 @@ def test_classes_are_renamed_merged_and_calibrated(folder, tmp_path):
     ):
         done = run(*words)
         assert done.exit_code == 1 and message in done.stderr
+
+
+def test_labels_that_are_no_classes_give_no_accuracy(folder):
+    own = run("predict", folder / "first", folder / "first-new.csv")
+    assert "accuracy 0.9" in own.stderr or "accuracy 1.0" in own.stderr
+    done = run("predict", folder / "first", folder / "second-new.csv")
+    assert "accuracy 0" not in done.stderr
+    assert "none of the labels is a class of the model" in done.stderr
+    assert {row["label"] for row in rows_of(done)} == {"d3", "d4"}

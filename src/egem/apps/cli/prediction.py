@@ -74,16 +74,18 @@ def predict(
             _as_json(clf, data, hints, step, out, options)
             return
         if out is not None and out.suffix.lower() == PARQUET:
-            n_correct, n_labelled = _as_parquet(clf, data, hints, quiet, step, out, options)
+            count = _as_parquet(clf, data, hints, quiet, step, out, options)
         else:
             import pandas as pd
 
             columns = _columns(clf, read_for_model(clf, data, hints, quiet, step), options)
             shown = pd.DataFrame(_rounded(columns))
             write(shown.to_csv(index=False).rstrip("\n"), out)
-            n_correct, n_labelled = _count_correct(columns)
-    if n_labelled and not quiet:
-        note(f"accuracy {n_correct / n_labelled:.4f} on {n_labelled:,} labelled cases")
+            count = _count(clf, columns)
+    if not quiet and count.accuracy is not None:
+        note(f"accuracy {count.accuracy:.4f} on {count.labelled:,} labelled cases")
+    elif not quiet and count.labelled:
+        note("no accuracy: none of the labels is a class of the model")
 
 
 def _columns(clf, cases: "Named", options: OutputOptions, first: int = 0) -> dict[str, Any]:
@@ -152,29 +154,44 @@ def _rounded(columns: dict[str, Any]) -> dict[str, list]:
     return lists
 
 
-def _count_correct(columns: dict[str, Any]) -> tuple[int, int]:
-    """Count the cases classified correctly and those that have a label."""
+class _Count(NamedTuple):
+    """Cases classified correctly, with a label, and with that of a class of the model."""
+
+    correct: int
+    labelled: int
+    known: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy; None without a label that is a class of the model."""
+        return self.correct / self.labelled if self.known else None
+
+
+def _count(clf, columns: dict[str, Any]) -> _Count:
+    import numpy as np
+
     if "label" not in columns:
-        return 0, 0
-    correct = columns["predicted"].astype(str) == columns["label"].astype(str)
-    return int(correct.sum()), len(correct)
+        return _Count(0, 0, 0)
+    labels, classes = columns["label"].astype(str), clf.classes_.astype(str)
+    correct = columns["predicted"].astype(str) == labels
+    known = np.isin(labels, classes)
+    return _Count(int(correct.sum()), len(labels), int(known.sum()))
 
 
 def _as_parquet(
     clf, data: str, hints: "Hints", quiet: bool, step, out: Path, options: OutputOptions
-) -> tuple[int, int]:
+) -> _Count:
     import numpy as np
 
     from egem.readers.tables import parquet_writer
 
-    n_correct = n_labelled = 0
+    counts = []
     with parquet_writer(out) as write_columns:
         for first, cases in _parts(clf, data, hints, quiet, step):
             columns = _columns(clf, cases, options, first)
             write_columns({name: np.asarray(v).tolist() for name, v in columns.items()})
-            correct, labelled = _count_correct(columns)
-            n_correct, n_labelled = n_correct + correct, n_labelled + labelled
-    return n_correct, n_labelled
+            counts.append(_count(clf, columns))
+    return _Count(*map(sum, zip(*counts, strict=True)))
 
 
 def _parts(
@@ -193,12 +210,12 @@ def _as_json(
     clf, data: str, hints: "Hints", step, out: Path | None, options: OutputOptions
 ) -> None:
     columns = _columns(clf, read_for_model(clf, data, hints, True, step), options)
-    n_correct, n_labelled = _count_correct(columns)
+    count = _count(clf, columns)
     rounded = _rounded(columns)
     by_class = [rounded.pop(f"p({name})") for name in clf.classes_.astype(str)]
     result = {
         "classes": clf.classes_.tolist(),
-        "accuracy": n_correct / n_labelled if n_labelled else None,
+        "accuracy": count.accuracy,
         "cases": [
             dict(zip(rounded, row, strict=True)) for row in zip(*rounded.values(), strict=True)
         ],
