@@ -21,6 +21,7 @@ _HOME = {
     "Inversion": "ensemble.result",
     "LSTMDecoder": "core.lstm",
     "Search": "settings",
+    "Spotter": "stream.spotter",
     "Training": "settings",
     "TrainingDiverged": "errors",
     "ModelFileError": "errors",
@@ -28,6 +29,7 @@ _HOME = {
     "available_datasets": "readers.datasets",
     "few_shot_split": "data.splits",
     "load_dataset": "readers.datasets",
+    "normalise": "data.normal_form",
     "on_grid": "data.grid",
     "read_data": "readers.files",
     "time_step": "readers.files",
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from egem.classifier import EGEMClassifier as EGEMClassifier
     from egem.core.lstm import LSTMDecoder as LSTMDecoder
     from egem.data.grid import on_grid as on_grid
+    from egem.data.normal_form import normalise as normalise
     from egem.data.selection import select as select
     from egem.data.splits import few_shot_split as few_shot_split
     from egem.ensemble.result import Inversion as Inversion
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from egem.readers.long_format import write_long as write_long
     from egem.settings import Search as Search
     from egem.settings import Training as Training
+    from egem.stream.spotter import Spotter as Spotter
 
 
 def __getattr__(name: str) -> Any:

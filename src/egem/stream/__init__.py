@@ -1,5 +1,1 @@
-"""Streams: events found and named while they happen."""
-
-from egem.stream.spotter import Event, Spotter, spot
-
-__all__ = ["Event", "Spotter", "spot"]
+"""Streams: events found and named while they happen, from a few examples of each class."""

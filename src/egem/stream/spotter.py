@@ -1,25 +1,38 @@
-"""The spotter: pushes of frames in, events out."""
+"""The spotter: frames in, events out."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from egem.stream.alignment import Alignment
+from egem.classifier import EGEMClassifier
+from egem.data.normal_form import Kind
+from egem.stream.bound import Bound
 from egem.stream.recogniser import Recogniser
-from egem.stream.steps import Step, Steps
+from egem.stream.windows import Windows
 
 HOLD = 4  # steps for which a better candidate is waited for
-REST = 8  # frames without a step after which none is
-LONGEST = 3.0  # windows, in steps of the longest example
-OVERLAP = 0.1  # share of the shorter one's span that two events may have in common
+REST = 8  # frames without a step after which nothing is waited for
+OVERLAP = 0.1  # share of the shorter one that two events may have in common
 
 
 class Event(NamedTuple):
     """Something that was found.
 
-    ``start``, ``end`` and ``emitted`` are frames counted from 0, or in the units of ``times``.
+    Attributes
+    ----------
+    label : str or int
+        Its class.
+    start, end : float
+        When it began and ended: the numbers of frames, counted from 0, or ``times``.
+    emitted : float
+        The frame after which it was returned, in the same unit.
+    probability : float
+        That of the class among all classes.
+    p_value : float
+        Share of invented members of known classes that fit no better.
     """
 
     label: Any
@@ -30,111 +43,249 @@ class Event(NamedTuple):
     p_value: float
 
 
-class Candidate(NamedTuple):
-    """A window that was accepted and may still be replaced by a better one that overlaps it."""
+class _Candidate(NamedTuple):
+    """A window that may still be replaced by a better one that overlaps it."""
 
     score: float
-    owner: int
-    first: int  # steps
-    last: int
-    due: int
+    owner: float
+    first: float  # steps
+    last: float
+    start: float  # times
+    end: float
     probability: float
-    p_value: float
 
 
 class Spotter:
-    def __init__(self, recogniser: Recogniser):
-        self.recogniser = r = recogniser
-        self.size = int(LONGEST * r.longest) + HOLD + 2
+    """Finds and names events in a stream, from the examples that a classifier was fitted to.
+
+    Continuous dynamic programming aligns every example with the stream; linear experts of the
+    examples' normal form (:func:`egem.data.normal_form.normalise`) judge the windows that fit, and
+    of those that overlap the best is an event. The bound on scores derives from invented members of
+    the classes and invented foreign movement; :meth:`calibrate` sets it by real background.
+
+    Parameters
+    ----------
+    clf : EGEMClassifier
+        A fitted classifier. Its training cases are the examples, in the units of the stream.
+    kind : {"auto", "pen", "motion", "series"}, default "auto"
+        The normal form; ``"auto"`` takes ``"pen"`` for pens (2 or 3 channels), else ``"series"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egem import EGEMClassifier, Spotter
+    >>> t = np.linspace(0, 2 * np.pi, 40)
+    >>> circle, eight = np.stack([np.cos(t), np.sin(t)]), np.stack([np.sin(t), np.sin(2 * t)])
+    >>> clf = EGEMClassifier(views=("linear",), random_state=0)
+    >>> spotter = Spotter(clf.fit([circle, eight], ["circle", "eight"]), kind="pen")
+    >>> stream = np.concatenate([np.zeros((2, 30)), eight, np.zeros((2, 30))], axis=1)
+    >>> [(e.label, e.start, e.end) for e in spotter.push(stream)]
+    [('eight', 30.0, 69.0)]
+    """
+
+    def __init__(self, clf: EGEMClassifier, kind: Kind | Literal["auto"] = "auto"):
+        if kind == "auto":
+            kind = "pen" if clf.augmentation_ == "pen" else "series"
+        self.recogniser = Recogniser(clf, kind)
+        self.bound = Bound.invented(self.recogniser)
         self.reset()
 
     def reset(self) -> None:
-        r = self.recogniser
-        self._steps = Steps(r.quantum, r.along_path, r.mean, r.scale)
-        self._alignment = Alignment(r.templates, r.along_path)
-        m, c = len(r.templates), r.templates.shape[2]
-        self._points = np.full((self.size, c), np.nan)
-        self._when = np.full(self.size, np.nan)
-        self._costs = np.full((2, m), np.inf)  # at the last step, and the one before
-        self._starts = np.zeros(m, int)
-        self._counts = np.zeros(3, int)  # frames, steps, frames since the last step
-        self._pending: list[Candidate] = []
-        self._recent: list[tuple[int, int]] = []
+        """Forget the stream, not the bound."""
+        self._steps, self._windows = self.recogniser.steps(), Windows(self.recogniser)
+        self._n_frames, self._n_still, self._now = 0, 0, -np.inf
+        self._pending: list[_Candidate] = []
+        self._recent: list[tuple[float, float]] = []  # first and last step of events
 
     def push(self, frames: ArrayLike, times: ArrayLike | None = None) -> list[Event]:
-        frames = np.asarray(frames, float)
-        block = frames[:, None] if frames.ndim == 1 else frames
-        n = block.shape[1]
-        when = self._counts[0] + np.arange(n) if times is None else np.atleast_1d(times)
+        """Take frames; return the events that are now certain.
+
+        The events of a stream do not depend on the blocks in which it is pushed.
+
+        Parameters
+        ----------
+        frames : array (n_channels,) or (n_channels, n_frames)
+            One frame or several, in the units of the examples. Frames with NaN count as dropped.
+        times : float or array (n_frames,) or None, default None
+            When each frame was taken, increasing; None counts frames. For ``"series"`` the unit is
+            the time between two points of the examples.
+
+        Raises
+        ------
+        ValueError
+            For frames of another number of channels, infinite values, or times that do not
+            increase.
+        """
+        block, when = self._checked(frames, times)
         events = []
-        for frame, t in zip(block.T, np.asarray(when, float).tolist(), strict=True):
-            self._counts[0] += 1
-            self._counts[2] += 1
-            if not np.isnan(frame).any():
-                for step in self._steps.to(frame, t):
-                    events += self._advance(step, t)
-            if self._counts[2] == REST:
-                events += self._settle(t)
+        for candidates, rests in self._candidates(block, when):
+            self._pending += [c for c in candidates if self._accepts(c)]
+            events += self._release(rests)
         return events
 
     def flush(self) -> list[Event]:
-        return self._settle(self._now)
+        """Return the events that further frames might still have changed."""
+        self._pending += [c for c in self._judged(self._windows.rest()) if self._accepts(c)]
+        return self._release(rests=True)
 
-    def _advance(self, step: Step, t: float) -> list[Event]:
-        self._now = t
-        i = int(self._counts[1])
-        if i == 0:
-            self._points[0], self._when[0] = step.point, step.when
-        self._points[(i + 1) % self.size], self._when[(i + 1) % self.size] = step.point, step.when
-        ends = self._alignment.advance(step.feature, i)
-        before, last = self._costs
-        self._consider((last < before) & (last <= ends.cost), last, self._starts, i - 1)
-        self._costs[0], self._costs[1], self._starts = last, ends.cost, ends.start
-        self._counts[1:] = i + 1, 0
-        return self._release(i, t)
+    def spot(self, stream: ArrayLike, times: ArrayLike | None = None) -> list[Event]:
+        """Return all events of a recorded stream, an array (n_channels, n_frames)."""
+        self.reset()
+        return self.push(stream, times) + self.flush()
 
-    def _settle(self, t: float) -> list[Event]:
-        before, last = self._costs
-        i = int(self._counts[1])
-        self._consider(last < before, last, self._starts, i - 1)
-        self._costs[0] = -np.inf
-        return self._release(i + HOLD + 1, t)
+    def calibrate(
+        self,
+        background: ArrayLike,
+        false_alarms_per_hour: float = 6.0,
+        times: ArrayLike | None = None,
+        rate: float | None = None,
+    ) -> Self:
+        """Set the bound by a recorded stream in which nothing happens that is to be found.
 
-    def _consider(self, turned, cost, start, last: int) -> None:
-        r = self.recogniser
-        which = np.flatnonzero(turned & (cost < r.ceiling) & (last - start < self.size - HOLD - 2))
-        for m in which[np.argsort(cost[which], kind="stable")]:
-            first = int(start[m])
-            at = np.arange(first, last + 2) % self.size
-            verdict = r.judge(self._points[at].T, int(m), float(cost[m]))
-            if verdict is not None:
-                self._pending.append(Candidate(verdict.score, int(r.owners[m]), first, last, last + HOLD, verdict.probability, verdict.p_value))
+        Parameters
+        ----------
+        background : array (n_channels, n_frames)
+            The stream, as long as possible: at least the time between two false alarms.
+        false_alarms_per_hour : float, default 6
+            How many to allow.
+        times : array (n_frames,) or None, default None
+            In seconds; or else give ``rate``.
+        rate : float or None, default None
+            Frames a second.
+        """
+        if (times is None) == (rate is None):
+            raise ValueError("calibrate needs the stream's pace: give either times or rate.")
+        self.reset()
+        block, when = self._checked(background, times)
+        seconds = when[-1] - when[0] if rate is None else len(when) / rate
+        found = [c for candidates, _ in self._candidates(block, when) for c in candidates]
+        apart: list[_Candidate] = []
+        for c in sorted(found):
+            if not any(_overlap((c.first, c.last), (o.first, o.last)) > OVERLAP for o in apart):
+                apart.append(c)
+        n = false_alarms_per_hour * seconds / 3600
+        self.bound = self.bound.for_rate([c.score for c in apart], n)
+        self.reset()
+        return self
 
-    def _release(self, now: int, t: float) -> list[Event]:
-        if not self._pending or min(c.due for c in self._pending) >= now:
-            return []
-        events = []
-        left = []
+    @property
+    def state(self) -> dict[str, Float[np.ndarray, "..."]]:
+        """What the spotter knows of the stream, as arrays; their sizes are bounded."""
+        steps, windows = self._steps, self._windows
+        aligned = windows.alignment
+        return {
+            "bound": np.array(self.bound.score),
+            "counts": np.array([self._n_frames, self._n_still, windows.n_steps, self._now]),
+            "point": np.append(steps.point, steps.when),
+            "points": np.column_stack([windows.points, windows.times]),
+            "ends": np.vstack([windows.ends, windows.starts]),
+            "alignments": np.stack([aligned.total, aligned.weight, aligned.start]),
+            "pending": np.array(self._pending).reshape(-1, len(_Candidate._fields)),
+            "recent": np.array(self._recent).reshape(-1, 2),
+        }
+
+    @classmethod
+    def from_state(
+        cls,
+        clf: EGEMClassifier,
+        state: dict[str, Float[np.ndarray, "..."]],
+        kind: Kind | Literal["auto"] = "auto",
+    ) -> Self:
+        """Go on from a :attr:`state`, with the classifier and kind of the spotter it is from."""
+        self = cls(clf, kind)
+        steps, windows = self._steps, self._windows
+        own = {name: np.shape(value) for name, value in self.state.items()}
+        for name in ("points", "alignments"):
+            if np.shape(state.get(name)) != own[name]:
+                raise ValueError(
+                    f"state: {name} has shape {np.shape(state.get(name))}, and this classifier's "
+                    f"spotter has {own[name]}; give the classifier and kind it was saved with."
+                )
+        self.bound = self.bound._replace(score=float(state["bound"]))
+        self._n_frames, self._n_still, windows.n_steps = map(int, state["counts"][:3])
+        self._now = float(state["counts"][3])
+        steps.point, steps.when = np.array(state["point"][:-1]), float(state["point"][-1])
+        windows.points = np.array(state["points"][:, :-1])
+        windows.times = np.array(state["points"][:, -1])
+        windows.ends, windows.starts = np.array(state["ends"][:2]), state["ends"][2].astype(int)
+        total, weight, start = state["alignments"]
+        aligned = windows.alignment
+        aligned.total, aligned.weight = np.array(total), np.array(weight)
+        aligned.start = start.astype(int)
+        self._pending = [_Candidate(*row) for row in state["pending"].tolist()]
+        self._recent = [(first, last) for first, last in state["recent"].tolist()]
+        return self
+
+    def _checked(self, frames: ArrayLike, times: ArrayLike | None) -> tuple[Any, Any]:
+        block, c = np.asarray(frames, float), len(self.recogniser.mean)
+        block = block[:, None] if block.ndim == 1 else block
+        if block.ndim != 2 or len(block) != c:
+            raise ValueError(
+                f"frames has shape {np.shape(frames)}; give ({c},) or ({c}, n_frames), as the "
+                f"examples have {c} channel{'s' * (c != 1)}."
+            )
+        if np.isinf(block).any():
+            raise ValueError("frames holds an infinite value; give NaN where it is missing.")
+        n = block.shape[1]
+        when = np.arange(n) + self._n_frames if times is None else np.atleast_1d(times)
+        when = np.asarray(when, float)
+        if when.shape != (n,) or not (np.diff(when, prepend=self._now) > 0).all():
+            raise ValueError(
+                f"times must be {n} numbers that increase, also beyond those of the last push; "
+                "leave out frames that come twice."
+            )
+        return block, when
+
+    def _candidates(self, block: Any, when: Any) -> Iterator[tuple[list[_Candidate], bool]]:
+        """Yield what each step or rest proposes, and whether it is a rest."""
+        missing = np.isnan(block).any(axis=0)
+        for frame, time, drop in zip(block.T, when.tolist(), missing.tolist(), strict=True):
+            self._now = time
+            self._n_frames += 1
+            self._n_still += 1
+            first = np.isnan(self._steps.when)
+            for step in () if drop else self._steps.to(np.array(frame), time):
+                self._n_still = 0
+                yield self._judged(self._windows.advance(step)), False
+            if first and not drop:
+                self._windows.begin(frame, time)
+            if self._n_still == REST:
+                yield self._judged(self._windows.rest()), True
+
+    def _judged(self, windows: list) -> list[_Candidate]:
+        out, at = [], self._windows
+        for window in windows:
+            owner = int(self.recogniser.owners[window.template])
+            verdict = self.recogniser.judge(at.cut(window), window.template, window.cost)
+            start, end = at.time(window.first), at.time(window.last + 1)
+            span = window.first, window.last, start, end
+            out.append(_Candidate(verdict.score, owner, *span, verdict.probability))
+        return out
+
+    def _accepts(self, candidate: _Candidate) -> bool:
+        return candidate.score <= self.bound.score
+
+    def _release(self, rests: bool) -> list[Event]:
+        """Return candidates that no better one can replace any more, the best first."""
+        now, events, waiting = self._windows.n_steps, [], []
+        if not self._pending:
+            return events
         for c in sorted(self._pending):
-            if any(_overlap(c.first, c.last, *span) > OVERLAP for span in self._recent):
+            span = c.first, c.last
+            if any(_overlap(span, other) > OVERLAP for other in self._recent):
                 continue
-            if c.due >= now:
-                left.append(c)
-                continue
-            if any(_overlap(c.first, c.last, o.first, o.last) > OVERLAP for o in left):
-                continue
-            self._recent.append((c.first, c.last))
-            end = min(c.last + 1, int(self._counts[1]))
-            events.append(Event(self.recogniser.classes[c.owner], float(self._when[c.first % self.size]), float(self._when[end % self.size]), t, c.probability, c.p_value))
-        self._pending = left
-        self._recent = [span for span in self._recent if span[1] > now - self.size]
+            if not rests and c.last + HOLD >= now:
+                waiting.append(c)
+            elif not any(_overlap(span, (o.first, o.last)) > OVERLAP for o in waiting):
+                self._recent.append(span)
+                label, p = self.recogniser.classes[int(c.owner)].item(), self.bound.p_value(c.score)
+                events.append(Event(label, c.start, c.end, self._now, c.probability, p))
+        self._pending = waiting
+        oldest = now - self._windows.longest
+        self._recent = [span for span in self._recent if span[1] >= oldest]
         return events
 
 
-def _overlap(a: int, b: int, c: int, d: int) -> float:
-    return (min(b, d) - max(a, c)) / max(min(b - a, d - c), 1)
-
-
-def spot(spotter, stream, times=None):
-    spotter.reset()
-    return spotter.push(stream, times) + spotter.flush()
+def _overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Return the common part of two spans of steps, as a share of the shorter one."""
+    return (min(a[1], b[1]) - max(a[0], b[0]) + 1) / (min(a[1] - a[0], b[1] - b[0]) + 1)
