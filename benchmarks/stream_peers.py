@@ -2,9 +2,9 @@
 
 import numpy as np
 from jaxtyping import Float
-from stream_score import Detection
 
 from egem.data.normal_form import directions, normalise, path_length
+from stream_score import Detection
 
 N_DIRECTIONS, BAND = 16, 3
 SIZES = (0.5, 0.7, 1.0, 1.4)  # windows, in lengths of an example's path

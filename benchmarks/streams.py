@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+from egem import EGEMClassifier, Spotter
 from stream_peers import SlidingDTW
 from stream_score import Counts, Detection, Judged, Span, judge, total
 from table import append, done
-
-from egem import EGEMClassifier, Spotter
 
 OUT = Path("docs/benchmarks")
 COLUMNS = (
@@ -48,9 +48,7 @@ class Session(NamedTuple):
 def load(path: Path) -> dict[str, Session]:
     """Read the sessions by person."""
     d = np.load(path)
-    cut = {
-        p: np.split(d[f"{p}_values"].T, np.cumsum(d[f"{p}_lengths"])[:-1], axis=1) for p in "XS"
-    }
+    cut = {p: np.split(d[f"{p}_values"].T, np.cumsum(d[f"{p}_lengths"])[:-1], axis=1) for p in "XS"}
     seconds = np.split(d["S_times"], np.cumsum(d["S_lengths"])[:-1])
     out = {}
     for person, stream, t in zip(d["S_subject"].tolist(), cut["S"], seconds, strict=True):
@@ -60,7 +58,9 @@ def load(path: Path) -> dict[str, Session]:
                 examples.setdefault(label, []).append(x.astype(float))
         spans = []
         for p in "TB":
-            rows = zip(*(d[f"{p}_{n}"].tolist() for n in ("subject", "label", "start", "end")))
+            rows = zip(
+                *(d[f"{p}_{n}"].tolist() for n in ("subject", "label", "start", "end")), strict=True
+            )
             spans.append([Span(*row[1:]) for row in rows if row[0] == person])
         out[person] = Session(examples, stream.astype(float), (t[-1] - t[0]) / 60, *spans)
     return out
@@ -147,9 +147,9 @@ def rows(version: str, key: tuple[str, ...], session: Session) -> list[list]:
     found = [Detection(e.emitted / r, e.start / r, e.end / r, e.label) for e in found]
     judged = judge(found, session.truth, session.void, session.minutes)
     late = float(np.median(judged.latencies)) if judged.latencies else np.nan
+    figures = f"{late:.1f}", f"{speed:.0f}", f"{push[0]:.3f}", f"{push[1]:.3f}"
     return [
-        [version, *key, label, c.hits, c.false, c.missed, f"{session.minutes:.3f}"]
-        + [f"{late:.1f}", f"{speed:.0f}", f"{push[0]:.3f}", f"{push[1]:.3f}"]
+        [version, *key, label, c.hits, c.false, c.missed, f"{session.minutes:.3f}", *figures]
         for label, c in sorted(judged.by_label.items())
     ]
 
@@ -193,8 +193,8 @@ repetitions first, as the original does. Pace is the frame rate of the stream be
 examples. Latency is the median of the sessions' medians, from the end of the event as labelled by
 hand. Speed is in processor time of one core.
 
-| k | method | pace | people | draws | F1 | F1 (mean) | precision | recall | false alarms a minute | \
-latency, s | frames a second | ms a push: median, 99 % |
+| k | method | pace | people | draws | F1 | F1 (mean) | precision | recall | false / min | \
+latency, s | frames / s | ms a push: median, 99 % |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 FOOT = """
 Draws 0, 1 and 2 were looked at while the method was made; weights and the margin of the bound were

@@ -11,8 +11,8 @@ from egem.stream.recogniser import Recogniser
 from egem.stream.windows import Windows
 
 COPIES = 40  # of all examples together, at least one of each
-COVERED = 0.95  # share of copies whose scores the bound is measured from
-MARGIN = 1.5  # of real members over copies, in log scores
+MARGIN = 2.2  # of the bound over the median score of copies, with one example of each class
+NEARER = 0.2  # by which each doubling of the examples brings movements nearer to one of them
 
 
 class Bound(NamedTuple):
@@ -38,7 +38,8 @@ class Bound(NamedTuple):
                 "no example was found again in itself; give longer examples, or another kind."
             )
         members = np.sort(scores)
-        return cls(float(np.quantile(members, COVERED)) + MARGIN, members)
+        k = len(recogniser.cases) / len(recogniser.classes)
+        return cls(float(np.median(members)) + MARGIN - NEARER * float(np.log2(k)), members)
 
     def p_value(self, score: float) -> float:
         """Return the share of members that fit no better, of them and the window itself."""
@@ -67,5 +68,4 @@ def _own_score(recogniser: Recogniser, owner: int, case: Case) -> list[float]:
     found += [(w, windows.cut(w)) for w in windows.rest()]
     late = [(w, x) for w, x in found if w.last >= 0.8 * windows.n_steps]
     own = [(w, x) for w, x in late if recogniser.owners[w.template] == owner]
-    own.sort(key=lambda pair: pair[0].cost)
-    return [min(recogniser.judge(x, w.template, w.cost).score for w, x in own[:2])] if own else []
+    return [min(recogniser.score(x, w.template, w.cost) for w, x in own)] if own else []

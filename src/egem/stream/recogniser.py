@@ -1,28 +1,16 @@
-"""What windows are judged by: linear experts of a model's examples in their normal form."""
-
-from typing import Any, NamedTuple
+"""What windows are judged by: a model's examples, and experts of them, in a normal form."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from egem.classifier import EGEMClassifier
 from egem.data.cases import Case
 from egem.data.normal_form import Kind, directions, normalise, path_length
-from egem.ensemble.inversion import invert
-from egem.ensemble.search import ALL
 from egem.stream.steps import Steps
 
 STEPS = 48  # of the shortest example
-WEIGHT = 0.75  # of the experts' log loss beside the log cost of the alignment
-SIZE = 0.5  # weight of the log ratio of sizes
+SHAPE, SIZE = 0.75, 0.5  # weights of log distance and log ratio of sizes, beside the log cost
 TINY = 1e-6
-
-
-class Verdict(NamedTuple):
-    """How well a window fits the class that proposed it; low scores fit."""
-
-    score: float
-    probability: float
 
 
 class Recogniser:
@@ -52,8 +40,12 @@ class Recogniser:
         sizes = np.array([self._size(x) for x in self.cases])
         self.quantum = float(min(sizes)) / STEPS
         self.longest = int(np.ceil(max(sizes) / self.quantum))
-        self.sizes = np.array([np.median(sizes[self.owners == e]) for e in range(len(self.classes))])
+        self.sizes = np.array(
+            [np.median(sizes[self.owners == e]) for e in range(len(self.classes))]
+        )
         self.templates = np.stack([self._template(form) for form in forms])
+        self.forms = np.stack(forms)
+        self.spread = 1.0 if self.along_path else self.scale[:, None]
         self.experts = EGEMClassifier(
             views=("linear",), augment="none", n_jobs=1, random_state=0
         ).fit(forms, self.owners)
@@ -70,15 +62,21 @@ class Recogniser:
         """Return what turns frames into steps, at its beginning."""
         return Steps(self.quantum, self.along_path, self.mean, self.scale)
 
-    def judge(self, window: Case, template: int, cost: float) -> Verdict:
-        """Judge a window that a template fits at that mean cost.
+    def score(self, window: Case, template: int, cost: float) -> float:
+        """Return how badly a window fits the class of a template that it fits at that mean cost.
 
-        The score is the sum of the log cost, the experts' log loss and the log ratio of the
-        window's size to the examples', weighted.
+        The score is a weighted sum of the logs of that cost, of the squared distance to the nearest
+        example in the normal form, and of the ratio of sizes.
         """
-        owner, form = int(self.owners[template]), normalise(window, self.kind)
-        found = invert(self.experts.model_, [form], ALL, 1, codes=False)
+        own = self.owners == self.owners[template]
+        apart = (self.forms[own] - normalise(window, self.kind)) / self.spread
+        distance = (apart**2).sum(axis=(1, 2)).min()
         size = path_length(window) if self.along_path else (window.shape[1] - 1) * self.quantum
-        score = np.log(cost + TINY) + WEIGHT * found.log_scores[0, owner]
-        score += SIZE * abs(np.log(size / self.sizes[owner]))
-        return Verdict(float(score), float(found.probabilities()[0, owner]))
+        ratio = size / self.sizes[self.owners[template]]
+        logs = np.log(cost + TINY), np.log(distance + TINY), abs(np.log(ratio))
+        return float(logs[0] + SHAPE * logs[1] + SIZE * logs[2])
+
+    def probability(self, window: Case, owner: int) -> float:
+        """Return the probability that a window's experts give a class."""
+        form = normalise(window, self.kind)
+        return float(self.experts.predict_proba([form])[0, owner])

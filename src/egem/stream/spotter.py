@@ -11,7 +11,7 @@ from egem.classifier import EGEMClassifier
 from egem.data.normal_form import Kind
 from egem.stream.bound import Bound
 from egem.stream.recogniser import Recogniser
-from egem.stream.windows import Windows
+from egem.stream.windows import Window, Windows
 
 HOLD = 4  # steps for which a better candidate is waited for
 REST = 8  # frames without a step after which nothing is waited for
@@ -58,10 +58,10 @@ class _Candidate(NamedTuple):
 class Spotter:
     """Finds and names events in a stream, from the examples that a classifier was fitted to.
 
-    Continuous dynamic programming aligns every example with the stream; linear experts of the
-    examples' normal form (:func:`egem.data.normal_form.normalise`) judge the windows that fit, and
-    of those that overlap the best is an event. The bound on scores derives from invented members of
-    the classes and invented foreign movement; :meth:`calibrate` sets it by real background.
+    Continuous dynamic programming aligns every example with the stream. Windows that fit are scored
+    by their distance to the examples in a normal form (:func:`egem.normalise`), and of those that
+    overlap the best is an event; linear experts give its probability. The bound on scores derives
+    from deformed copies of the examples; :meth:`calibrate` sets it by real background.
 
     Parameters
     ----------
@@ -118,14 +118,14 @@ class Spotter:
         """
         block, when = self._checked(frames, times)
         events = []
-        for candidates, rests in self._candidates(block, when):
-            self._pending += [c for c in candidates if self._accepts(c)]
+        for candidates, rests in self._candidates(block, when, self.bound.score):
+            self._pending += candidates
             events += self._release(rests)
         return events
 
     def flush(self) -> list[Event]:
         """Return the events that further frames might still have changed."""
-        self._pending += [c for c in self._judged(self._windows.rest()) if self._accepts(c)]
+        self._pending += self._judged(self._windows.rest(), self.bound.score)
         return self._release(rests=True)
 
     def spot(self, stream: ArrayLike, times: ArrayLike | None = None) -> list[Event]:
@@ -158,7 +158,7 @@ class Spotter:
         self.reset()
         block, when = self._checked(background, times)
         seconds = when[-1] - when[0] if rate is None else len(when) / rate
-        found = [c for candidates, _ in self._candidates(block, when) for c in candidates]
+        found = [c for candidates, _ in self._candidates(block, when, np.inf) for c in candidates]
         apart: list[_Candidate] = []
         for c in sorted(found):
             if not any(_overlap((c.first, c.last), (o.first, o.last)) > OVERLAP for o in apart):
@@ -236,7 +236,9 @@ class Spotter:
             )
         return block, when
 
-    def _candidates(self, block: Any, when: Any) -> Iterator[tuple[list[_Candidate], bool]]:
+    def _candidates(
+        self, block: Any, when: Any, bound: float
+    ) -> Iterator[tuple[list[_Candidate], bool]]:
         """Yield what each step or rest proposes, and whether it is a rest."""
         missing = np.isnan(block).any(axis=0)
         for frame, time, drop in zip(block.T, when.tolist(), missing.tolist(), strict=True):
@@ -246,24 +248,22 @@ class Spotter:
             first = np.isnan(self._steps.when)
             for step in () if drop else self._steps.to(np.array(frame), time):
                 self._n_still = 0
-                yield self._judged(self._windows.advance(step)), False
+                yield self._judged(self._windows.advance(step), bound), False
             if first and not drop:
                 self._windows.begin(frame, time)
             if self._n_still == REST:
-                yield self._judged(self._windows.rest()), True
+                yield self._judged(self._windows.rest(), bound), True
 
-    def _judged(self, windows: list) -> list[_Candidate]:
-        out, at = [], self._windows
+    def _judged(self, windows: list[Window], bound: float) -> list[_Candidate]:
+        """Return the windows whose score is within a bound, with the probability of their class."""
+        out, at, r = [], self._windows, self.recogniser
         for window in windows:
-            owner = int(self.recogniser.owners[window.template])
-            verdict = self.recogniser.judge(at.cut(window), window.template, window.cost)
-            start, end = at.time(window.first), at.time(window.last + 1)
-            span = window.first, window.last, start, end
-            out.append(_Candidate(verdict.score, owner, *span, verdict.probability))
+            owner, cut = int(r.owners[window.template]), at.cut(window)
+            score = r.score(cut, window.template, window.cost)
+            if score <= bound:
+                span = window.first, window.last, at.time(window.first), at.time(window.last + 1)
+                out.append(_Candidate(score, owner, *span, r.probability(cut, owner)))
         return out
-
-    def _accepts(self, candidate: _Candidate) -> bool:
-        return candidate.score <= self.bound.score
 
     def _release(self, rests: bool) -> list[Event]:
         """Return candidates that no better one can replace any more, the best first."""

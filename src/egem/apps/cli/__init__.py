@@ -17,6 +17,7 @@ from egem.apps.cli import (
     prediction,
     reports,
     server,
+    streams,
     training,
 )
 from egem.apps.cli.guard import guarded, show_tracebacks
@@ -59,6 +60,8 @@ for _command in (  # in the order in which the help lists them
     demo.demo,
     training.fit,
     prediction.predict,
+    streams.spot,
+    streams.live,
     reports.explain,
     reports.complete,
     reports.evaluate,

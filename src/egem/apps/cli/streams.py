@@ -1,0 +1,110 @@
+"""``egem spot`` and ``egem live``: events in recorded streams, and in frames as they come."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from egem.apps.cli.files import check_writable, open_model, read_for_model, write
+from egem.apps.cli.options import Json, Model, Quiet, Step
+
+if TYPE_CHECKING:
+    from egem.stream.spotter import Event
+
+Kind = Annotated[
+    str,
+    typer.Option(help="Normal form: auto, pen, motion or series; see the guide to streams."),
+]
+
+
+def spot(
+    model: Model,
+    stream: Annotated[
+        str,
+        typer.Argument(metavar="STREAM", help="Recorded streams: a .csv, .parquet or .npz file."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Output file; default stdout.")
+    ] = None,
+    kind: Kind = "auto",
+    step: Step = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find and name events in recorded streams: one csv line each.
+
+    Start, end and emitted count the time points of the stream from 0.
+    """
+    if out is not None:
+        check_writable(out)
+    clf = open_model(model, 1, quiet or as_json)
+    named = read_for_model(clf, stream, step)
+    names = named.cases or list(range(len(named.X)))
+    spotter = _spotter(clf, kind)
+    rows = [
+        {"case": name} | _shown(event)
+        for name, x in zip(names, named.X, strict=True)
+        for event in spotter.spot(x)
+    ]
+    if as_json:
+        write(json.dumps({"events": rows}), out)
+        return
+    columns = ["case", "label", "start", "end", "emitted", "probability", "p_value"]
+    lines = [",".join(columns), *(",".join(_cell(row[c]) for c in columns) for row in rows)]
+    write("\n".join(lines), out)
+
+
+def live(model: Model, kind: Kind = "auto", quiet: Quiet = False) -> None:
+    """Find events in frames that arrive on standard input, and write each as a JSON line at once.
+
+    A line holds a frame: a number for each channel, separated by commas or blanks. An empty field,
+    or nan, is a missing value. Start, end and emitted count frames from 0.
+    """
+    spotter = _spotter(open_model(model, 1, quiet), kind)
+    for frame in _frames(sys.stdin, len(spotter.recogniser.mean)):
+        _print(spotter.push(frame))
+    _print(spotter.flush())
+
+
+def _spotter(clf, kind: str):
+    from typing import Any, cast
+
+    from egem.stream.spotter import Spotter
+
+    return Spotter(clf, cast(Any, kind))
+
+
+def _frames(lines: Iterable[str], n_channels: int) -> Iterator[list[float]]:
+    """Yield the frames of lines; lines without anything are left out."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        fields = line.split(",") if "," in line else line.split()
+        try:
+            frame = [float(field.strip() or "nan") for field in fields]
+        except ValueError as error:
+            raise ValueError(f"standard input, line {number}: {error}; give numbers.") from None
+        if len(frame) != n_channels:
+            raise ValueError(
+                f"standard input, line {number} has {len(frame)} fields; give {n_channels}, one "
+                "for each channel of the model."
+            )
+        yield frame
+
+
+def _print(events: "list[Event]") -> None:
+    for event in events:
+        print(json.dumps(_shown(event)), flush=True)
+
+
+def _shown(event: "Event") -> dict:
+    shown = event._asdict()
+    return shown | {n: round(shown[n], 4) for n in ("probability", "p_value")}
+
+
+def _cell(value) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text
