@@ -80,7 +80,7 @@ class Spotter:
     >>> spotter = Spotter(clf.fit([circle, eight], ["circle", "eight"]), kind="pen")
     >>> stream = np.concatenate([np.zeros((2, 30)), eight, np.zeros((2, 30))], axis=1)
     >>> [(e.label, e.start, e.end) for e in spotter.push(stream)]
-    [('eight', 30.0, 69.0)]
+    [('eight', 32.0, 68.0)]
     """
 
     def __init__(self, clf: EGEMClassifier, kind: Kind | Literal["auto"] = "auto"):
@@ -196,9 +196,9 @@ class Spotter:
         steps, windows = self._steps, self._windows
         own = {name: np.shape(value) for name, value in self.state.items()}
         for name in ("points", "alignments"):
-            if np.shape(state.get(name)) != own[name]:
+            if np.shape(state[name]) != own[name]:
                 raise ValueError(
-                    f"state: {name} has shape {np.shape(state.get(name))}, and this classifier's "
+                    f"state: {name} has shape {np.shape(state[name])}, and this classifier's "
                     f"spotter has {own[name]}; give the classifier and kind it was saved with."
                 )
         self.bound = self.bound._replace(score=float(state["bound"]))
