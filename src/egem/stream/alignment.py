@@ -34,6 +34,8 @@ class Alignment:
         self.total = np.full((m, n + 2), np.inf)
         self.weight = np.ones((m, n + 2))
         self.start = np.zeros((m, n + 2), int)
+        self.means = np.empty((3, m, n))
+        self.at = np.arange(m * (n + 2)).reshape(m, n + 2)[:, 2:]
 
     def advance(self, feature: Float[np.ndarray, " c"], now: int) -> Ends:
         """Advance by one step; an alignment that begins with it starts at ``now``."""
@@ -44,15 +46,15 @@ class Alignment:
             cost = ((self.flat - feature) ** 2).mean(axis=1).reshape(m, n) / 2
         total, weight, start = self.total, self.weight, self.start
         total[:, 1], weight[:, 1], start[:, 1] = 0.0, 0.0, now
-        skipping = cost + WARP
-        skipping[:, 1:] += cost[:, :-1]
-        totals = np.stack(
-            [total[:, 2:] + cost + WARP, total[:, 1:-1] + cost, total[:, :-2] + skipping]
-        )
-        weights = np.stack([weight[:, 2:] + 1, weight[:, 1:-1] + 1, weight[:, :-2] + 2])
-        starts = np.stack([start[:, 2:], start[:, 1:-1], start[:, :-2]])
-        best = (totals / weights).argmin(axis=0)[None]
-        total[:, 2:] = np.take_along_axis(totals, best, 0)[0]
-        weight[:, 2:] = np.take_along_axis(weights, best, 0)[0]
-        start[:, 2:] = np.take_along_axis(starts, best, 0)[0]
-        return Ends(total[:, -1] / weight[:, -1], start[:, -1].copy())
+        means = self.means  # after an advance by 0, 1 and 2 elements
+        np.divide(total[:, 1:-1] + cost, weight[:, 1:-1] + 1, out=means[1])
+        cost += WARP
+        np.divide(total[:, 2:] + cost, weight[:, 2:] + 1, out=means[0])
+        cost[:, 1:] += cost[:, :-1] - WARP
+        np.divide(total[:, :-2] + cost, weight[:, :-2] + 2, out=means[2])
+        by, lowest = means.argmin(axis=0), means.min(axis=0)
+        before = self.at - by
+        weight[:, 2:] = weight.take(before) + 1 + (by == 2)
+        start[:, 2:] = start.take(before)
+        total[:, 2:] = lowest * weight[:, 2:]
+        return Ends(lowest[:, -1], start[:, -1].copy())

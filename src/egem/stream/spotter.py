@@ -84,9 +84,7 @@ class Spotter:
     """
 
     def __init__(self, clf: EGEMClassifier, kind: Kind | Literal["auto"] = "auto"):
-        if kind == "auto":
-            kind = "pen" if clf.augmentation_ == "pen" else "series"
-        self.recogniser = Recogniser(clf, kind)
+        self.recogniser = _recogniser(clf, kind)
         self.bound = Bound.invented(self.recogniser)
         self.reset()
 
@@ -175,6 +173,7 @@ class Spotter:
         aligned = windows.alignment
         return {
             "bound": np.array(self.bound.score),
+            "members": self.bound.members,
             "counts": np.array([self._n_frames, self._n_still, windows.n_steps, self._now]),
             "point": np.append(steps.point, steps.when),
             "points": np.column_stack([windows.points, windows.times]),
@@ -192,7 +191,10 @@ class Spotter:
         kind: Kind | Literal["auto"] = "auto",
     ) -> Self:
         """Go on from a :attr:`state`, with the classifier and kind of the spotter it is from."""
-        self = cls(clf, kind)
+        self = cls.__new__(cls)  # no need to set a bound
+        self.recogniser = _recogniser(clf, kind)
+        self.bound = Bound(float(state["bound"]), np.array(state["members"]))
+        self.reset()
         steps, windows = self._steps, self._windows
         own = {name: np.shape(value) for name, value in self.state.items()}
         for name in ("points", "alignments"):
@@ -201,7 +203,6 @@ class Spotter:
                     f"state: {name} has shape {np.shape(state[name])}, and this classifier's "
                     f"spotter has {own[name]}; give the classifier and kind it was saved with."
                 )
-        self.bound = self.bound._replace(score=float(state["bound"]))
         self._n_frames, self._n_still, windows.n_steps = map(int, state["counts"][:3])
         self._now = float(state["counts"][3])
         steps.point, steps.when = np.array(state["point"][:-1]), float(state["point"][-1])
@@ -229,7 +230,8 @@ class Spotter:
         n = block.shape[1]
         when = np.arange(n) + self._n_frames if times is None else np.atleast_1d(times)
         when = np.asarray(when, float)
-        if when.shape != (n,) or not (np.diff(when, prepend=self._now) > 0).all():
+        increasing = (when[:1] > self._now).all() and (when[1:] > when[:-1]).all()
+        if when.shape != (n,) or not increasing:
             raise ValueError(
                 f"times must be {n} numbers that increase, also beyond those of the last push; "
                 "leave out frames that come twice."
@@ -284,6 +286,12 @@ class Spotter:
         oldest = now - self._windows.longest
         self._recent = [span for span in self._recent if span[1] >= oldest]
         return events
+
+
+def _recogniser(clf: EGEMClassifier, kind: Kind | Literal["auto"]) -> Recogniser:
+    if kind == "auto":
+        kind = "pen" if clf.augmentation_ == "pen" else "series"
+    return Recogniser(clf, kind)
 
 
 def _overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
