@@ -188,8 +188,8 @@ hand. Speed is in processor time of one core.
 latency, s | frames / s | ms a push: median, 99 % |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 FOOT = """
-Weights and the margin of the bound were chosen on draw 0 with a bound of its own for each k; rows of draw 30 were run once,
-after that. Where fewer than ten people are listed, the run was not finished.
+Weights and the margin of the bound were chosen on draw 0, with four examples on five of the people.
+Draw 30 was run once, after that. Where fewer than ten people are listed, the run was not finished.
 """
 
 if __name__ == "__main__":
