@@ -30,7 +30,8 @@ class Recogniser:
 
     def __init__(self, clf: EGEMClassifier, kind: Kind):
         kept = clf.exemplars_
-        self.kind, self.along_path = kind, kind != "series"
+        self.kind: Kind = kind
+        self.along_path = kind != "series"
         self.classes, self.owners = clf.classes_, kept.classes
         self.cases = [np.asarray(x, float) for x in kept.cases]
         forms = [normalise(x, kind) for x in self.cases]

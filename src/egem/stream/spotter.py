@@ -68,7 +68,7 @@ class Spotter:
     clf : EGEMClassifier
         A fitted classifier. Its training cases are the examples, in the units of the stream.
     kind : {"auto", "pen", "motion", "series"}, default "auto"
-        The normal form; ``"auto"`` takes ``"pen"`` for pens (2 or 3 channels), else ``"series"``.
+        The normal form; ``"auto"`` takes ``"pen"`` for two channels, else ``"series"``.
 
     Examples
     --------
@@ -290,7 +290,7 @@ class Spotter:
 
 def _recogniser(clf: EGEMClassifier, kind: Kind | Literal["auto"]) -> Recogniser:
     if kind == "auto":
-        kind = "pen" if clf.augmentation_ == "pen" else "series"
+        kind = "pen" if clf.preparation_.n_channels == 2 else "series"
     return Recogniser(clf, kind)
 
 

@@ -4,28 +4,34 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from egem.apps.cli.files import check_writable, open_model, read_for_model, write
-from egem.apps.cli.options import Json, Model, Quiet, Step
+from egem.apps.cli.options import Json, Model, Quiet, Step, describes_data
 
 if TYPE_CHECKING:
-    from egem.stream.spotter import Event
+    from egem.readers.hints import Hints
+    from egem.stream.spotter import Event, Spotter
 
 Kind = Annotated[
-    str,
-    typer.Option(help="Normal form: auto, pen, motion or series; see the guide to streams."),
+    Literal["auto", "pen", "motion", "series"],
+    typer.Option(help="Normal form; see the guide to streams."),
 ]
 
 
+@describes_data
 def spot(
     model: Model,
     stream: Annotated[
         str,
-        typer.Argument(metavar="STREAM", help="Recorded streams: a .csv, .parquet or .npz file."),
+        typer.Argument(
+            metavar="STREAM", help="Recorded streams: a file of any layout, a folder or zip."
+        ),
     ],
+    *,
+    hints: "Hints",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Output file; default stdout.")
     ] = None,
@@ -36,16 +42,17 @@ def spot(
 ) -> None:
     """Find and name events in recorded streams: one csv line each.
 
-    Start, end and emitted count the time points of the stream from 0.
+    Start, end and emitted are times since the beginning of the recording, in the file's unit; where
+    it has no times they count time points from 0.
     """
     if out is not None:
         check_writable(out)
     clf = open_model(model, 1, quiet or as_json)
-    named = read_for_model(clf, stream, step)
+    named = read_for_model(clf, stream, hints, quiet or as_json, step)
     names = named.cases or list(range(len(named.X)))
     spotter = _spotter(clf, kind)
     rows = [
-        {"case": name} | _shown(event)
+        {"case": name} | _shown(event, named.step or 1.0)
         for name, x in zip(names, named.X, strict=True)
         for event in spotter.spot(x)
     ]
@@ -69,12 +76,10 @@ def live(model: Model, kind: Kind = "auto", quiet: Quiet = False) -> None:
     _print(spotter.flush())
 
 
-def _spotter(clf, kind: str):
-    from typing import Any, cast
-
+def _spotter(clf, kind: Any) -> "Spotter":
     from egem.stream.spotter import Spotter
 
-    return Spotter(clf, cast(Any, kind))
+    return Spotter(clf, kind)
 
 
 def _frames(lines: Iterable[str], n_channels: int) -> Iterator[list[float]]:
@@ -100,9 +105,10 @@ def _print(events: "list[Event]") -> None:
         print(json.dumps(_shown(event)), flush=True)
 
 
-def _shown(event: "Event") -> dict:
+def _shown(event: "Event", step: float = 1.0) -> dict[str, Any]:
     shown = event._asdict()
-    return shown | {n: round(shown[n], 4) for n in ("probability", "p_value")}
+    times = {name: round(step * shown[name], 9) for name in ("start", "end", "emitted")}
+    return shown | times | {name: round(shown[name], 4) for name in ("probability", "p_value")}
 
 
 def _cell(value) -> str:
