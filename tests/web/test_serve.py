@@ -80,7 +80,7 @@ def bounded(running):
 
 
 def test_an_upload_of_100_mb_is_refused(address, bounded):
-    begin = b'--x\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\n'
+    begin = b'--x\r\nContent-Disposition: form-data; name="files"; filename="x.csv"\r\n\r\n'
     parts = [begin, *[b"0" * MB] * 100, b"\r\n--x--\r\n"]
     head = {"content-type": "multipart/form-data; boundary=x"}
     for more in ({"content-length": str(sum(map(len, parts)))}, {}):  # announced, and not
@@ -145,7 +145,7 @@ def test_fifty_clients_at_once(address, bounded):
                 assert "error" in json.loads(await line.recv())
                 csv = b"case,time,x\n" + b"0,0,1\n" * 100_000 * (number % 3)
                 for content in (csv, os.urandom(6 * MB)):
-                    file = {"file": ("x.csv", content)}
+                    file = {"files": ("x.csv", content)}
                     statuses.append((await http.post("/api/data", files=file)).status_code)
                 statuses.append(
                     (await http.post("/api/classify", json={"stroke": stroke})).status_code

@@ -8,9 +8,10 @@ import pytest
 
 from egem.apps.web import store
 from egem.apps.web.errors import ApiError
+from egem.apps.web.models.recordings import Recording, Recordings
 from egem.apps.web.models.snapshot import Drawing, Snapshot
-from egem.apps.web.responses import Dataset
 from egem.apps.web.store import INITIAL, History, Store, is_id, new_id
+from egem.apps.web.stored_recordings import StoredRecordings
 
 
 @pytest.fixture
@@ -126,27 +127,35 @@ def test_no_more_workspaces_than_allowed(workspaces, monkeypatch):
     folders[0].write(Snapshot(), folders[0].history())  # those that are there go on
 
 
-def test_data_replace_the_data_before(folder, tmp_path):
-    file = tmp_path / "sent.csv"
+def recordings(name, n=1):
+    one = Recording("one", np.arange(8.0).reshape(2, 4), 1, 3, "up")
+    two = Recording("two", np.zeros((2, 5)), 0, 5, None, told="down", new=True)
+    return Recordings(name, f"{name}.csv", ["x", "y"], 0.5, ("a note",), (one, two) * n)
+
+
+def test_recordings_replace_those_before(folder):
     for name in ("first", "second"):
-        file.write_text(name)
-        summary = Dataset(
-            dataset_id=name,
-            name=f"{name}.csv",
-            n_cases=1,
-            n_channels=1,
-            lengths=(1, 1),
-            classes=None,
-            preview=[],
-        )
-        folder.write_data(file, summary)
-    kept, summary = folder.read_data("second")
-    assert kept.read_text() == "second" and summary.name == "second.csv"
+        folder.recordings.write(recordings(name))
+    kept = folder.recordings.read("second")
+    assert kept.title == "second.csv" and kept.summary() == recordings("second").summary()
     assert len(list(folder.path.glob("data-*"))) == 2
-    with pytest.raises(ApiError, match="no longer"):
-        folder.read_data("first")
-    with pytest.raises(ApiError, match="no longer"):
-        folder.read_data("../../etc")
+    for name in ("first", "../../etc"):
+        with pytest.raises(ApiError, match="no longer"):
+            folder.recordings.read(name)
+    folder.recordings.delete("second")
+    assert folder.recordings.version() is None and not list(folder.path.glob("data-*"))
+
+
+def test_edits_and_further_recordings_are_kept(folder):
+    folder.recordings.write(recordings("first"))
+    folder.recordings.edit("first", [1], {"label": "left", "end": 3})
+    folder.recordings.extend("first", recordings("second"))
+    with pytest.raises(ApiError, match="time points"):
+        folder.recordings.edit("second", [0], {"start": 2})
+    again = StoredRecordings(folder.path, lambda: None).read("second")
+    assert [each.label for each in again.all] == ["up", "left", "up", None]
+    assert [each.case.shape for each in again.all] == [(2, 2), (2, 3), (2, 2), (2, 5)]
+    assert again.recognised == [1, 3] and again.revision == 2
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "x" * 22 + "/", None, "x" * 21, "ä" * 22])

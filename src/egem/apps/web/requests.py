@@ -17,6 +17,7 @@ MAX_LABEL_LENGTH = 40
 MAX_POINTS = 10_000  # of a stroke
 MAX_STROKES = 64  # of a training request
 MAX_CODES = 64  # decoded in one request
+MAX_EDITED, MAX_RECOGNISED = 2000, 32  # recordings of one request
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 # Validation stops at the first error: a million wrong entries must not make a million errors.
@@ -140,11 +141,35 @@ class ImagineRequest(Request):
     )
 
 
-class FitRequest(Request):
-    """How to fit to data."""
+Numbered = Annotated[
+    list[Annotated[int, Field(strict=True, ge=0, lt=2**31)]],
+    Field(min_length=1, fail_fast=True, description="Numbers of recordings."),
+]
+TimePoint = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 
-    k: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
-        default=None,
-        description="Random training cases per class; null trains on all but a fifth.",
-    )
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
+
+class EditRequest(Request):
+    """Changes to recordings; fields that are left out stay as they are."""
+
+    recordings: Annotated[Numbered, Field(max_length=MAX_EDITED)] = Field(examples=[[0, 1]])
+    label: Label | None = Field(default=None, description="null takes the label away.")
+    start: TimePoint = Field(default=0, description="First time point that counts.")
+    end: TimePoint = Field(default=0, description="The time point after the last that counts.")
+
+    @property
+    def changes(self) -> dict[str, str | int | None]:
+        """The fields that were sent."""
+        return self.model_dump(exclude_unset=True, exclude={"recordings"})
+
+
+class RecogniseRequest(Request):
+    """Recordings to classify."""
+
+    recordings: Annotated[Numbered, Field(max_length=MAX_RECOGNISED)] = Field(examples=[[0]])
+
+
+class TeachRequest(Request):
+    """The class of a recording, from which the model learns."""
+
+    recording: TimePoint = Field(description="Its number.", examples=[0])
+    label: Label = Field(examples=["wave"])

@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 Change = Literal[
-    "start", "train", "letters", "rename", "remove", "remove-case", "undo", "load", "fit"
+    "start", "train", "letters", "rename", "remove", "remove-case", "undo", "load", "fit", "teach"
 ]
+Stage = Literal["preparing", "training", "checking"]
 
 
 class Problem(BaseModel):
@@ -53,8 +54,11 @@ class Task(BaseModel):
 
     what: Change
     label: str | None
-    progress: float = Field(ge=0.0, le=1.0)
-    seconds_left: float | None
+    stage: Stage = Field(description="Checking comes last; it compares held-out cases.")
+    progress: float | None = Field(
+        ge=0.0, le=1.0, description="Of the stage; null where it is not known."
+    )
+    seconds_left: float | None = Field(description="Of the stage.")
 
 
 class Curve(BaseModel):
@@ -74,7 +78,7 @@ class Series(BaseModel):
 class Mistake(BaseModel):
     """A misclassified test case."""
 
-    case: int
+    name: str
     true: str
     predicted: str
     series: Series
@@ -82,18 +86,43 @@ class Mistake(BaseModel):
     imagined_true: Series = Field(description="Reconstruction by the true class.")
 
 
+class ClassTest(BaseModel):
+    """How a class was learned and tested."""
+
+    label: str
+    n_train: int
+    n_test: int = Field(description="A fifth of classes of at least five recordings.")
+    n_right: int = Field(description="Of the tested ones.")
+
+
+class CrossValidation(BaseModel):
+    """Training cases classified while they were left out of training."""
+
+    n: int = Field(description="0 where no class has two recordings.")
+    n_right: int
+
+
 class FitResult(BaseModel):
-    """Test results of a model fitted to data."""
+    """Test results of a model fitted to recordings."""
 
     dataset_id: str
-    accuracy: float
-    baseline: float = Field(description="Accuracy of the nearest neighbour.")
+    accuracy: float | None = Field(description="On held-out recordings; null without any.")
+    baseline: float | None = Field(description="Accuracy of the nearest neighbour.")
     n_test: int
     n_train: int
-    k: int | None
-    classes: list[str]
+    n_unlabelled: int = Field(description="Recordings without a label, which are not learned.")
+    n_taught: int = Field(default=0, description="Recordings learned since.")
+    cross_validation: CrossValidation
+    classes: list[ClassTest]
     n_mistakes: int
     mistakes: list[Mistake] = Field(description="Up to 12.")
+
+
+class DatasetVersion(BaseModel):
+    """Which recordings are stored."""
+
+    dataset_id: str
+    revision: int
 
 
 class State(BaseModel):
@@ -110,6 +139,7 @@ class State(BaseModel):
     last_change: str | None
     letters_available: bool
     fit: FitResult | None
+    data: DatasetVersion | None = Field(description="The uploaded recordings; null without any.")
 
 
 class RankedClass(BaseModel):
@@ -199,20 +229,56 @@ class Confusions(BaseModel):
     pairs: list[Confusion]
 
 
-class Preview(BaseModel):
-    """A case of an uploaded file, thinned."""
+class Recording(BaseModel):
+    """A recording."""
 
-    label: str | None
-    channels: list[list[float | None]]
+    name: str
+    label: str | None = Field(description="Class for which it is learned; null is not learned.")
+    told: str | None = Field(description="Label in its file, where it was sent to be recognised.")
+    new: bool = Field(description="Whether it was sent to be recognised.")
+    start: int = Field(description="First time point that counts.")
+    end: int = Field(description="The time point after the last that counts.")
+    n_timepoints: int
+    channels: list[list[float | None]] = Field(description="All of it, thinned.")
 
 
 class Dataset(BaseModel):
-    """Summary of an uploaded file."""
+    """The recordings of a workspace."""
 
     dataset_id: str
+    revision: int
     name: str
     n_cases: int
     n_channels: int
     lengths: tuple[int, int]
-    classes: list[str] | None = Field(description="null without labels.")
-    preview: list[Preview]
+    classes: list[str] = Field(description="Labels in use.")
+    channels: list[str]
+    ranges: list[tuple[float, float]] = Field(description="Smallest and largest value by channel.")
+    step: float | None = Field(description="Time between two points, where it is known.")
+    notes: list[str] = Field(description="What was understood or left out in the last files.")
+    recordings: list[Recording]
+
+
+class Likelihood(BaseModel):
+    """The probability of a class."""
+
+    label: str
+    probability: float
+
+
+class RecordingVerdict(BaseModel):
+    """The classification of a recording."""
+
+    recording: int = Field(description="Its number.")
+    unknown: bool | None = Field(description="null where no training case was held out.")
+    p_value: float = Field(description="P-value of a known class; low means unknown.")
+    ranking: list[Likelihood] = Field(description="The best five.")
+    series: Series = Field(description="The part that counts, thinned.")
+    imagined: list[Series] = Field(description="Reconstructions by the first and second class.")
+
+
+class Verdicts(BaseModel):
+    """Classifications of recordings."""
+
+    channels: list[str]
+    verdicts: list[RecordingVerdict]

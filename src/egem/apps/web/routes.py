@@ -5,18 +5,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response, UploadFile
+from fastapi import APIRouter, Response, UploadFile
 from fastapi import Path as PathParameter
-from fastapi.requests import HTTPConnection
 from starlette.status import HTTP_202_ACCEPTED
 
+from egem.apps.web.dependencies import Current, Pool
 from egem.apps.web.errors import ApiError
 from egem.apps.web.models import datasets, inspection, training, uploads
 from egem.apps.web.models.recognition import classify
 from egem.apps.web.models.snapshot import Snapshot
 from egem.apps.web.requests import (
     ClassifyRequest,
-    FitRequest,
     ImagineRequest,
     RemoveCaseRequest,
     RenameRequest,
@@ -28,39 +27,17 @@ from egem.apps.web.responses import (
     Cases,
     CodePlane,
     Confusions,
-    Dataset,
     Imagined,
     State,
     Verdict,
 )
-from egem.apps.web.store import new_id
-from egem.apps.web.workers import Workers
-from egem.apps.web.workspace import COOKIE, Workspace, workspace_of
-
-YEAR = 365 * 24 * 3600
 
 router = APIRouter(prefix="/api", responses=ERRORS)
 
-
-def _workspace(connection: HTTPConnection, response: Response) -> Workspace:
-    """Return the browser's workspace; a new one sets a cookie that holds its id only."""
-    workspace, new_cookie = workspace_of(connection)
-    if new_cookie:
-        response.set_cookie(COOKIE, new_cookie, max_age=YEAR, httponly=True, samesite="strict")
-    return workspace
-
-
-def _workers(connection: HTTPConnection) -> Workers:
-    return connection.app.state.workers
-
-
-Current = Annotated[Workspace, Depends(_workspace)]
-Pool = Annotated[Workers, Depends(_workers)]
 ClassName = Annotated[
     str,
     PathParameter(description="Name of a class.", min_length=1, max_length=40, examples=["zigzag"]),
 ]
-DatasetId = Annotated[str, PathParameter(description="From the upload.", max_length=40)]
 SAFETENSORS = {"content": {"application/octet-stream": {}}, "description": "A safetensors file."}
 
 
@@ -172,42 +149,6 @@ async def imagine(label: ClassName, body: ImagineRequest, current: Current, pool
 async def confusions(current: Current, pool: Pool) -> Confusions:
     """Return the confusion matrix of held-out training cases."""
     return await pool.quick(inspection.confusions, await current.snapshot())
-
-
-@router.post("/data", tags=["data"])
-async def upload_data(file: UploadFile, current: Current, pool: Pool) -> Dataset:
-    """Upload series as a long csv, an npz or a ts file; it replaces the previous file."""
-    name = _name(file)
-    with uploads.temporary_path(Path(name).suffix.lower()[:10]) as path:
-        await pool.quick(_copy, file, path)
-        data = await pool.slow(uploads.read_data_file, path)
-        summary = uploads.summarise(data, name, new_id())
-        await pool.quick(current.folder.write_data, path, summary)
-    return summary
-
-
-@router.get("/data/{dataset_id}", tags=["data"])
-async def uploaded(dataset_id: DatasetId, current: Current, pool: Pool) -> Dataset:
-    """Return the summary of the uploaded file again."""
-    return (await pool.quick(current.folder.read_data, dataset_id))[1]
-
-
-@router.post("/data/{dataset_id}/fit", tags=["data"], status_code=HTTP_202_ACCEPTED)
-async def fit(dataset_id: DatasetId, body: FitRequest, current: Current, pool: Pool) -> State:
-    """Fit a model to some of the cases in the background, and test it on others."""
-    path, summary = await pool.quick(current.folder.read_data, dataset_id)
-    if summary.classes is None:
-        raise ApiError(422, "The file has no labels.", "Add a column or array of them.")
-    work = partial(
-        datasets.fit_to_file,
-        file=path,
-        name=summary.name,
-        dataset_id=dataset_id,
-        k=body.k,
-        seed=body.seed,
-    )
-    current.start("fit", summary.name, work)
-    return await current.state()
 
 
 def _name(file: UploadFile) -> str:

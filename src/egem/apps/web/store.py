@@ -8,15 +8,13 @@ import json
 import logging
 import re
 import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from egem.apps.web.disk import disk_errors
 from egem.apps.web.errors import ApiError
 from egem.apps.web.models.snapshot import Snapshot, read_snapshot, write_details
-from egem.apps.web.responses import Dataset
+from egem.apps.web.stored_recordings import StoredRecordings
 from egem.runtime.files import atomic_write
 
 log = logging.getLogger(__name__)
@@ -25,7 +23,6 @@ MAX_WORKSPACES = 500
 MAX_UNDO = 30  # older snapshots of a workspace
 MAX_BYTES = 64 * 2**20  # of a workspace's snapshots; the oldest are deleted
 INDEX = "index.json"
-DATA = "data-now.json"
 INITIAL = 0  # number of the snapshot with which every workspace begins; it has no file
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -94,6 +91,7 @@ class WorkspaceFolder:
     def __init__(self, store: Store, path: Path):
         self.store = store
         self.path = path
+        self.recordings = StoredRecordings(path, self.create)
 
     def history(self) -> History:
         """Return which snapshots are stored."""
@@ -117,8 +115,8 @@ class WorkspaceFolder:
             If the disk is full or there are too many workspaces.
         """
         number = history.version + 1
-        with _disk_errors():
-            self._create()
+        with disk_errors():
+            self.create()
             for leftover in self.path.glob(f"{number}.*"):  # of a crash
                 leftover.unlink()
             if snapshot.classifier is not None:
@@ -129,37 +127,11 @@ class WorkspaceFolder:
 
     def drop_newest(self, history: History) -> History:
         """Delete the newest snapshot; returns the new history."""
-        with _disk_errors():
+        with disk_errors():
             return self._write_index(History(history.version + 1, history.numbers[:-1]))
 
-    def write_data(self, file: Path, summary: Dataset) -> None:
-        """Store a data file, which replaces the previous one."""
-        with _disk_errors():
-            self._create()
-            old = [f for f in self.path.glob("data-*") if f.name != DATA]
-            shutil.copyfile(file, self.path / f"data-{summary.dataset_id}{file.suffix}")
-            with atomic_write(self.path / DATA) as out:
-                out.write(summary.model_dump_json().encode())
-            for each in old:
-                each.unlink()
-
-    def read_data(self, dataset_id: str) -> tuple[Path, Dataset]:
-        """Return the path of the stored data file, and its summary.
-
-        Raises
-        ------
-        ApiError
-            If another file has replaced it.
-        """
-        try:
-            summary = Dataset.model_validate_json((self.path / DATA).read_bytes())
-        except FileNotFoundError:
-            summary = None
-        if summary is None or summary.dataset_id != dataset_id:
-            raise ApiError(404, "The file is no longer stored.", "Upload it again.")
-        return next(self.path.glob(f"data-{dataset_id}.*")), summary
-
-    def _create(self) -> None:
+    def create(self) -> None:
+        """Create it if necessary."""
         if not self.path.exists():
             self.store.check_space()
             self.path.mkdir()
@@ -183,17 +155,3 @@ class WorkspaceFolder:
 
     def _file(self, number: int, ending: str) -> Path:
         return self.path / f"{number}.{ending}"
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    """Convert errors of the disk to API errors."""
-    try:
-        yield
-    except OSError as error:
-        log.exception("a workspace cannot be written")
-        raise ApiError(
-            507,
-            f"The change cannot be stored: {error.strerror}.",
-            "Free space on the server's disk, then try again.",
-        ) from error

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from egem.apps.web.responses import Stage
 from egem.runtime.parallel import single_threaded_blas
 from egem.runtime.progress import Listener, progress_listener
 
 Result = TypeVar("Result")
-
-TRAINING_SHARE = 0.8  # of the time of a change
 
 
 class Closing(BaseException):
@@ -64,23 +63,33 @@ class Workers:
 
 
 class Clock:
-    """Progress of a change, and an estimate of the time left."""
+    """Progress of a change, stage by stage.
+
+    Training reports how much of it is done, and lasts longest. What comes before and after reports
+    nothing, so nothing is claimed about it.
+    """
 
     def __init__(self) -> None:
-        self.progress = 0.0
-        self._started: float | None = None
+        self.stage: Stage = "preparing"
+        self.progress: float | None = None  # of the stage
+        self._started = 0.0
 
     def update(self, title: str, share: float) -> None:
         """Receive progress from :func:`egem.runtime.progress.progress_listener`."""
-        if self._started is None:
-            self._started = time.monotonic()
         if title.startswith("training"):
-            self.progress = max(self.progress, min(share, 1.0) * TRAINING_SHARE)
+            if self.stage == "preparing":
+                self.stage, self._started = "training", time.monotonic()
+            if self.stage == "training":
+                self.progress = max(self.progress or 0.0, min(share, 1.0))
+                if self.progress == 1.0:
+                    self.stage, self.progress = "checking", None
+        elif title.startswith("inverting"):
+            self.stage, self.progress = "checking", None
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left by linear extrapolation; None at the beginning."""
-        if self._started is None or self.progress < 0.05:
+        """Time left of the stage by linear extrapolation; None at its beginning."""
+        if self.progress is None or self.progress < 0.05:
             return None
         elapsed = time.monotonic() - self._started
         return round(elapsed * (1.0 - self.progress) / self.progress, 1)

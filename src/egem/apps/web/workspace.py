@@ -124,6 +124,7 @@ class Workspace:
             last_change=snapshot.change or None,
             letters_available=letters_available(),
             fit=None if snapshot.fit is None else FitResult(**snapshot.fit),
+            data=await self._workers.quick(self.folder.recordings.version),
         )
 
     def _read(self) -> Snapshot:
@@ -188,6 +189,7 @@ def _task(job: Job) -> Task:
     return Task(
         what=job.what,
         label=job.label,
+        stage=job.clock.stage,
         progress=job.clock.progress,
         seconds_left=job.clock.seconds_left,
     )

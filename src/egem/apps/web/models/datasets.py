@@ -1,112 +1,149 @@
-"""Models fitted to a data set: an uploaded file, or handwritten letters."""
+"""Models fitted to recordings, or to handwritten letters."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 
 from egem.apps.web.errors import ApiError
 from egem.apps.web.models.inspection import series
+from egem.apps.web.models.recordings import Recordings
 from egem.apps.web.models.snapshot import Drawing, Snapshot, normalised
 from egem.apps.web.models.strokes import fit_to_square
 from egem.apps.web.models.training import new_classifier
-from egem.apps.web.models.uploads import Data, file_error, read_data_file
-from egem.apps.web.responses import FitResult, Mistake
+from egem.apps.web.responses import ClassTest, CrossValidation, FitResult, Mistake
 from egem.classifier import EGEMClassifier
 from egem.data.cases import Case
-from egem.data.splits import few_shot_split
+from egem.data.preparation import stretched
+from egem.data.splits import class_generator
 from egem.readers.datasets import load_dataset
 from egem.readers.sources import own_file
 
-MAX_TRAIN_CASES = 2000
-MAX_TEST_CASES = 1000
+MIN_HELD_OUT_FROM = 5  # recordings of a class, of which a fifth is held out
 MAX_MISTAKES = 12  # reported
 CASES_PER_LETTER = 6
-SEED = 0  # of the choice of letters
+SEED = 0  # of the choice of letters, and of the recordings held out
 
 
-def fit_to_file(
-    snapshot: Snapshot, file: Path, name: str, dataset_id: str, k: int | None, seed: int
-) -> Snapshot:
-    """Fit a model to the cases of a file, and test it on held-out ones.
+def fit_to_recordings(snapshot: Snapshot, recordings: Recordings) -> Snapshot:
+    """Fit a model to labelled recordings.
+
+    A fifth of each class of at least five recordings is held out and tested; all others are
+    learned. A model of smaller classes is judged by its own cross-validation.
 
     Raises
     ------
     ApiError
-        If there are no labels, or too few or too many cases.
+        If no recording has a label.
     """
-    data = read_data_file(file)
-    if data.labels is None:
-        raise ApiError(422, "The file has no labels.", "Add a column or an array of them.")
+    learned = recordings.learned
+    if not learned:
+        raise ApiError(422, "No recording has a label.", "Label one recording of each class.")
+    labels = np.array([recordings.all[i].label for i in learned])
+    cases = [recordings.all[i].case for i in learned]
+    test = held_out(labels)
+    train = np.setdiff1d(np.arange(len(labels)), test)
+    clf = EGEMClassifier(random_state=SEED)
     try:
-        train, test = few_shot_split(data.labels, k, seed)
-    except ValueError as error:
-        raise file_error(error, file) from error
-    if len(train) > MAX_TRAIN_CASES:
-        raise ApiError(
-            422,
-            f"That is {len(train):,} training cases, over {MAX_TRAIN_CASES:,}.",
-            "Choose fewer per class, or use egem fit.",
-        )
-    test = test[:: -(-len(test) // MAX_TEST_CASES)]
-    clf = EGEMClassifier(random_state=seed)
-    try:
-        clf.fit([data.cases[i] for i in train], data.labels[train]).train_experts()
-        result = _tested(clf, data, train, test)
+        clf.fit([cases[i] for i in train], labels[train]).train_experts()
     except (ValueError, ArithmeticError) as error:
-        raise file_error(error, file) from error
-    fit = FitResult(dataset_id=dataset_id, k=k, **result)
-    return Snapshot(clf, {}, f"fitting to {name}", name, fit.model_dump())
+        raise ApiError.of(error) from error
+    clf.channel_names_, clf.time_step_ = recordings.channels, recordings.step
+    fit = FitResult(
+        dataset_id=recordings.dataset_id,
+        n_train=len(train),
+        n_unlabelled=len(recordings.all) - len(learned),
+        cross_validation=_cross_validation(clf),
+        **_tested(clf, recordings, np.array(learned), labels, train, test),
+    )
+    return Snapshot(clf, {}, f"fitting to {recordings.title}", recordings.title, fit.model_dump())
 
 
-def _tested(clf: EGEMClassifier, data: Data, train: np.ndarray, test: np.ndarray) -> dict:
+def held_out(labels: np.ndarray) -> np.ndarray:
+    """Return which labelled cases are held out: a fifth of each class of at least five.
+
+    >>> len(held_out(np.repeat(["a", "b"], [11, 4])))
+    2
+    """
+    test = []
+    for label in np.unique(labels):
+        cases = np.flatnonzero(labels == label)
+        n = len(cases) // MIN_HELD_OUT_FROM
+        test += class_generator(SEED, label).permutation(cases)[:n].tolist()
+    return np.sort(np.array(test, int))
+
+
+def _cross_validation(clf: EGEMClassifier) -> CrossValidation:
+    """Return how many training cases are classified correctly when left out of training."""
+    held = clf.held_out_
+    n_right = int((held.log_scores.argmin(axis=1) == held.truth).sum())
+    return CrossValidation(n=len(held.truth), n_right=n_right)
+
+
+def _tested(
+    clf: EGEMClassifier,
+    recordings: Recordings,
+    learned: np.ndarray,
+    labels: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> Mapping:
     """Test a model on held-out cases; returns the fields of a :class:`FitResult`."""
-    assert data.labels is not None
-    truth, cases = data.labels[test], [data.cases[i] for i in test]
-    inversion = clf.invert(cases)
-    best, predicted = inversion.winners, inversion.labels()
-    wrong = np.flatnonzero(predicted != truth)
-    own = np.searchsorted(clf.classes_, truth)
-
-    def imagined(i: int, e: int) -> np.ndarray:
-        return clf.model_.imagine(e, inversion.codes[i, e][None])[0]
-
-    mistakes = [
-        Mistake(
-            case=int(test[i]),
-            true=str(truth[i]),
-            predicted=str(predicted[i]),
-            series=series(cases[i]),
-            imagined=series(imagined(i, int(best[i]))),
-            imagined_true=series(imagined(i, int(own[i]))),
-        )
-        for i in wrong[:MAX_MISTAKES]
-    ]
+    truth, cases = labels[test], [recordings.all[i].case for i in learned]
+    predicted, mistakes, baseline = truth[:0], [], None
+    if len(test):
+        inversion = clf.invert([cases[i] for i in test])
+        best, predicted = inversion.winners, inversion.labels()
+        own = np.searchsorted(clf.classes_, truth)
+        for i in np.flatnonzero(predicted != truth)[:MAX_MISTAKES]:
+            case, codes = cases[test[i]], inversion.codes[i]
+            shown = [
+                on_case(clf, clf.model_.imagine(e, codes[e][None])[0], case)
+                for e in (int(best[i]), int(own[i]))
+            ]
+            mistakes.append(
+                Mistake(
+                    name=recordings.all[learned[test[i]]].name,
+                    true=str(truth[i]),
+                    predicted=str(predicted[i]),
+                    series=series(case),
+                    imagined=series(shown[0]),
+                    imagined_true=series(shown[1]),
+                )
+            )
+        baseline = _nearest_neighbour(clf, cases, labels, train, test)
     return {
-        "accuracy": float(np.mean(predicted == truth)),
-        "baseline": _nearest_neighbour(clf, data, train, test),
+        "accuracy": float(np.mean(predicted == truth)) if len(test) else None,
+        "baseline": baseline,
         "n_test": len(test),
-        "n_train": len(train),
-        "classes": clf.classes_.tolist(),
-        "n_mistakes": len(wrong),
+        "classes": [
+            ClassTest(
+                label=str(label),
+                n_train=int((labels[train] == label).sum()),
+                n_test=int((truth == label).sum()),
+                n_right=int(((truth == label) & (predicted == truth)).sum()),
+            )
+            for label in np.unique(labels)
+        ],
+        "n_mistakes": int((predicted != truth).sum()),
         "mistakes": mistakes,
     }
 
 
+def on_case(clf: EGEMClassifier, imagined: Case, case: Case) -> Case:
+    """Bring a decoded sequence to the time points of a case."""
+    n = case.shape[1]
+    return stretched(imagined, n) if clf.preparation_.stretch else imagined[:, :n]
+
+
 def _nearest_neighbour(
-    clf: EGEMClassifier, data: Data, train: np.ndarray, test: np.ndarray
+    clf: EGEMClassifier, cases: list[Case], labels: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> float:
     """Return the accuracy of the nearest neighbour on the same grid."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    assert data.labels is not None
-    grid = clf.preparation_
-
-    def flat(index: np.ndarray) -> np.ndarray:
-        cases = grid.align([data.cases[i] for i in index])
-        return grid.apply(cases).values.reshape(len(index), -1)
-
-    nearest = KNeighborsClassifier(1).fit(flat(train), data.labels[train])
-    return float(nearest.score(flat(test), data.labels[test]))
+    values = clf.preparation_.apply(cases).values.reshape(len(cases), -1)
+    nearest = KNeighborsClassifier(1).fit(values[train], labels[train])
+    return float(nearest.score(values[test], labels[test]))
 
 
 def letters_available() -> bool:

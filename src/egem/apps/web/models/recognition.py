@@ -104,11 +104,10 @@ def _finished(clf: EGEMClassifier, path: PenPath) -> Verdict:
     x, y = np.round(path.to_page(case), 5).tolist()
     best = np.argmax(clf.classes_ == explanation.labels[0, 0])
     first = np.searchsorted(clf.exemplars_.classes, best)
-    p_value, n_held_out = float(explanation.p_values[0]), len(clf.held_out_.truth)
-    level = max(UNKNOWN_LEVEL, BELOW_RANK / (n_held_out + 1))
+    p_value = float(explanation.p_values[0])
     return Verdict(
         done=True,
-        unknown=p_value < level if n_held_out else None,
+        unknown=is_unknown(clf, p_value),
         p_value=p_value,
         ranking=ranking,
         heat=Heat(x=x, y=y, share=explanation.shares[0, 0].tolist()),
@@ -118,6 +117,13 @@ def _finished(clf: EGEMClassifier, path: PenPath) -> Verdict:
             if i >= 0
         ],
     )
+
+
+def is_unknown(clf: EGEMClassifier, p_value: float) -> bool | None:
+    """Return whether a case fits no class; None where no training case was held out."""
+    n_held_out = len(clf.held_out_.truth)
+    level = max(UNKNOWN_LEVEL, BELOW_RANK / (n_held_out + 1))
+    return bool(p_value < level) if n_held_out else None
 
 
 def _unfinished(snapshot: Snapshot, clf: EGEMClassifier, path: PenPath) -> Verdict:

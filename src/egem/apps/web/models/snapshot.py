@@ -20,6 +20,7 @@ Kind = Literal["strokes", "series"]
 DEFAULT_LENGTH = 1.5  # of a drawing that was never on a page, in widths of the pad
 MAX_POINTS = 256  # of a stored drawing
 MAX_CLASSES = 100
+FORMAT = 2  # of the stored details; results of fits differ in format 1
 
 
 class Drawing(NamedTuple):
@@ -163,7 +164,7 @@ def check_drawings(snapshot: Snapshot) -> None:
 def write_details(snapshot: Snapshot) -> bytes:
     """Serialise everything but the classifier as JSON."""
     details = {
-        "format": 1,
+        "format": FORMAT,
         "change": snapshot.change,
         "title": snapshot.title,
         "fit": snapshot.fit,
@@ -179,7 +180,8 @@ def read_snapshot(details: bytes, classifier: Path) -> Snapshot:
         label: tuple(Drawing(**each) for each in of) for label, of in read["drawings"].items()
     }
     clf = EGEMClassifier.load(classifier) if classifier.exists() else None
-    return Snapshot(clf, drawings, read["change"], read["title"], read["fit"])
+    fit = read["fit"] if read["format"] == FORMAT else None
+    return Snapshot(clf, drawings, read["change"], read["title"], fit)
 
 
 def normalised(x: list[float], y: list[float], lifts: list[int]) -> tuple[Case, Drawing]:
