@@ -79,6 +79,7 @@ class Mistake(BaseModel):
     """A misclassified test case."""
 
     name: str
+    n_timepoints: int
     true: str
     predicted: str
     series: Series

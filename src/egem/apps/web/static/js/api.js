@@ -31,15 +31,20 @@ async function call(method, url, body) {
   throw new ApiError(problem ?? `The server answered ${response.status}.`, remedy, response.status);
 }
 
-async function upload(url, file) {
-  if (file.size > MAX_FILE) {
-    const size = `${file.name} has ${Math.round(file.size / 2 ** 20)} MB; the limit is ${MAX_FILE / 2 ** 20} MB.`;
+async function upload(url, files, field) {
+  const bytes = files.reduce((sum, { file }) => sum + file.size, 0);
+  if (bytes > MAX_FILE) {
+    const what = files.length === 1 ? `${files[0].file.name} has` : `The ${files.length} files have`;
+    const size = `${what} ${Math.round(bytes / 2 ** 20)} MB; the limit is ${MAX_FILE / 2 ** 20} MB.`;
     throw new ApiError(size, "Use egem fit on the command line for large files.");
   }
   const form = new FormData();
-  form.append("file", file);
+  for (const { file, path: name } of files) form.append(field, file, name);
   return call("POST", url, form);
 }
+
+/** Address of the recordings, or of something about them. */
+export const dataPath = (id, what = "") => `/api/data/${encodeURIComponent(id)}${what && `/${what}`}`;
 
 const path = (label) => `/api/classes/${encodeURIComponent(label)}`;
 
@@ -56,8 +61,12 @@ export const api = {
   codes: (label) => call("GET", `${path(label)}/codes`),
   imagine: (label, at) => call("POST", `${path(label)}/imagine`, { at }),
   confusions: () => call("GET", "/api/confusions"),
-  loadModel: (file) => upload("/api/model", file),
-  upload: (file) => upload("/api/data", file),
-  data: (id) => call("GET", `/api/data/${encodeURIComponent(id)}`),
-  fit: (id, k, seed) => call("POST", `/api/data/${encodeURIComponent(id)}/fit`, { k, seed }),
+  loadModel: (file) => upload("/api/model", [{ file, path: file.name }], "file"),
+  upload: (files, query) => upload(`/api/data?${new URLSearchParams(query)}`, files, "files"),
+  data: (id) => call("GET", dataPath(id)),
+  edit: (id, recordings, changes) => call("PATCH", dataPath(id), { recordings, ...changes }),
+  deleteData: (id) => call("DELETE", dataPath(id)),
+  fit: (id) => call("POST", dataPath(id, "fit")),
+  recognise: (id, recordings) => call("POST", dataPath(id, "classify"), { recordings }),
+  teach: (id, recording, label) => call("POST", dataPath(id, "teach"), { recording, label }),
 };

@@ -1,215 +1,171 @@
-// The view for the user's own files: plots, fit, test results.
+// The view for the user's own recordings: upload, label, train, test result, verdicts on further ones.
 
 import { $, el } from "./dom.js";
-import { api } from "./api.js";
-import { load, save } from "./storage.js";
-import { attempt, showError, confirmed, announce } from "./notices.js";
-import { layers, range } from "./picture.js";
-import { setState, listen, state } from "./state.js";
-import { count, list, percent, taskText } from "./text.js";
+import { api, dataPath } from "./api.js";
+import { takeFiles } from "./files.js";
+import { key, showResult } from "./fitresult.js";
+import { attempt, announce, confirmed, showError } from "./notices.js";
+import { timeText } from "./multiples.js";
+import { Recordings } from "./recordings.js";
+import { refresh, setState, listen, state } from "./state.js";
+import { count, list, showProgress, taskText } from "./text.js";
+import { VerdictList } from "./verdictlist.js";
+
+const MIN_TESTED = 5; // recordings of a class, of which the server holds out a fifth
 
 /** Set the view up. */
 export function setUp() {
-  const drop = $("#drop");
-  const file = $("#data-file");
-  let data = null; // the server's summary of the file
+  let data = null; // the server's summary of the recordings
+  let judged = null; // the model and recordings whose verdicts are shown
+  const recordings = new Recordings((numbers, changes) =>
+    attempt(async () => show(await api.edit(data.dataset_id, numbers, changes))),
+  );
+  const verdicts = new VerdictList((number, label) =>
+    attempt(async () => setState(await api.teach(data.dataset_id, number, label))),
+  );
+  $("#verdicts-key").append(key("predicted class", "second class"));
 
-  $("#choose").addEventListener("click", () => file.click());
-  file.addEventListener("change", () => {
-    if (file.files[0]) read(file.files[0]);
-    file.value = "";
-  });
-  for (const name of ["dragenter", "dragover"]) {
-    drop.addEventListener(name, (event) => {
-      event.preventDefault();
-      drop.classList.add("over");
-    });
-  }
-  for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    event.preventDefault();
-    if (event.dataTransfer.files[0]) read(event.dataTransfer.files[0]);
-  });
+  takeFiles($("#drop"), { files: "data-file", folder: "data-folder" }, (files) => upload($("#drop"), files, {}));
+  takeFiles($("#drop-new"), { files: "new-file", folder: "new-folder" }, (files) =>
+    upload($("#drop-new"), files, { recognise: true }),
+  );
 
-  function read(chosen) {
+  function upload(drop, files, query) {
     return attempt(async () => {
       drop.classList.add("busy");
       try {
-        show(await api.upload(chosen), chosen.name);
+        if (data) query.add_to = data.dataset_id;
+        const folder = files[0].path.split("/").at(-2) ?? "";
+        show(await api.upload(files, query), query.recognise ? null : folder);
+        await refresh();
+        announce(`${data.name}: ${summary(data)}`);
       } finally {
         drop.classList.remove("busy");
       }
     });
   }
 
-  function show(next, name) {
+  function show(next, suggestion = null) {
     data = next;
-    save("data", { id: data.dataset_id, name });
-    const labelled = data.classes?.length > 0;
-    $("#fit").hidden = !labelled;
-    $("#data-shown").hidden = false;
-    drop.classList.add("small");
-    $("#data-shown").replaceChildren(
-      el("h2", {}, name),
-      el("p", {}, summary(data)),
-      ...(labelled
-        ? []
-        : [
-            el("p", {}, "The file has no labels to train on. Add a column named label."),
-          ]),
-      plots(data.preview),
-    );
+    $("#recordings").hidden = false;
+    $("#drop").classList.add("small");
+    $("#recordings-title").textContent = data.name;
+    $("#recordings-summary").textContent = summary(data);
+    $("#recordings-notes").replaceChildren(...data.notes.map((note) => el("li", {}, note)));
+    recordings.show(data, suggestion);
     hint();
-    toggleResult();
-    announce(`${name}: ${summary(data)}`);
+    judge();
+  }
+
+  function forget() {
+    data = null;
+    $("#recordings").hidden = true;
+    $("#drop").classList.remove("small");
+    $("#verdicts").replaceChildren();
+    judged = null;
   }
 
   function hint() {
-    const k = Number($("#fit-k").value);
-    const trained = state?.kind === "strokes" && state.classes.length;
-    const n = data?.classes?.length ?? 0;
-    $("#fit-hint").textContent = [
-      n ? `Trains on up to ${k * n} cases; a fifth of all cases is held out for testing.` : "",
-      trained ? "The new model replaces the classes you drew. You can undo that." : "",
-    ]
-      .join(" ")
-      .trim();
+    const sizes = data ? labelSizes(data) : [];
+    $("#fit-hint").textContent = data ? plan(sizes, data) : "";
+    $("#fit-go").disabled = state?.busy != null || !sizes.length;
   }
-  $("#fit-k").addEventListener("input", hint);
 
   $("#fit").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const [k, seed] = ["#fit-k", "#fit-seed"].map((id) => $(id));
-    for (const input of [k, seed]) if (!input.reportValidity()) return;
-    const trained = state.kind === "strokes" && state.classes.length;
-    if (
-      trained &&
-      !(await confirmed(
-        `Replace the ${count(trained, "class", "classes")} you drew by a model of this file? You can undo that.`,
-        "Train",
-      ))
-    )
-      return;
-    attempt(async () => setState(await api.fit(data.dataset_id, k.valueAsNumber, seed.valueAsNumber)));
+    const drawn = state.kind === "strokes" && state.classes.length;
+    const question = `Replace the ${count(drawn, "class", "classes")} you drew by a model of these recordings? You can undo that.`;
+    if (drawn && !(await confirmed(question, "Train"))) return;
+    attempt(async () => setState(await api.fit(data.dataset_id)));
+  });
+
+  $("#data-clear").addEventListener("click", async () => {
+    if (!(await confirmed("Remove all recordings from this page? The model stays.", "Remove"))) return;
+    attempt(async () => {
+      setState(await api.deleteData(data.dataset_id));
+    });
   });
 
   listen((now, before) => {
-    const busy = now.busy?.what === "fit" ? now.busy : null;
+    const busy = ["fit", "teach"].includes(now.busy?.what) ? now.busy : null;
     $("#fit-task").hidden = !busy;
-    $("#fit-go").disabled = now.busy != null;
     if (busy) {
-      $("#fit-bar").value = busy.progress;
+      showProgress($("#fit-bar"), busy);
       $("#fit-text").textContent = taskText(busy);
     }
-    if (!before) restore();
-    hint();
-    const fit = busy ? null : now.fit;
-    toggleResult();
+    const fit = now.busy?.what === "fit" ? null : now.fit;
+    $("#result").hidden = !fit;
+    $("#recognise-data").hidden = now.kind !== "series";
+    $("#known-labels").replaceChildren(...now.classes.map(({ label }) => el("option", { value: label })));
+    if (data && !now.data) forget();
+    else if (now.data && (data?.dataset_id !== now.data.dataset_id || data.revision < now.data.revision)) load(now.data.dataset_id);
     if (fit && JSON.stringify(fit) !== JSON.stringify(before?.fit)) {
-      showResult(fit);
+      showResult(fit, data);
       if (before) announce($("#result-text").textContent);
     }
+    hint();
+    judge();
   });
 
-  /** Show the result only with its own file. */
-  function toggleResult() {
-    const fit = state?.busy?.what === "fit" ? null : state?.fit;
-    $("#result").hidden = !fit || (data && data.dataset_id !== fit.dataset_id);
+  /** Show the recordings that the server has: after a reload, or a change in another tab. */
+  async function load(id) {
+    try {
+      show(await api.data(id));
+      if (state.fit) showResult(state.fit, data);
+    } catch (error) {
+      if (error.status !== 404) showError(error);
+    }
   }
 
-  /** Show the last file again after a reload. */
-  async function restore() {
-    const last = load("data");
-    if (!last) return;
+  /** Show verdicts, unless those of this model on these recordings are shown. */
+  async function judge() {
+    if (!data || state?.kind !== "series" || state.busy) return;
+    const what = `${state.version} ${data.dataset_id} ${data.revision}`;
+    if (judged === what) return;
+    judged = what;
+    const some = data.recordings.some((one) => one.new || one.label === null);
+    $("#verdicts-key").hidden = $("#verdicts-save").hidden = !some;
+    $("#verdicts-save").href = dataPath(data.dataset_id, "verdicts");
     try {
-      show(await api.data(last.id), last.name);
+      const n = await verdicts.show(data, state.classes);
+      if (n) announce(`${count(n, "recording")} recognised`);
     } catch (error) {
-      if (error.status !== 404) return showError(error);
-      save("data", null); // the server has deleted it
+      if (error.status !== 404) showError(error);
     }
   }
 }
 
-function summary({ n_cases: n, n_channels: channels, lengths, classes }) {
-  const [low, high] = lengths;
-  const long = low === high ? `${low} time points` : `${low} to ${high} time points`;
-  const of = classes?.length ? ` of ${count(classes.length, "class", "classes")}` : "";
-  return `${count(n, "case")}${of}, ${count(channels, "channel")}, ${long}.`;
+function summary({ n_cases: n, n_channels: channels, lengths, classes, step }) {
+  const [low, high] = lengths.map((points) => (step ? timeText(points - 1, step) : String(points)));
+  const long = low === high ? low : `${low} to ${high}`;
+  const of = classes.length ? ` of ${count(classes.length, "label")}` : "";
+  const rate = step && step < 1 ? `, ${Number((1 / step).toPrecision(3))}\u202fHz` : "";
+  return `${count(n, "recording")}${of}, ${count(channels, "channel")}, ${long}${step ? "" : " time points"}${rate}.`;
 }
 
-function plots(preview) {
-  const box = range(...preview);
-  const groups = grouped(preview);
-  return el(
-    "div",
-    { class: "plots" },
-    [...groups].map(([label, cases]) =>
-      el(
-        "figure",
-        {},
-        layers(
-          cases.map((what) => ({ what, kind: "thin" })),
-          { box, wide: 2, title: `${count(cases.length, "case")} of ${label ?? "the file"}` },
-        ),
-        el("figcaption", {}, String(label ?? "cases")),
-      ),
-    ),
-  );
+/** Numbers of recordings by label: [label, n]. */
+function labelSizes({ recordings }) {
+  const sizes = new Map();
+  for (const { label } of recordings) if (label !== null) sizes.set(label, (sizes.get(label) ?? 0) + 1);
+  return [...sizes].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function grouped(items) {
-  const groups = new Map();
-  for (const item of items) groups.set(item.label, [...(groups.get(item.label) ?? []), item]);
-  return groups;
-}
-
-function showResult(fit) {
-  const { accuracy, baseline, n_test: tested, k, mistakes, n_mistakes: wrong, classes } = fit;
-  const comparison = baseline == null ? "" : ` A nearest-neighbour classifier reaches ${percent(baseline)}.`;
-  $("#result-text").replaceChildren(
-    el("p", { class: "name" }, percent(accuracy)),
-    el(
-      "p",
-      {},
-      `of ${count(tested, "test case")} ${tested === 1 ? "is" : "are"} classified correctly, with ${k ?? "all other"} training cases per class.${comparison}`,
-    ),
-  );
-  const host = $("#mistakes");
-  if (!wrong)
-    return host.replaceChildren(
-      el("p", { class: "soft" }, `No mistakes among ${list(classes.slice(0, 8).map(String))}.`),
-    );
-  host.replaceChildren(
-    el(
-      "h3",
-      {},
-      wrong > mistakes.length ? `${mistakes.length} of ${wrong} mistakes` : count(wrong, "mistake"),
-    ),
-    el(
-      "p",
-      { class: "soft key" },
-      el("span", { class: "case" }, "case"),
-      el("span", { class: "predicted" }, "reconstruction by the predicted class"),
-      el("span", { class: "true-class" }, "reconstruction by the true class"),
-    ),
-    el(
-      "div",
-      { class: "plots" },
-      mistakes.map((mistake) =>
-        el(
-          "figure",
-          {},
-          layers(
-            [
-              { what: mistake.imagined_true, kind: "true-class" },
-              { what: mistake.imagined, kind: "predicted" },
-              { what: mistake.series, kind: "case" },
-            ].filter(({ what }) => what),
-            { wide: 2, title: `case ${mistake.case}` },
-          ),
-          el("figcaption", {}, `${mistake.true}, classified as ${mistake.predicted}`),
-        ),
-      ),
-    ),
-  );
+/** What training will do with the recordings. */
+function plan(sizes, { recordings }) {
+  if (!sizes.length) return "Label one recording of each kind to train on them; four or more are better.";
+  const all = sizes.reduce((sum, [, n]) => sum + n, 0);
+  const tested = sizes.reduce((sum, [, n]) => sum + Math.floor(n / MIN_TESTED), 0);
+  const kinds = list(sizes.slice(0, 8).map(([label, n]) => `${n} ${label}`)) + (sizes.length > 8 ? ", …" : "");
+  const rest = recordings.length - all;
+  return [
+    `${kinds}: learns ${all - tested}${tested ? `, tests on the other ${tested}` : ""}.`,
+    tested ? "" : "A test of its own takes five of a label.",
+    sizes.length === 1 ? "With a second label there is something to tell apart." : "",
+    rest ? `${count(rest, "recording")} without a label ${rest === 1 ? "is" : "are"} recognised, not learned.` : "",
+    state?.kind === "strokes" && state.classes.length
+      ? "The new model replaces the classes you drew. You can undo that."
+      : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
 }

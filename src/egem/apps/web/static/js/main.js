@@ -31,7 +31,7 @@ function starts() {
       el(
         "p",
         {},
-        "The current model was fitted to a file and does not classify drawings. Undo or start over under Train to draw again.",
+        "The current model recognises recordings, not drawings. Use it under Your data, or undo or start over under Train to draw again.",
       ),
     ];
   }
@@ -72,6 +72,10 @@ recognition.setUp({ offer, starts, onVerdict });
 inspection.setUp({ starts });
 data.setUp();
 addEventListener("hashchange", show);
+// Another tab may have changed the model meanwhile.
+const update = () => document.visibilityState === "visible" && state && refresh().catch(() => {});
+document.addEventListener("visibilitychange", update);
+addEventListener("focus", update);
 show();
 refresh().catch((error) => (error.status === 401 ? lock(error) : showError(error)));
 

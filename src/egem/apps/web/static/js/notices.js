@@ -2,7 +2,7 @@
 
 import { $, el } from "./dom.js";
 
-const DURATION = 6000; // ms that a note is shown; errors stay until they are closed
+const DURATION = 6000; // ms that a note is shown; errors stay until they are closed or replaced
 
 /** Announce something to screen readers. */
 export function announce(text) {
@@ -18,30 +18,37 @@ export function note(text, action = null) {
   setTimeout(() => box.remove(), DURATION);
 }
 
-/** Show an error with its remedy. */
+/** Show an error with its remedy; it replaces the error before. */
 export function showError(error) {
   const problem = error.problem ?? `An error occurred on the page: ${error.message}`;
   if (!error.problem) console.error(error);
-  const same = [...$("#notices").children].find((box) => box.dataset.problem === problem);
-  same?.remove();
-  const box = el(
-    "div",
-    { class: "notice bad", role: "alert", "data-problem": problem },
-    el("p", {}, el("strong", {}, problem), error.remedy ? ` ${error.remedy}` : ""),
-    el("button", { type: "button", onclick: () => box.remove() }, "Close"),
+  $("#problem").replaceChildren(
+    el(
+      "div",
+      { class: "notice bad", role: "alert" },
+      el("p", {}, el("strong", {}, problem), error.remedy ? ` ${error.remedy}` : ""),
+      el("button", { type: "button", onclick: clearError }, "Close"),
+    ),
   );
-  show(box);
+}
+
+/** Remove the error that is shown. */
+export function clearError() {
+  $("#problem").replaceChildren();
 }
 
 /** Remove all messages. */
 export function clearNotices() {
   $("#notices").replaceChildren();
+  clearError();
 }
 
-/** Run a task and show its error, if any. */
+/** Run a task and show its error, if any; one of an earlier task is outdated if it succeeds. */
 export async function attempt(task) {
   try {
-    return await task();
+    const result = await task();
+    clearError();
+    return result;
   } catch (error) {
     showError(error);
     return undefined;

@@ -27,15 +27,27 @@ function timeLeft(seconds) {
     : `about ${Math.round(seconds / 60)} minutes left`;
 }
 
-/** The change in progress and the time left. */
-export function taskText({ what, label, seconds_left: seconds }) {
+/** The change in progress, its stage and the time left of that. */
+export function taskText({ what, label, stage, seconds_left: seconds }) {
   const doing =
     {
       train: `Training ${label}`,
       "remove-case": `Training ${label} without that drawing`,
       letters: "Training twenty letters",
-      fit: "Training on your data",
+      fit: "Training on your recordings",
+      teach: `Learning one more ${label}`,
       load: "Loading the model",
     }[what] ?? "Working";
-  return [doing, timeLeft(seconds)].filter(Boolean).join("; ");
+  const details = {
+    preparing: "comparing the recordings or drawings first",
+    training: timeLeft(seconds),
+    checking: "checking what was left out of training",
+  }[stage];
+  return [doing, details].filter(Boolean).join("; ");
+}
+
+/** Show the progress of a change in a bar: none where it is not known. */
+export function showProgress(bar, { progress }) {
+  if (progress == null) bar.removeAttribute("value");
+  else bar.value = progress;
 }

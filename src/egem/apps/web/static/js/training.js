@@ -7,7 +7,7 @@ import { Examples, hint } from "./examples.js";
 import { attempt, confirmed, note, announce } from "./notices.js";
 import { Pad, explainPen } from "./pad.js";
 import { setState, listen, state } from "./state.js";
-import { count, list, taskText } from "./text.js";
+import { count, list, showProgress, taskText } from "./text.js";
 
 /** Set the view up; returns `offer`, which takes drawings from other views. */
 export function setUp({ startLetters }) {
@@ -114,7 +114,7 @@ export function setUp({ startLetters }) {
   function showTask(busy) {
     $("#task").hidden = !busy;
     if (!busy) return;
-    $("#task-bar").value = busy.progress;
+    showProgress($("#task-bar"), busy);
     $("#task-text").textContent = taskText(busy);
   }
 
