@@ -28,19 +28,23 @@ def data(page):
 
 def test_a_file_is_plotted_and_fitted(data, waves_csv):
     data.set_input_files("#data-file", waves_csv)
-    data.wait_for_selector("#data-shown:not([hidden])")
-    assert "36 cases of 3 classes, 1 channel, 30 time points." in data.text_content("#data-shown")
-    assert data.locator("#data-shown figure").count() == 3
+    data.wait_for_selector("#recordings:not([hidden])")
+    assert "36 recordings of 3 labels, 1 channel, 30 time" in data.text_content(
+        "#recordings-summary"
+    )
+    assert data.locator("#cards > li").count() == 24
+    data.click("#cards-more")
+    assert data.locator("#cards > li").count() == 36 and data.locator("#cards-more").is_hidden()
     data.click("#fit-go")
     data.wait_for_selector("#result:not([hidden])")
-    share = data.text_content("#result-text .name")
-    assert int(share.replace("\u202f%", "")) >= 80
-    assert "of " in data.text_content("#result-text")
+    found = data.text_content("#result-text .name")
+    right, _, tested = found.partition(" of ")
+    assert int(tested) == 6 and int(right) >= 5
 
     data.reload()
     data.wait_for_selector("#result:not([hidden])")
-    assert data.text_content("#result-text .name") == share
-    data.wait_for_selector("#data-shown figure")
+    assert data.text_content("#result-text .name") == found
+    data.wait_for_selector("#cards > li")
     data.click('nav a[href="#inspect"]')
     data.wait_for_selector("#codes .map .picture >> nth=48")
 

@@ -70,8 +70,9 @@ class Curve(BaseModel):
 
 
 class Series(BaseModel):
-    """A sequence of other data; null is a missing value."""
+    """A sequence of other data, thinned; null is a missing value."""
 
+    n_timepoints: int = Field(description="Before it was thinned.")
     channels: list[list[float | None]]
 
 
@@ -79,7 +80,6 @@ class Mistake(BaseModel):
     """A misclassified test case."""
 
     name: str
-    n_timepoints: int
     true: str
     predicted: str
     series: Series
@@ -133,6 +133,8 @@ class State(BaseModel):
     kind: Literal["strokes", "series"] | None
     title: str
     channels: int
+    channel_names: list[str] | None = Field(description="null for drawings, or without names.")
+    step: float | None = Field(description="Time between two points, where it is known.")
     classes: list[ClassSummary]
     busy: Task | None
     failure: Problem | None = Field(description="Why the last change failed, until the next.")

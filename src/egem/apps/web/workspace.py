@@ -114,6 +114,8 @@ class Workspace:
             kind=snapshot.kind,
             title=snapshot.title,
             channels=0 if clf is None else clf.preparation_.n_channels,
+            channel_names=None if clf is None else clf.channel_names_,
+            step=None if clf is None else clf.time_step_,
             classes=[
                 ClassSummary(label=label, n_cases=len(expert.codes), loss=expert.loss)
                 for label, expert in zip(snapshot.labels, experts, strict=True)

@@ -103,7 +103,6 @@ def _tested(
             mistakes.append(
                 Mistake(
                     name=recordings.all[learned[test[i]]].name,
-                    n_timepoints=case.shape[1],
                     true=str(truth[i]),
                     predicted=str(predicted[i]),
                     series=series(case),

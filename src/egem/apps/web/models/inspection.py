@@ -117,10 +117,11 @@ def series(case: Case, max_points: int = MAX_POINTS) -> Series:
     """Prepare a series for display, thinned to at most ``max_points``."""
     some = np.unique(np.linspace(0, case.shape[1] - 1, min(case.shape[1], max_points)).astype(int))
     return Series(
+        n_timepoints=case.shape[1],
         channels=[
             [None if np.isnan(value) else float(f"{value:.6g}") for value in row]
             for row in case[:, some]
-        ]
+        ],
     )
 
 

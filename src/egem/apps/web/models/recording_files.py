@@ -159,8 +159,8 @@ def _same_channels(part: Named, first: Named, file: Path) -> Named:
             for each in (part, first)
         )
         raise ValueError(
-            f"{file}: its channels are {own}, those of the first file are {others}; rename columns, "
-            "or send files of the same channels"
+            f"{file}: its channels are {own}, those of the first file are {others}; rename "
+            "columns, or send files of the same channels"
         ) from None
 
 

@@ -2,8 +2,9 @@
 
 import { el } from "./dom.js";
 import { api } from "./api.js";
+import { rangesOf } from "./multiples.js";
 import { attempt, note } from "./notices.js";
-import { picture, range } from "./picture.js";
+import { picture } from "./picture.js";
 import { setState, state } from "./state.js";
 import { count } from "./text.js";
 
@@ -23,7 +24,7 @@ export function casesOf(label, version) {
 
 /** Pictures of cases; series share one scale. */
 export function pictures(cases, title) {
-  const box = cases[0]?.channels ? range(...cases) : null;
+  const box = cases[0]?.channels ? rangesOf(cases) : null;
   return cases.map((one, i) => picture(one, { title: `${title} ${i + 1}`, box }));
 }
 

@@ -1,6 +1,7 @@
 // A plane through an expert's code space: decoded pictures, the training cases, and a movable ring.
 
 import { el, svg } from "./dom.js";
+import { rangesOf } from "./multiples.js";
 import { extent } from "./stroke.js";
 import { picture } from "./picture.js";
 
@@ -104,10 +105,7 @@ export class CodePad {
 
 /** A common scale for all pictures of an expert: the bounding box of the decoded sequences. */
 export function boxOf(imagined) {
-  if (imagined[0].channels) {
-    const [low, high] = extent(imagined.flatMap(({ channels }) => channels.flatMap(extent)));
-    return [low, high];
-  }
+  if (imagined[0].channels) return rangesOf(imagined);
   const axes = ["x", "y"].map((axis) => extent(imagined.flatMap((one) => extent(one[axis]))));
   return axes.flat();
 }

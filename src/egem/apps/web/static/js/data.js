@@ -47,7 +47,7 @@ export function setUp() {
 
   function show(next, suggestion = null) {
     data = next;
-    $("#recordings").hidden = false;
+    $("#recordings").hidden = $("#all-recordings").hidden = false;
     $("#drop").classList.add("small");
     $("#recordings-title").textContent = data.name;
     $("#recordings-summary").textContent = summary(data);
@@ -59,7 +59,7 @@ export function setUp() {
 
   function forget() {
     data = null;
-    $("#recordings").hidden = true;
+    $("#recordings").hidden = $("#all-recordings").hidden = true;
     $("#drop").classList.remove("small");
     $("#verdicts").replaceChildren();
     judged = null;
@@ -127,7 +127,7 @@ export function setUp() {
     $("#verdicts-key").hidden = $("#verdicts-save").hidden = !some;
     $("#verdicts-save").href = dataPath(data.dataset_id, "verdicts");
     try {
-      const n = await verdicts.show(data, state.classes);
+      const n = await verdicts.show(data);
       if (n) announce(`${count(n, "recording")} recognised`);
     } catch (error) {
       if (error.status !== 404) showError(error);

@@ -11,7 +11,7 @@ export function showResult(fit, data) {
   const { n_test: tested, n_mistakes: wrong, mistakes, n_unlabelled: unlabelled, n_taught: taught } = fit;
   $("#result-text").replaceChildren(
     ...figure(fit),
-    table(fit.classes),
+    ...(tested ? [table(fit.classes)] : []),
     el(
       "p",
       { class: "soft" },
@@ -44,13 +44,13 @@ export const key = (first, second) =>
     el("span", { class: "differ" }, "where they differ"),
   );
 
-function figure({ accuracy, baseline, n_test: n, n_mistakes: wrong, cross_validation: left }) {
+function figure({ baseline, n_test: n, n_mistakes: wrong, cross_validation: left }) {
   const big = (text) => el("p", { class: "name" }, text);
   const of = (right, all) => (all < MANY ? `${right} of ${all}` : percent(right / all));
   if (n) {
     const nearest = `A nearest-neighbour classifier gets ${of(Math.round(baseline * n), n)}.`;
     const which = `held-out ${n === 1 ? "recording is" : "recordings are"} recognised.`;
-    return [big(of(n - wrong, n)), el("p", {}, `${accuracy === null ? "" : which} ${nearest}`)];
+    return [big(of(n - wrong, n)), el("p", {}, `${which} ${nearest}`)];
   }
   if (left.n)
     return [
@@ -88,7 +88,7 @@ function table(classes) {
   );
 }
 
-function card({ name, n_timepoints: duration, true: truth, predicted, series, imagined, imagined_true: own }, data) {
+function card({ name, true: truth, predicted, series, imagined, imagined_true: own }, data) {
   const layers = [
     { channels: own.channels, kind: "second" },
     { channels: imagined.channels, kind: "first" },
@@ -102,7 +102,7 @@ function card({ name, n_timepoints: duration, true: truth, predicted, series, im
       names: data.channels,
       ranges: data.ranges,
       step: data.step,
-      duration,
+      duration: series.n_timepoints,
       title: `${name}, with what ${predicted} and ${truth} would give`,
       between: [imagined, own],
     }),

@@ -8,6 +8,7 @@ import { showConfusions } from "./confusion.js";
 import { showHeat } from "./heat.js";
 import { load } from "./storage.js";
 import { latest } from "./latest.js";
+import { multiples, rangesOf } from "./multiples.js";
 import { attempt } from "./notices.js";
 import { picture } from "./picture.js";
 import { listen, state } from "./state.js";
@@ -17,16 +18,15 @@ export function setUp({ starts }) {
   const select = $("#inspect-class");
   let shown = null; // version of the model and time of the last drawing that are shown
   let box = null; // common scale of the expert's pictures
+  let ranges = null; // of the channels of its training cases, for recordings
 
   const imagine = latest(async (label, at) => {
     const { imagined } = await api.imagine(label, [at]);
     if (label !== select.value) return;
+    const title = `decoded by ${label}`;
+    $("#imagined").classList.toggle("series", Boolean(imagined[0].channels));
     $("#imagined").replaceChildren(
-      picture(imagined[0], {
-        box,
-        title: `decoded by ${label}`,
-        wide: imagined[0].channels ? 1.6 : 1,
-      }),
+      imagined[0].channels ? byChannel(imagined[0], ranges, title) : picture(imagined[0], { box, title }),
     );
     $("#imagined-text").textContent =
       `Decoded at ${at.map((value) => value.toFixed(2)).join(", ")}.`;
@@ -38,7 +38,13 @@ export function setUp({ starts }) {
     box = null;
     const [codes, cases] = await Promise.all([api.codes(label), casesOf(label, state.version)]);
     pad.show(codes);
-    $("#cases").replaceChildren(...pictures(cases, `${label}, case`).map((one) => el("li", {}, one)));
+    ranges = cases[0].channels ? rangesOf(cases) : null;
+    $("#cases").className = ranges ? "cards" : "thumbs";
+    $("#cases").replaceChildren(
+      ...(ranges
+        ? cases.map((one, i) => el("li", { class: "recording" }, byChannel(one, ranges, `${label}, case ${i + 1}`)))
+        : pictures(cases, `${label}, case`).map((one) => el("li", {}, one))),
+    );
     const { imagined } = await api.imagine(label, pad.places());
     box = boxOf(imagined);
     pad.draw(imagined, box);
@@ -99,4 +105,11 @@ export function setUp({ starts }) {
   select.addEventListener("change", () => attempt(() => open(select.value)));
   addEventListener("egem:view", update);
   listen(update);
+}
+
+/** A recording by channel. */
+function byChannel(one, ranges, title) {
+  const names = state.channel_names ?? one.channels.map((_, c) => `channel ${c + 1}`);
+  const layers = [{ channels: one.channels, kind: "case" }];
+  return multiples(layers, { names, ranges, step: state.step, duration: one.n_timepoints, title });
 }

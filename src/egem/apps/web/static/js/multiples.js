@@ -20,7 +20,7 @@ export function multiples(layers, { names, ranges, duration, step, title, betwee
       "div",
       { class: "channel" },
       el("span", { class: "channel-name", title: name }, name),
-      el("span", { class: "channel-range" }, `${short(range[0])} … ${short(range[1])}`),
+      el("span", { class: "channel-range" }, rangeText(range)),
       plot(layers, c, range, ticks, between),
     );
   });
@@ -46,6 +46,13 @@ export function multiples(layers, { names, ranges, duration, step, title, betwee
   );
 }
 
+/** Smallest and largest value of each channel of several recordings. */
+export const rangesOf = (cases) =>
+  cases[0].channels.map((_, c) => {
+    const [low, high] = extent(cases.flatMap(({ channels }) => extent(channels[c].filter(Number.isFinite))));
+    return high > low ? [low, high] : [low - 1, low + 1];
+  });
+
 /** Time, in the unit that is known, of a time point. */
 export function timeText(point, step) {
   const [scale, unit] = unitOf(step);
@@ -68,6 +75,12 @@ function timeTicks(duration, step) {
   for (let value = 0; value <= end * 1.0001; value += nice) ticks.push({ at: value / end, text: short(value) });
   ticks.at(-1).text += unit ? `\u202f${unit}` : step ? "" : " points";
   return ticks;
+}
+
+function rangeText([low, high]) {
+  const digits = Math.min(Math.max(1 - Math.floor(Math.log10(high - low)), 0), 3);
+  if (Math.max(-low, high) >= 1e4 || high - low < 1e-2) return `${short(low)} … ${short(high)}`;
+  return `${low.toFixed(digits)} … ${high.toFixed(digits)}`.replaceAll("-", "\u2212");
 }
 
 /** A channel's range, widened to hold what is drawn. */
@@ -116,5 +129,5 @@ const fixed = (value) => Math.round(value * 10) / 10;
 /** Three digits, without an exponent where that is readable. */
 export function short(value) {
   const rounded = Number(value.toPrecision(3));
-  return (Math.abs(rounded) >= 1e5 || (rounded && Math.abs(rounded) < 1e-3) ? rounded.toExponential(1) : String(rounded)).replace("-", "\u2212");
+  return (Math.abs(rounded) >= 1e5 || (rounded && Math.abs(rounded) < 1e-3) ? rounded.toExponential(1) : String(rounded)).replaceAll("-", "\u2212");
 }

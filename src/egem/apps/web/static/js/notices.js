@@ -43,12 +43,11 @@ export function clearNotices() {
   clearError();
 }
 
-/** Run a task and show its error, if any; one of an earlier task is outdated if it succeeds. */
+/** Run a task and show its error, if any; that of an earlier task is outdated. */
 export async function attempt(task) {
+  clearError();
   try {
-    const result = await task();
-    clearError();
-    return result;
+    return await task();
   } catch (error) {
     showError(error);
     return undefined;

@@ -1,6 +1,7 @@
 // Small pictures: a drawing, or a sequence of one or more channels, as SVG.
 
 import { svg } from "./dom.js";
+import { rangesOf } from "./multiples.js";
 import { extent, segments } from "./stroke.js";
 
 const SIZE = 100;
@@ -15,7 +16,7 @@ export function picture(what, options = {}) {
 export function layers(all, { title = null, box = null, wide = 1 } = {}) {
   const width = SIZE * wide;
   const whats = all.map(({ what }) => what);
-  const common = box ?? (whats[0].channels ? range(...whats) : bounds(...whats));
+  const common = box ?? (whats[0].channels ? rangesOf(whats) : bounds(...whats));
   const root = svg("svg", {
     class: "picture",
     viewBox: `0 0 ${width} ${SIZE}`,
@@ -25,11 +26,11 @@ export function layers(all, { title = null, box = null, wide = 1 } = {}) {
   });
   for (const { what, colour, dash, kind } of all) {
     const paths = what.channels ? series(what.channels, width, common) : [drawing(what, common)];
-    paths.forEach((d, i) => {
-      const path = svg("path", { d, class: kind, "data-channel": i % 6, "stroke-dasharray": dash });
+    for (const d of paths) {
+      const path = svg("path", { d, class: kind, "stroke-dasharray": dash });
       if (colour) path.style.stroke = colour;
       root.append(path);
-    });
+    }
   }
   return root;
 }
@@ -72,23 +73,17 @@ export function fitted([left, right, top, bottom], size = SIZE, margin = MARGIN)
   return (a, b) => [size / 2 + (a - x) * scale, size / 2 + (b - y) * scale];
 }
 
-/** Smallest and largest value of several sequences. */
-export function range(...all) {
-  const [low, high] = extent(
-    all.flatMap((one) => one.channels.flatMap((values) => extent(values.filter(Number.isFinite)))),
-  );
-  return high > low ? [low, high] : [low - 1, low + 1];
-}
-
-function series(channels, width, box) {
-  const [low, high] = box;
-  return channels.map((values) => {
+/** Lanes of the channels below each other, each on its own scale. */
+function series(channels, width, ranges) {
+  const lane = (SIZE - 2 * MARGIN) / channels.length;
+  return channels.map((values, c) => {
+    const [low, high] = ranges[c];
     const step = (width - 2 * MARGIN) / Math.max(values.length - 1, 1);
     let pen = false; // lifted over gaps
     return values
       .map((value, i) => {
         if (!Number.isFinite(value)) return ((pen = false), "");
-        const y = SIZE - MARGIN - ((value - low) / (high - low)) * (SIZE - 2 * MARGIN);
+        const y = MARGIN + lane * (c + 0.95 - 0.9 * ((value - low) / (high - low)));
         const mark = pen ? "L" : "M";
         pen = true;
         return `${mark}${fixed(MARGIN + i * step)} ${fixed(y)}`;

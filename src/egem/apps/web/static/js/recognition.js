@@ -9,7 +9,7 @@ import { attempt, showError, announce } from "./notices.js";
 import { Pad, explainPen } from "./pad.js";
 import { Ranking } from "./ranking.js";
 import { isDrawing } from "./stroke.js";
-import { listen, refresh, state } from "./state.js";
+import { listen, refresh, setState, state } from "./state.js";
 import { showVerdict, showWaiting, verdictText } from "./verdict.js";
 
 /** Set the view up; `offer(strokes)` passes drawings to training, `starts` fills an empty view. */
@@ -54,7 +54,11 @@ export function setUp({ offer, starts, onVerdict }) {
     imaginations.update(answer.ranking, done);
     pad.redraw();
     ranking.show(answer.ranking);
-    showVerdict(verdict, answer, done, () => offer([pad.stroke.toJSON()]));
+    const stroke = pad.stroke.toJSON();
+    showVerdict(verdict, answer, done, {
+      train: () => offer([stroke]),
+      teach: (label) => attempt(async () => setState(await api.train(label, [stroke]))),
+    });
     if (!done) return;
     announce(verdictText(answer));
     if (about.fresh) onVerdict(answer);
@@ -92,6 +96,7 @@ export function setUp({ offer, starts, onVerdict }) {
       ranking.clear();
       empty.replaceChildren(...starts());
     }
+    if (before?.busy && !now.busy && now.failure && pad.finished) live.ask(pad.stroke.toJSON(), true, { turn });
     if (now.version === before?.version) return;
     if (!ready()) return imaginations.clear();
     showWaiting(verdict, now.classes);

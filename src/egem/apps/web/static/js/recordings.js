@@ -4,7 +4,7 @@ import { $, el } from "./dom.js";
 import { multiples, timeText } from "./multiples.js";
 import { count } from "./text.js";
 
-const PAGE = 24; // recordings shown at first, and more at a time
+const PAGE = matchMedia("(max-width: 40rem)").matches ? 8 : 24; // recordings shown at first, and more at a time
 
 /** Cards of recordings; `edit(numbers, changes)` sends what the user changes. */
 export class Recordings {

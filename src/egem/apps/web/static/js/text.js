@@ -39,9 +39,9 @@ export function taskText({ what, label, stage, seconds_left: seconds }) {
       load: "Loading the model",
     }[what] ?? "Working";
   const details = {
-    preparing: "comparing the recordings or drawings first",
+    preparing: "comparing the examples",
     training: timeLeft(seconds),
-    checking: "checking what was left out of training",
+    checking: "checking the result",
   }[stage];
   return [doing, details].filter(Boolean).join("; ");
 }

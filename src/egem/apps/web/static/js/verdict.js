@@ -1,9 +1,11 @@
 // The verdict: the class with its probability, or unknown.
 
+import { correction } from "./correction.js";
 import { el } from "./dom.js";
 import { chance, count } from "./text.js";
 
 const CLEAR = 0.9; // probability from which the second class is not mentioned
+const MAX_OTHERS = 3; // classes that a tap corrects to
 const LONG = 10; // letters of a name in smaller type
 
 /** A final verdict as text, for screen readers. */
@@ -18,9 +20,17 @@ export function verdictText({ unknown, ranking }) {
   return `${first.label}, ${chance(first.probability)}.${rival}`;
 }
 
-/** Show a verdict, with a button that calls `train` if the class is unknown. */
-export function showVerdict(host, verdict, done, train) {
+/**
+ * Show a verdict. Once it is final, `teach(label)` learns the drawing as another class, and `train` opens the
+ * view for a new one.
+ */
+export function showVerdict(host, verdict, done, { train, teach }) {
   const [first, second] = verdict.ranking;
+  const correct = (others, unknown) =>
+    correction(
+      others.map(({ label }) => label),
+      { name: "the drawing", unknown, teach },
+    );
   host.classList.toggle("pending", !done);
   host.classList.toggle("unknown", Boolean(done && verdict.unknown));
   if (!first) return host.replaceChildren();
@@ -34,12 +44,14 @@ export function showVerdict(host, verdict, done, train) {
         el("strong", {}, first.label),
         ".",
       ),
+      correct(verdict.ranking.slice(0, MAX_OTHERS), true),
       el("button", { type: "button", onclick: train }, "Train this drawing"),
     );
   }
   const sure = done ? `Probability ${chance(first.probability)}` : "Best match so far";
   const rival = second && first.probability < CLEAR ? `; it might be ${second.label}` : "";
-  return host.replaceChildren(name(first.label), el("p", { class: "soft" }, `${sure}${rival}.`));
+  host.replaceChildren(name(first.label), el("p", { class: "soft" }, `${sure}${rival}.`));
+  if (done) host.append(correct(verdict.ranking.slice(1, 1 + MAX_OTHERS), false));
 }
 
 const name = (label) => el("p", { class: label.length > LONG ? "name long" : "name" }, label);

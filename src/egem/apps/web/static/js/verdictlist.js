@@ -2,6 +2,7 @@
 
 import { $, el } from "./dom.js";
 import { api } from "./api.js";
+import { correction } from "./correction.js";
 import { multiples } from "./multiples.js";
 import { chance } from "./text.js";
 
@@ -18,13 +19,13 @@ export class VerdictList {
     this.list = $("#verdicts");
     $("#verdicts-more").addEventListener("click", () => {
       this.#shown += PAGE;
-      this.show(this.data, this.known);
+      this.show(this.data);
     });
   }
 
   /** Classify the recordings to be recognised, and show the verdicts as they come. */
-  async show(data, known) {
-    Object.assign(this, { data, known });
+  async show(data) {
+    this.data = data;
     const turn = ++this.#turn;
     const numbers = data.recordings.flatMap((one, i) => (one.new || one.label === null ? [i] : []));
     const all = numbers.slice(0, this.#shown);
@@ -71,7 +72,7 @@ export class VerdictList {
         names: channels,
         ranges: order.map((c) => this.data.ranges[c]),
         step: this.data.step,
-        duration: one.end - one.start,
+        duration: series.n_timepoints,
         title: `${one.name}, with what ${[first, second].filter(Boolean).map(({ label }) => label).join(" and ")} would give`,
         between: imagined.length > 1 ? imagined : null,
       }),
@@ -79,42 +80,10 @@ export class VerdictList {
   }
 
   #correction(i, one, { ranking, unknown }) {
-    if (one.label !== null) return el("p", { class: "learned" }, `Learned as ${one.label}.`);
+    if (one.label !== null) return el("p", { class: "learned" }, `Labelled ${one.label}.`);
     const others = ranking.slice(unknown ? 0 : 1, 5).map(({ label }) => label);
-    return correction(others, this.known, one.name, (label) => this.teach(i, label));
+    return correction(others, { name: one.name, unknown, teach: (label) => this.teach(i, label) });
   }
-}
-
-/** Buttons that correct a verdict with one tap: other classes, and a name to enter. */
-export function correction(others, known, name, teach) {
-  const input = el("input", {
-    list: "known-labels",
-    maxlength: 40,
-    autocomplete: "off",
-    placeholder: "another name",
-    "aria-label": `Another label of ${name}`,
-  });
-  const form = el("form", { class: "row other", hidden: true }, input, el("button", { class: "main" }, "Learn"));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (input.value.trim()) teach(input.value.trim());
-  });
-  const more = el("button", { type: "button", class: "chip", "aria-label": `${name} was something else` }, "something else");
-  more.addEventListener("click", () => {
-    form.hidden = false;
-    more.hidden = true;
-    input.focus();
-  });
-  return el(
-    "div",
-    { class: "correction" },
-    el("span", { class: "soft" }, "No, it was"),
-    others.map((label) =>
-      el("button", { type: "button", class: "chip", "aria-label": `No, ${name} was ${label}`, onclick: () => teach(label) }, label),
-    ),
-    more,
-    form,
-  );
 }
 
 function bar(label, probability, m) {
