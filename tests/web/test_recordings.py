@@ -65,6 +65,18 @@ def test_an_archive_of_a_folder_is_the_folder(client):
     assert summary["notes"] == []
 
 
+def test_files_of_other_rates_are_laid_on_one_grid(client):
+    rows = {rate: "\n".join(f"1,{i / rate},{i / rate}" for i in range(rate)) for rate in (20, 40)}
+    files = {f"{rate}.csv": f"case,time,x\n{text}".encode() for rate, text in rows.items()}
+    summary = send(client, {"20.csv": files["20.csv"]}).json()
+    assert summary["step"] == pytest.approx(0.05) and summary["notes"] == []
+    both = send(client, {"40.csv": files["40.csv"]}, add_to=summary["dataset_id"]).json()
+    assert both["notes"] == ["Times are 0.025 to 0.025 apart; all were laid on a grid of 0.05."]
+    one, other = both["recordings"]
+    assert (one["n_timepoints"], other["n_timepoints"]) == (20, 21)
+    assert other["channels"][0][-1] == pytest.approx(1, abs=0.05)
+
+
 def zipped(name, content=b"1"):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -24,6 +24,7 @@ from egem.readers.tables import ENDINGS as TABLES
 ENDINGS = (".csv", ".npz", ".ts")
 MAX_UNPACKED = 64 * 2**20  # bytes of an archive
 MAX_FILES = 2000
+SAME_STEP = 1.01  # ratio of steps that count as one
 MAX_DEPTH, MAX_NAME = 8, 120  # of a file's path
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")  # and hidden files
 _collecting = threading.Lock()  # warnings are collected for the whole process
@@ -125,15 +126,20 @@ def read_all(upload: Upload, step: float | None) -> Named:
             f"Files ending in {upload.files[0].suffix.lower()!r} are not supported.",
             f"Use one of {', '.join(ENDINGS)}, or a .zip of them.",
         )
-    parts = [
-        read_named(file, step if file.suffix in TABLES else None, max_bytes=MAX_UNPACKED)
-        for file in files
-    ]
-    steps = [part.step for part in parts if part.step]
-    if step is None and steps and max(steps) > 1.01 * min(steps):
-        return read_all(upload, float(np.median(steps)))
-    if len(files) == 1:
-        return parts[0]
+    parts = [_read(file, step) for file in files]
+    own = [part.step for part in parts if part.step]
+    if step is None and own and max(own) > SAME_STEP * min(own):
+        step = float(np.median(own))
+        parts = [_read(file, step) for file in files]
+    if step is not None and own and max(*own, step) > SAME_STEP * min(*own, step):
+        warnings.warn(
+            f"Times are {min(own):g} to {max(own):g} apart; all were laid on a grid of {step:g}.",
+            UserWarning,
+            stacklevel=2,
+        )
+    step = step or (own[0] if own else None)
+    if len(files) == 1 and len(parts[0].X) > 1:
+        return parts[0]._replace(step=step)
     folders = [file.parent.name for file in files]
     from_folders = len(set(folders)) > 1 and all(part.y is None for part in parts)
     cases, labels, names = [], [], []
@@ -145,7 +151,12 @@ def read_all(upload: Upload, step: float | None) -> Named:
         labels += own if part.y is not None or from_folders else [""] * len(part.X)
         names += [file.stem if single else f"{file.stem} {name}" for name in part.cases or own]
     y = np.array([str(label) for label in labels]) if any(labels) else None
-    return Named(cases, y, names, parts[0].channels, steps[0] if steps else None)
+    return Named(cases, y, names, parts[0].channels, step)
+
+
+def _read(file: Path, step: float | None) -> Named:
+    of_times = step if file.suffix.lower() in TABLES else None
+    return read_named(file, of_times, max_bytes=MAX_UNPACKED)
 
 
 def _same_channels(part: Named, first: Named, file: Path) -> Named:
