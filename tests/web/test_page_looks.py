@@ -77,6 +77,17 @@ def test_a_finger_draws_on_a_phone_and_scrolls_nothing(page, context_options):
     assert page.evaluate("scrollY") == before
 
 
+@pytest.mark.parametrize("context_options", [PHONE])
+def test_pad_and_verdict_are_both_in_view_on_a_phone(trained):
+    trained.evaluate("scrollTo(0, 0)")
+    pens.draw(trained, "#recognise-pad", pens.symbols("spiral", 5)[4])
+    pens.verdict(trained)
+    trained.evaluate("scrollTo(0, 0)")
+    for part in ("#recognise-pad", "#verdict .name", "#verdict .correction"):
+        box = trained.locator(part).bounding_box()
+        assert box["y"] > 0 and box["y"] + box["height"] <= PHONE["viewport"]["height"], part
+
+
 def finger(places):
     """Name the events of a finger that goes along places."""
     yield "touchStart", places[0]

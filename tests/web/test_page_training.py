@@ -67,6 +67,19 @@ def test_an_unknown_drawing_can_be_trained(trained):
     assert trained.evaluate("document.activeElement.id") == "class-name"
 
 
+def test_a_tap_corrects_a_verdict_and_teaches(trained):
+    pens.draw(trained, "#recognise-pad", pens.symbols("spiral", 6)[5])
+    assert pens.verdict(trained) == "spiral"
+    trained.get_by_role("button", name="the drawing was something else").click()
+    trained.get_by_label("Another label of the drawing").fill("coil")
+    trained.keyboard.press("Enter")
+    trained.wait_for_selector("#verdict .name >> text=coil")
+    trained.get_by_role("button", name="the drawing was spiral").click()
+    trained.wait_for_selector(
+        '#classes > li[data-label="spiral"] >> text=5 drawings', state="attached"
+    )
+
+
 def test_symbols_are_renamed_removed_and_brought_back(trained):
     trained.click('nav a[href="#train"]')
     names = trained.locator("#classes h3")

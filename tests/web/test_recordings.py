@@ -138,26 +138,20 @@ def test_recordings_are_labelled_and_cut(client):
 
 
 @pytest.mark.parametrize(
-    ("n", "n_train", "n_test", "n_left_out"), [(1, 3, 0, 0), (4, 12, 0, 12), (6, 15, 3, 15)]
+    ("n", "learned", "tested", "n_left_out"),
+    [((1, 1, 1), [1, 1, 1], [0, 0, 0], 0), ((6, 2, 5), [5, 2, 4], [1, 0, 1], 11)],
 )
-def test_nothing_is_left_unused(client, n, n_train, n_test, n_left_out):
-    summary = send(client, waves(n)).json()
+def test_nothing_is_left_unused(client, n, learned, tested, n_left_out):
+    files = {}
+    for many, label in zip(n, ("down", "still", "up"), strict=True):
+        files |= {name: text for name, text in waves(many).items() if f"/{label}/" in name}
+    summary = send(client, files).json()
     found = fit(client, summary["dataset_id"])["fit"]
-    assert (found["n_train"], found["n_test"]) == (n_train, n_test)
-    assert sum(c["n_train"] + c["n_test"] for c in found["classes"]) == len(summary["recordings"])
+    assert [c["n_train"] for c in found["classes"]] == learned
+    assert [c["n_test"] for c in found["classes"]] == tested
+    assert found["n_train"] + found["n_test"] == len(summary["recordings"]) == sum(n)
     assert found["cross_validation"]["n"] == n_left_out
-    assert (found["accuracy"] is None) == (n_test == 0)
-
-
-def test_classes_of_few_recordings_stop_none_of_many(client):
-    files = waves(10) | waves(2, seed=3, folder="more", labels=("left",))
-    found = fit(client, send(client, files).json()["dataset_id"])["fit"]
-    assert [(c["label"], c["n_train"], c["n_test"]) for c in found["classes"]] == [
-        ("down", 8, 2),
-        ("left", 2, 0),
-        ("still", 8, 2),
-        ("up", 8, 2),
-    ]
+    assert (found["accuracy"] is None) == (sum(tested) == 0)
 
 
 def test_further_recordings_are_recognised_corrected_and_listed(learned):
