@@ -59,7 +59,7 @@ async def upload(
 @router.get("/{dataset_id}")
 async def uploaded(dataset_id: DatasetId, current: Current, pool: Pool) -> Dataset:
     """Return the recordings again."""
-    return (await _stored(dataset_id, current, pool)).summary()
+    return await pool.quick((await _stored(dataset_id, current, pool)).summary)
 
 
 @router.patch("/{dataset_id}")
@@ -117,10 +117,9 @@ async def teach(dataset_id: DatasetId, body: TeachRequest, current: Current, poo
     recordings = await _stored(dataset_id, current, pool)
     number, label = body.recording, body.label
     verdicts.check_teachable(await current.snapshot(), recordings, number, label)
-    stored = current.folder.recordings
-    await pool.quick(stored.edit, dataset_id, [number], {"label": label})
     work = partial(verdicts.teach, recordings=recordings, number=number, label=label)
     current.start("teach", label, work)
+    await pool.quick(current.folder.recordings.edit, dataset_id, [number], {"label": label})
     return await current.state()
 
 

@@ -135,7 +135,8 @@ export function setUp() {
   }
 }
 
-function summary({ n_cases: n, n_channels: channels, lengths, classes, step }) {
+function summary({ n_cases: n, n_channels: channels, lengths, classes, step: given }) {
+  const step = given === 1 ? null : given; // which counts time points
   const [low, high] = lengths.map((points) => (step ? timeText(points - 1, step) : String(points)));
   const long = low === high ? low : `${low} to ${high}`;
   const of = classes.length ? ` of ${count(classes.length, "label")}` : "";

@@ -73,7 +73,7 @@ function timeTicks(duration, step) {
   const nice = [1, 2, 5, 10].map((m) => m * power).find((value) => value >= rough);
   const ticks = [];
   for (let value = 0; value <= end * 1.0001; value += nice) ticks.push({ at: value / end, text: short(value) });
-  ticks.at(-1).text += unit ? `\u202f${unit}` : step ? "" : " points";
+  ticks.at(-1).text += unit ? `\u202f${unit}` : step && step !== 1 ? "" : " points";
   return ticks;
 }
 
