@@ -88,7 +88,7 @@ def sensible(case):
     if "label" in case.path_parameters:
         case.path_parameters["label"] = NAMES[len(case.path_parameters["label"]) % 2]
     body = case.body if isinstance(case.body, dict) else {}
-    if "label" in body:
+    if body.get("label"):
         body["label"] = NAMES[len(body["label"]) % 2]
     for stroke in [*body.get("strokes", ()), *([body["stroke"]] if "stroke" in body else ())]:
         n = min(len(stroke["x"]), len(stroke["y"]))

@@ -10,7 +10,7 @@ from egem.apps.web import workspace as module
 from egem.apps.web.errors import ApiError
 from egem.apps.web.models.snapshot import Snapshot
 from egem.apps.web.store import Store, new_id
-from egem.apps.web.workers import Closing, Workers
+from egem.apps.web.workers import Clock, Closing, Workers
 from egem.apps.web.workspace import MAX_WAITING, Workspace, Workspaces
 from egem.runtime.progress import Progress
 
@@ -179,3 +179,17 @@ def test_what_takes_seconds_is_given_up_when_the_server_ends(workers):
             await asyncio.wait_for(work, 10)
 
     asyncio.run(run())
+
+
+def test_progress_is_claimed_only_where_it_is_known():
+    clock = Clock()
+    assert (clock.stage, clock.progress, clock.seconds_left) == ("preparing", None, None)
+    for share in (0.0, 0.5, 0.25):
+        clock.update("training 3 experts", share)
+    assert (clock.stage, clock.progress) == ("training", 0.5)
+    assert clock.seconds_left is not None and clock.seconds_left >= 0
+    clock.update("training 3 experts", 1.0)
+    assert (clock.stage, clock.progress, clock.seconds_left) == ("checking", None, None)
+    clock.update("inverting 9 cases", 0.5)
+    clock.update("training 1 expert", 0.5)  # a stage does not come back
+    assert (clock.stage, clock.progress) == ("checking", None)
