@@ -54,6 +54,7 @@ export function setUp({ starts }) {
   async function showLast() {
     const last = load("last");
     const host = $("#heat");
+    host.closest("section").hidden = state.kind === "series";
     if (!last || state.kind !== "strokes") {
       host.replaceChildren(
         el(
