@@ -157,10 +157,10 @@ def lying():
 @pytest.mark.parametrize(
     ("name", "content", "status", "says"),
     [
-        ("x.xlsx", b"PK", 415, ".csv"),
-        ("x", b"1,2", 415, ".csv"),
+        ("x.xlsx", b"PK", 422, ".csv"),
+        ("x", b"1,2", 422, ".csv"),
         ("x.csv", b"", 422, ""),
-        ("x.csv", b"a,b\n1,2\n", 422, "case"),
+        ("x.csv", b"a,b\n1,2\n3,4,5\n", 422, "line 3"),
         ("x.csv", b"case,time,x\n1,0,hello\n", 422, ""),
         ("x.csv", bytes(range(256)) * 40, 422, ""),
         ("x.npz", b"PK\x03\x04 not really", 422, "npz"),

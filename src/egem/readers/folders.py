@@ -15,7 +15,7 @@ from egem.runtime.files import check_size
 
 READ = (*TEXT, ".parquet", ".npy")  # endings, also with .gz, of the files that are read
 _DEPTH = 2  # zips in zips
-_IGNORED = ("readme", "license", "licence", "metadata", "changelog")
+_IGNORED = ("readme", "license", "licence", "metadata", "changelog", "notes")
 
 
 class Member(NamedTuple):

@@ -19,9 +19,7 @@ from egem.apps.web.requests import check_label
 from egem.data.cases import as_cases
 from egem.data.sequences import Named
 from egem.readers.files import read_named
-from egem.readers.tables import ENDINGS as TABLES
 
-ENDINGS = (".csv", ".npz", ".ts")
 MAX_UNPACKED = 64 * 2**20  # bytes of an archive
 MAX_FILES = 2000
 SAME_STEP = 1.01  # ratio of steps that count as one
@@ -111,68 +109,16 @@ def read_recordings(
 
 
 def read_all(upload: Upload, step: float | None) -> Named:
-    """Read all files as one set of sequences.
-
-    Labels are those of the files, or else the names of their folders if there are several.
-    """
-    files = [file for file in upload.files if file.suffix.lower() in ENDINGS]
-    others = [file.name for file in upload.files if file not in files]
-    if files and others:
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        warnings.warn(f"Not read: {', '.join(others[:5])}{more}.", UserWarning, stacklevel=2)
-    if not files:
-        raise ApiError(
-            415,
-            f"Files ending in {upload.files[0].suffix.lower()!r} are not supported.",
-            f"Use one of {', '.join(ENDINGS)}, or a .zip of them.",
-        )
-    parts = [_read(file, step) for file in files]
-    own = [part.step for part in parts if part.step]
-    if step is None and own and max(own) > SAME_STEP * min(own):
-        step = float(np.median(own))
-        parts = [_read(file, step) for file in files]
-    if step is not None and own and max(*own, step) > SAME_STEP * min(*own, step):
-        warnings.warn(
-            f"Times are {min(own):g} to {max(own):g} apart; all were laid on a grid of {step:g}.",
-            UserWarning,
-            stacklevel=2,
-        )
-    step = step or (own[0] if own else None)
-    if len(files) == 1 and len(parts[0].X) > 1:
-        return parts[0]._replace(step=step)
-    folders = [file.parent.name for file in files]
-    from_folders = len(set(folders)) > 1 and all(part.y is None for part in parts)
-    cases, labels, names = [], [], []
-    for file, part, folder in zip(files, parts, folders, strict=True):
-        part = _same_channels(part, parts[0], file)
-        own = part.y.tolist() if part.y is not None else [folder] * len(part.X)
-        single = len(part.X) == 1
-        cases += list(part.X)
-        labels += own if part.y is not None or from_folders else [""] * len(part.X)
-        names += [file.stem if single else f"{file.stem} {name}" for name in part.cases or own]
-    y = np.array([str(label) for label in labels]) if any(labels) else None
-    return Named(cases, y, names, parts[0].channels, step)
-
-
-def _read(file: Path, step: float | None) -> Named:
-    of_times = step if file.suffix.lower() in TABLES else None
-    return read_named(file, of_times, max_bytes=MAX_UNPACKED)
-
-
-def _same_channels(part: Named, first: Named, file: Path) -> Named:
-    try:
-        if len(part.X[0]) != len(first.X[0]):
-            raise ValueError
-        return part.with_channels(first.channels)
-    except ValueError:
-        own, others = (
-            ", ".join(each.channels or [f"{len(each.X[0])} without names"])
-            for each in (part, first)
-        )
-        raise ValueError(
-            f"{file}: its channels are {own}, those of the first file are {others}; rename "
-            "columns, or send files of the same channels"
-        ) from None
+    """Read all files as one set of sequences, and warn of what was left out or changed."""
+    path = upload.files[0] if len(upload.files) == 1 else upload.folder
+    named = read_named(path, max_bytes=MAX_UNPACKED)
+    notes = [(named.summary or "").partition("; ")[2]]
+    if step and named.step and not 1 / SAME_STEP <= named.step / step <= SAME_STEP:
+        notes.append(f"times are {named.step:g} apart, and were laid on a grid of {step:g}")
+        named = read_named(path, step, max_bytes=MAX_UNPACKED)
+    for note in filter(None, notes):
+        warnings.warn(f"{note[0].upper()}{note[1:]}.", UserWarning, stacklevel=2)
+    return named
 
 
 def _checked(y: np.ndarray) -> list[str | None]:

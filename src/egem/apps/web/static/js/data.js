@@ -160,7 +160,7 @@ function plan(sizes, { recordings }) {
   const rest = recordings.length - all;
   return [
     `${kinds}: learns ${all - tested}${tested ? `, tests on the other ${tested}` : ""}.`,
-    tested ? "" : "A test of its own takes five of a label.",
+    tested ? "" : "From five recordings of a label on, a fifth is held out as a test.",
     sizes.length === 1 ? "With a second label there is something to tell apart." : "",
     rest ? `${count(rest, "recording")} without a label ${rest === 1 ? "is" : "are"} recognised, not learned.` : "",
     state?.kind === "strokes" && state.classes.length

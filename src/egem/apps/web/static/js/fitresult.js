@@ -55,7 +55,7 @@ function figure({ baseline, n_test: n, n_mistakes: wrong, cross_validation: left
   if (left.n)
     return [
       big(of(left.n_right, left.n)),
-      el("p", {}, "recordings are recognised when each is left out of training in turn. A test of its own takes five recordings of a class."),
+      el("p", {}, "recordings are recognised when each is left out of training in turn. From five recordings of a class on, a fifth is held out as a separate test."),
     ];
   return [
     big("Not tested"),

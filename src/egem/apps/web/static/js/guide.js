@@ -62,6 +62,6 @@ export function setUp(letters) {
   return (verdict) => {
     if (step !== 2 || verdict.unknown) return;
     end();
-    note(`That was ${verdict.ranking[0].label}. That is all you need to know.`);
+    note(`That was ${verdict.ranking[0].label}. Your classes are ready.`);
   };
 }
