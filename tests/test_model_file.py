@@ -67,6 +67,7 @@ def check_round_trip(model, X, folder):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert (again.classes_ == model.classes_).all() and again.classes_.dtype == model.classes_.dtype
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(again.p_value(X), model.p_value(X))
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
     np.testing.assert_array_equal(again.reconstruct(X), model.reconstruct(X))
     label = model.classes_[0]

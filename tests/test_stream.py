@@ -2,6 +2,7 @@
 
 from functools import cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,8 @@ def test_a_restart_from_a_saved_state_changes_nothing(cut):
     spotter.reset()
     found = spotter.push(stream[:, :cut])
     file = BytesIO()
-    np.savez(file, **spotter.state)
+    arrays: dict[str, Any] = dict(spotter.state)
+    np.savez(file, **arrays)
     file.seek(0)
     with np.load(file, allow_pickle=False) as state:
         other = Spotter.from_state(fitted(), dict(state), kind="pen")

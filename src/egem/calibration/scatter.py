@@ -61,4 +61,6 @@ def class_scatter(
     kept = s[: len(keep)][keep] ** 2
     total = float((s**2).sum())
     tail = max(total - float(kept.sum()), 0.0) / used
-    return Scatter(directions[: len(keep)][keep].T, kept, tail, total / used)
+    # In the order of a loaded file, so that its losses are the same to the last bit.
+    columns = np.ascontiguousarray(directions[: len(keep)][keep].T)
+    return Scatter(columns, kept, tail, total / used)
