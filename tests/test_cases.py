@@ -181,7 +181,7 @@ def test_swapped_axes_are_warned_of():
 def test_the_model_does_not_see_what_becomes_of_the_users_arrays(kind):
     X, y = RNG.normal(size=(8, 2, 15)), np.repeat(["a", "b"], 4)
     given = {"3-D array": X.copy(), "list": list(X.copy()), "frame": pd.DataFrame(X[:, 0].copy())}
-    clf = EGEMClassifier(**QUICK).fit(given[kind], y)
+    clf = EGEMClassifier(views=("linear",)).fit(given[kind], y)
     kept = [x.copy() for x in clf.exemplars_.cases]
     if kind == "frame":
         given[kind].iloc[:] = 0.0
@@ -194,7 +194,7 @@ def test_the_model_does_not_see_what_becomes_of_the_users_arrays(kind):
 
 def test_a_buffer_may_be_used_again_for_the_next_class():
     buffer, y = RNG.normal(size=(8, 2, 15)), np.repeat(["a", "b"], 4)
-    clf = EGEMClassifier(**QUICK).fit(buffer, y)
+    clf = EGEMClassifier(views=("linear",)).fit(buffer, y)
     for label in ("first", "second"):
         buffer[:4] = RNG.normal(size=buffer[:4].shape)
         before = buffer[:4].copy()

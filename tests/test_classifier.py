@@ -19,14 +19,14 @@ ALONE = {"views": ("recurrent",), "metric": "mse", "random_state": 0}
 SMALLEST = {"decoder": LSTMDecoder(4), "training": Training(n_updates=60)}
 
 
-@parametrize_with_checks([EGEMClassifier(**ALONE, **SMALLEST)])
+@parametrize_with_checks([EGEMClassifier(views=("linear",), random_state=0)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([EGEMClassifier(random_state=0)])
-def test_scikit_learns_checks_of_the_default(estimator, check):
+@parametrize_with_checks([EGEMClassifier(**ALONE, **SMALLEST), EGEMClassifier(random_state=0)])
+def test_scikit_learns_checks_of_other_views(estimator, check):
     check(estimator)
 
 

@@ -40,7 +40,7 @@ def only_nan(case):
 def test_a_likely_sentinel_is_warned_of_at_the_line_of_the_caller():
     X, y = with_value(-999.0), ramps()[1]
     with pytest.warns(UserWarning, match="far from all other values") as of_fit:
-        model = EGEMClassifier(**SMALL).fit(X, y)
+        model = EGEMClassifier(views=("linear",)).fit(X, y)
     with pytest.warns(UserWarning, match="far from all other values") as of_add_class:
         model.add_class(X, "new")
     assert {warning.filename for warning in [*of_fit, *of_add_class]} == {__file__}
