@@ -134,7 +134,7 @@ def test_dropped_files_are_sent_and_errors_replace_each_other(page):
         document.querySelector("#drop").dispatchEvent(new DragEvent("drop", options));
     }"""
     problem = page.locator(".notice.bad strong")
-    for name, text in (("first.xyz", "1"), ("second.csv", "a,b\n1,2\n"), ("third.xyz", "1")):
+    for name, text in (("first.xyz", "1"), ("second.csv", "a,b\n1,2\n3,4,5\n"), ("third.xyz", "1")):
         page.evaluate(drop, [name, text])
         expect(problem).to_contain_text(
             "second.csv" if name == "second.csv" else "'.xyz'", timeout=UNTIL

@@ -118,6 +118,8 @@ def read_all(upload: Upload, step: float | None) -> Named:
         named = read_named(path, step, max_bytes=MAX_UNPACKED)
     for note in filter(None, notes):
         warnings.warn(f"{note[0].upper()}{note[1:]}.", UserWarning, stacklevel=2)
+    if len(named.X) == 1:  # users know it by its file
+        named = named._replace(cases=[upload.files[0].stem])
     return named
 
 
