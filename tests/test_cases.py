@@ -9,7 +9,6 @@ import pytest
 
 from egem import EGEMClassifier
 from egem.data.cases import as_cases, is_table
-from helpers import QUICK
 
 RNG = np.random.default_rng(0)
 EVEN = RNG.normal(size=(4, 2, 9))
