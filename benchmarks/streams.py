@@ -191,7 +191,7 @@ latency, s | frames / s | ms a push: median, 99 % |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 FOOT = """
 Weights and the margin of the bound were chosen on draw 0, with four examples on five of the people.
-Draw 30 was run once, after that. Where fewer than ten people are listed, the run was not finished.
+Draws 30 and up are reported, each run once. No other method was run yet.
 """
 
 if __name__ == "__main__":
