@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from accuracy import OUT, version
-from egem import EGEMClassifier, load_dataset
+from egem import EGEMClassifier, load_dataset, normalise
 from splits import SEEDS
 from table import append, done
 
@@ -72,21 +72,15 @@ def data(name: str, seed: int) -> Data:
 
 
 def _gestures() -> Data:
-    """The $1 gestures of `EGEM_DATA_DIR`, as 64 points along the path, centred and scaled."""
+    """The $1 gestures of `EGEM_DATA_DIR`, in the normal form of pens."""
     from egem.readers.sources import own_file
 
     file = own_file("gestures_1.npz")
     if file is None:
         raise FileNotFoundError("EGEM_DATA_DIR holds no gestures_1.npz")
     arrays = np.load(file)
-    X = []
-    for path in np.split(arrays["values"], np.cumsum(arrays["lengths"])[:-1]):
-        along = np.concatenate([[0.0], np.hypot(*np.diff(path, axis=0).T).cumsum()])
-        at = np.linspace(0, along[-1], 64)
-        even = np.stack([np.interp(at, along, axis) for axis in path.T])
-        even -= even.mean(axis=1, keepdims=True)
-        X.append(even / np.abs(even).max())
-    return Data(X, arrays["y"])
+    paths = np.split(arrays["values"], np.cumsum(arrays["lengths"])[:-1])
+    return Data([normalise(path.T, "pen", 64) for path in paths], arrays["y"])
 
 
 def sets(name: str, cases: str, seed: int) -> Figures:
@@ -195,6 +189,12 @@ def main() -> None:
         (options.out / "reliability.md").write_text(report(pd.read_csv(table)))
 
 
+TITLES = {
+    "sets": "90 % sets, and known cases rejected at .05",
+    "strangers": "Strangers rejected at .05",
+}
+
+
 def report(rows: pd.DataFrame) -> str:
     """Return the page of both parts; means over splits."""
     lines = [
@@ -204,11 +204,10 @@ def report(rows: pd.DataFrame) -> str:
         "page from it; its head says what is measured. Default settings; means over splits.",
         "",
     ]
-    for part, title in (("sets", "90 % sets, and known cases rejected at .05"), ("strangers", "")):
+    for part, title in TITLES.items():
         of_part = rows.loc[rows.part == part]
         if not len(of_part):
             continue
-        title = title or "Strangers rejected at .05"
         lines += [f"## {title}", ""]
         figures = list(dict.fromkeys(of_part.figure))
         extra = ["strangers rejected, tenth"] if part == "strangers" else []
@@ -216,7 +215,7 @@ def report(rows: pd.DataFrame) -> str:
         lines.append("|---" * (3 + len(figures) + len(extra)) + "|")
         for (name, cases), of in of_part.groupby(["set", "cases"], sort=False):
             cells = [of.loc[of.figure == f, "value"].mean() for f in figures]
-            for _ in extra:
+            if extra:
                 cells.append(of.loc[of.figure == "strangers rejected", "value"].quantile(0.1))
             shown = ["" if np.isnan(v) else f"{v:.3f}" for v in cells]
             lines.append(f"| {name} | {cases} | {of.seed.nunique()} | " + " | ".join(shown) + " |")

@@ -113,7 +113,7 @@ def p_values(nonconformity: np.ndarray, calibration: np.ndarray, weights: np.nda
     calibration, weights = np.asarray(calibration, np.float64)[order], weights[order]
     p = np.cumsum(weights[::-1])[::-1] / (1.0 + weights.sum())
     log_p = np.interp(nonconformity, calibration, np.log(p), left=0.0)
-    tail = np.flatnonzero((p <= TAIL) | (p <= p[-2:][0]))[:-1]
+    tail = np.flatnonzero(p <= max(TAIL, p[-2:].max()))[:-1]  # two cases at least, and the last
     excess = calibration[-1] - calibration[tail]
     fall = float(np.average(excess, weights=weights[tail])) if len(tail) else 0.0
     beyond = np.maximum(nonconformity - calibration[-1], 0.0)

@@ -56,6 +56,15 @@ class Text(NamedTuple):
     short: tuple[int, int] | None
     remarks: tuple[str, ...]
 
+    def check_rows(self) -> None:
+        """Raise ValueError where a row has fewer cells than others; the message names its line."""
+        if self.short is not None:
+            line, width = self.short
+            raise ValueError(
+                f"{self.path}: line {line} has {width} cells, others have {len(self.names)}; "
+                "complete it, with empty cells where values are missing."
+            )
+
 
 def sniff(text: str, path: Path, hints: Hints, remarks: tuple[str, ...] = ()) -> Text:
     """Recognise the dialect of a text.

@@ -99,7 +99,7 @@ def _source(roles: Roles, labelled: bool = True) -> str | None:
 def _without_idle_columns(
     table: Table, roles: Roles, hints: Hints
 ) -> tuple[Roles, tuple[str, ...]]:
-    """Leave out indexes, and a column of one word, which tells no labels apart."""
+    """Leave out indexes, and a column taken for the label that holds a single value."""
     left_out = list(roles.left_out)
     if hints.channels is None:
         index = [n for n in roles.channels if numbers_rows(n, table.column(n).to_numpy())]

@@ -70,12 +70,7 @@ def joined(members: list[Member], path: Path, hints: Hints, start: Any) -> tuple
                 f"sensors {clock or 'time'}; give --time COLUMN, or leave the file out."
             )
         clock = clock or roles.time
-        if text.short is not None:
-            line, width = text.short
-            raise ValueError(
-                f"{member.path}: line {line} has {width} cells, others have {len(text.names)}; "
-                "complete it, or leave the row out."
-            )
+        text.check_rows()
         words = [name for name in roles.channels if head.is_text(name)]
         left_out += [f"column {name}" for name in roles.left_out]
         left_out += [f"{member.stem} {name}" for name in words]

@@ -1,4 +1,4 @@
-"""Spreadsheets: every sheet is a file of a folder."""
+"""Spreadsheets: the first sheet is read as a text table."""
 
 from pathlib import Path
 from typing import Any

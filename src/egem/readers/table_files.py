@@ -63,12 +63,8 @@ def arranged(
     """Read cases from a parsed text; refuse rows that are cut off."""
     found = arrange(table, head, roles, hints, start, one_of_many)
     whole = found.layout == "wide" and roles.label != text.names[-1]
-    if text.short is not None and not whole:
-        line, width = text.short
-        raise ValueError(
-            f"{text.path}: line {line} has {width} cells, others have {len(text.names)}; complete "
-            "it, with empty cells where values are missing."
-        )
+    if not whole:
+        text.check_rows()
     return found._replace(remarks=text.remarks + found.remarks)
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from egem.data.grid import UNEVEN
 from egem.data.sequences import Named, stack
 from egem.readers.dialect import is_number
-from egem.readers.long_format import without_decimals
 from egem.readers.roles import Roles
 from egem.readers.tables import Table
 
@@ -94,5 +93,5 @@ def whole_labels(labels: list) -> np.ndarray:
     except ValueError:
         return np.array([str(label).strip() for label in labels])
     if np.isfinite(numbers).all() and (numbers == np.round(numbers)).all():
-        return without_decimals(np.array([f"{number:.0f}" for number in numbers]))
+        return np.array([f"{number:.0f}" for number in numbers])
     return np.array([str(label) for label in labels])

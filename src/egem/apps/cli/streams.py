@@ -45,6 +45,8 @@ def spot(
     Start, end and emitted are times since the beginning of the recording, in the file's unit; where
     it has no times they count time points from 0.
     """
+    import pandas as pd
+
     if out is not None:
         check_writable(out)
     clf = open_model(model, 1, quiet or as_json)
@@ -60,8 +62,7 @@ def spot(
         write(json.dumps({"events": rows}), out)
         return
     columns = ["case", "label", "start", "end", "emitted", "probability", "p_value"]
-    lines = [",".join(columns), *(",".join(_cell(row[c]) for c in columns) for row in rows)]
-    write("\n".join(lines), out)
+    write(pd.DataFrame(rows, columns=columns).to_csv(index=False).rstrip("\n"), out)
 
 
 def live(model: Model, kind: Kind = "auto", quiet: Quiet = False) -> None:
@@ -109,8 +110,3 @@ def _shown(event: "Event", step: float = 1.0) -> dict[str, Any]:
     shown = event._asdict()
     times = {name: round(step * shown[name], 9) for name in ("start", "end", "emitted")}
     return shown | times | {name: round(shown[name], 4) for name in ("probability", "p_value")}
-
-
-def _cell(value) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\n') else text
