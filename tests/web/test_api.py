@@ -198,7 +198,7 @@ def test_the_only_drawing_goes_with_its_class(client, monkeypatch):
         ({"label": "a", "strokes": [{"x": [0, None], "y": [0, 1]}]}, "number"),
         ({"label": "a", "strokes": [{"x": [0, True], "y": [0, 1]}]}, "number"),
         ({"label": "a", "strokes": [{"x": [1, 1], "y": [2, 2]}]}, "dot"),
-        ({"label": "a", "strokes": [{"x": [0, 1], "y": [0, 1e300]}]}, "1e+300"),
+        ({"label": "a", "strokes": [{"x": [0, 1], "y": [0, 1e300]}]}, "1000000"),
         ({"label": "a", "strokes": [{"x": [0, 1], "y": [0, 1], "lifts": [2]}]}, "lifts"),
         ({"label": "a", "strokes": [{"x": [0, 1], "y": [0, 1], "lifts": [0]}]}, "lifts"),
         ({"label": "a", "strokes": [{"x": [0] * 10_001, "y": [0] * 10_001}]}, "10000"),
@@ -221,6 +221,13 @@ def test_what_is_no_number_is_refused(client, number):
         "/api/classify", content=words, headers={"content-type": "application/json"}
     )
     assert answer.status_code == 422 and "finite" in answer.json()["error"]["problem"]
+
+
+@pytest.mark.parametrize("y", [[0, 1e300], [-1.7e308, 1.7e308], [5e-324, -2e6]])
+def test_a_stroke_that_extends_too_far_is_refused(client, y):
+    answer = client.post("/api/classify", json={"stroke": {"x": [0, 1], "y": y}})
+    assert answer.status_code == 422
+    assert "1000000" in answer.json()["error"]["problem"]
 
 
 def test_a_class_that_is_not_there_is_named(trained):

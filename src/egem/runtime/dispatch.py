@@ -102,8 +102,6 @@ def dispatch_to(
             for index, future in completed:
                 try:
                     results[index] = future.result()
-                except executor.killed:
-                    killers.append(index)
                 except executor.interrupted:
                     executor.check()
                     broadcast.clear()  # may be lost as well
@@ -119,8 +117,8 @@ def dispatch_to(
         return interrupted
 
     with closing(executor):
-        # One death may interrupt several tasks. Each of them runs again alone, so that a second
-        # death identifies its task.
+        # One death may interrupt several tasks, and a backend may blame those that only waited.
+        # Each of them runs again alone, so that a second death identifies its task.
         for index in attempt(range(len(tasks)), QUEUED_PER_WORKER * executor.n_workers):
             killers += attempt([index], 1)
     if killers:

@@ -36,12 +36,10 @@ Exceptions = tuple[type[BaseException], ...]
 class Executor(ABC):
     """Runs functions in other processes.
 
-    A future raises one of ``killed`` if its task killed as many workers as the backend tolerates,
-    one of ``interrupted`` if its worker stopped for any other reason, so that the task may run
-    again, and one of ``lost`` if the cluster has ended.
+    A future raises one of ``interrupted`` if its worker stopped, so that the task may run again,
+    and one of ``lost`` if the cluster has ended.
     """
 
-    killed: Exceptions = ()
     interrupted: Exceptions = ()
     lost: Exceptions = ()
 
@@ -113,14 +111,12 @@ def _read_pickle(path: Path) -> Any:
 
 
 class _Dask(Executor):
-    """A Dask cluster. Its scheduler reassigns the tasks of dead workers several times."""
-
-    interrupted = (CancelledError,)
+    """A Dask cluster. Its scheduler reassigns tasks, and blames those that waited as well."""
 
     def __init__(self, client: Any, max_workers: int | None = None):
         from distributed import KilledWorker
 
-        self.killed = (KilledWorker,)
+        self.interrupted = (CancelledError, KilledWorker)
         self._client = client
         self._address = client.scheduler.address
         self.check()
@@ -163,8 +159,7 @@ class _Ray(Executor):
         self._ray = ray
         if not ray.is_initialized():
             ray.init()  # the cluster at RAY_ADDRESS, or one of this machine
-        self.killed = (ray.exceptions.WorkerCrashedError,)
-        self.interrupted = (ray.exceptions.ObjectLostError,)
+        self.interrupted = (ray.exceptions.ObjectLostError, ray.exceptions.WorkerCrashedError)
         self.lost = (ray.exceptions.LocalRayletDiedError,)
         super().__init__(int(ray.cluster_resources().get("CPU", 1)), max_workers)
 

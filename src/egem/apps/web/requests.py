@@ -13,6 +13,7 @@ from pydantic import (
 
 from egem.apps.web.errors import ApiError
 
+MAX_COORDINATE = 1e6  # of a stroke; lengths of paths must stay finite
 MAX_LABEL_LENGTH = 40
 MAX_POINTS = 10_000  # of a stroke
 MAX_STROKES = 64  # of a training request
@@ -22,6 +23,10 @@ MAX_EDITED, MAX_RECOGNISED = 2000, 32  # recordings of one request
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 # Validation stops at the first error: a million wrong entries must not make a million errors.
 Numbers = Annotated[list[Number], Field(max_length=MAX_POINTS, fail_fast=True)]
+Coordinate = Annotated[Number, Field(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
+Coordinates = Annotated[
+    list[Coordinate], Field(min_length=1, max_length=MAX_POINTS, fail_fast=True)
+]
 Indices = Annotated[
     list[Annotated[int, Field(strict=True, ge=0)]], Field(max_length=MAX_POINTS, fail_fast=True)
 ]
@@ -75,8 +80,8 @@ class Stroke(Request):
         }
     )
 
-    x: Numbers = Field(min_length=1)
-    y: Numbers = Field(min_length=1)
+    x: Coordinates
+    y: Coordinates
     t: Numbers | None = Field(default=None, description="Seconds; ignored.")
     lifts: Indices = Field(default=[], description="Points at which the pen was put down again.")
 

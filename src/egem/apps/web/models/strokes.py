@@ -27,7 +27,6 @@ FRAME = Preparation(np.zeros(2), np.full(2, SPREAD), N_POINTS, 1, N_POINTS)
 N_FINE = 256  # points at which the path is smoothed, to remove the tremor of the hand
 N_SMOOTHINGS = 2
 MIN_LENGTH = 1e-6  # of a path, in the page's units; anything shorter is a dot
-MAX_COORDINATE = 1e6
 
 
 class PenPath(NamedTuple):
@@ -51,15 +50,9 @@ class PenPath(NamedTuple):
         Raises
         ------
         ApiError
-            If it is a dot, or its coordinates are too large.
+            If it is a dot.
         """
         points = np.array([x, y], np.float64)
-        if np.abs(points).max() > MAX_COORDINATE:
-            raise ApiError(
-                422,
-                f"The stroke extends to {np.abs(points).max():.3g}.",
-                f"Send coordinates within {MAX_COORDINATE:g}, in widths of the pad for instance.",
-            )
         distance = cumulative_length(points)
         if distance[-1] < MIN_LENGTH:
             raise ApiError(422, "The stroke is a dot.", "Draw a longer line.")
