@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo serve test test-slow sanitize invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
+.PHONY: help install demo serve test test-slow sanitize invariances fuzz torture lint release-check format bench paper docs docs-serve pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/core  ## egem in .venv; run it as .venv/bin/egem
 
 demo: $(VENV)/demo  ## learn ten digits from four examples each; pictures in egem-demo/
 	$(BIN)/egem demo --out egem-demo
