@@ -1,7 +1,7 @@
 """Exports of phones: several sensors of one recording, a file each, with times of their own."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from egem.readers.names import plain, seconds_in
 from egem.readers.roles import Head, Roles, find_roles
 from egem.readers.table_files import text_table
 from egem.readers.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SENSORS = (
     *("accelerometer", "accelerometeruncalibrated", "totalacceleration", "linearacceleration"),
@@ -59,43 +62,58 @@ def joined(members: list[Member], path: Path, hints: Hints, start: Any) -> tuple
     """
     import pandas as pd
 
-    frames, gaps, left_out, clock, first = [], [], [], "", None
-    tables = [
-        text_table(member.read(), member.path, hints._replace(channels=None)) for member in members
-    ]
-    for member, (text, table, head, roles) in zip(members, tables, strict=True):
-        if roles.time is None or (clock and plain(roles.time) != plain(clock)):
-            raise ValueError(
-                f"{member.path}: its column of times is {roles.time or 'not known'}, that of other "
-                f"sensors {clock or 'time'}; give --time COLUMN, or leave the file out."
-            )
-        clock = clock or roles.time
-        text.check_rows()
-        words = [name for name in roles.channels if head.is_text(name)]
-        left_out += [f"column {name}" for name in roles.left_out]
-        left_out += [f"{member.stem} {name}" for name in words]
-        seen = [
-            name for name in _values(roles) if name not in words and not table.empty(name).all()
-        ]
-        times = table.times(roles.time).time
-        positive = np.diff(np.sort(times))
-        positive = positive[positive > 0]
-        gaps += [float(np.median(positive))] if len(positive) else []
-        columns = {_named(member, name): table.numbers(name) for name in seen}
-        frames.append(pd.DataFrame({clock: table.column(roles.time), **columns}))
-        if isinstance(value := table.column(roles.time).iloc[0], int | float | np.number):
-            first = float(value)
-    frame = pd.concat(frames, ignore_index=True)
-    whole = Table(path, frame, 2)
+    sensors, clock = [], None
+    for member in members:
+        sensors.append(_sensor(member, hints, clock))
+        clock = sensors[0].clock
+    assert clock is not None
+    frame = pd.concat([sensor.frame for sensor in sensors], ignore_index=True)
     head = Head(path, {str(name): [] for name in frame.columns}, True)
     roles = find_roles(head, hints._replace(time=clock, case=None, label=None, label_from="none"))
-    cases = cases_of(whole, Columns(roles.channels, None, clock), start)
+    cases = cases_of(Table(path, frame, 2), Columns(roles.channels, None, clock), start)
+    first = next((s.first for s in reversed(sensors) if s.first is not None), None)
     unit, remark = (1.0, None) if first is None else seconds_in(clock, first)
-    left_out = list(dict.fromkeys(left_out))
+    left_out = list(dict.fromkeys(name for sensor in sensors for name in sensor.left_out))
     remarks = (f"{', '.join(left_out)} left out",) if left_out else ()
     remarks += (remark,) if remark else ()
-    step = float(f"{min(gaps, default=1.0):.6g}")
-    return Arranged(cases, "recording", None, unit, remarks), step
+    step = min((s.step for s in sensors if s.step is not None), default=1.0)
+    return Arranged(cases, "recording", None, unit, remarks), float(f"{step:.6g}")
+
+
+class _Sensor(NamedTuple):
+    """The file of one sensor."""
+
+    clock: str  # its column of times
+    frame: "pd.DataFrame"  # times, and values by the names of channels
+    step: float | None  # the median one; None for a single time
+    first: float | None  # time, where times are numbers
+    left_out: list[str]
+
+
+def _sensor(member: Member, hints: Hints, clock: str | None) -> _Sensor:
+    """Read a sensor; ``clock`` is the column of times that the others have."""
+    import pandas as pd
+
+    text, table, head, roles = text_table(member.read(), member.path, hints._replace(channels=None))
+    if roles.time is None or (clock and plain(roles.time) != plain(clock)):
+        raise ValueError(
+            f"{member.path}: its column of times is {roles.time or 'not known'}, that of other "
+            f"sensors {clock or 'time'}; give --time COLUMN, or leave the file out."
+        )
+    text.check_rows()
+    words = [name for name in roles.channels if head.is_text(name)]
+    seen = [n for n in _values(roles) if n not in words and not table.empty(n).all()]
+    steps = np.diff(np.unique(table.times(roles.time).time))
+    times = table.column(roles.time)
+    numeric = isinstance(times.iloc[0], int | float | np.number)
+    columns = {_named(member, name): table.numbers(name) for name in seen}
+    return _Sensor(
+        roles.time,
+        pd.DataFrame({clock or roles.time: times, **columns}),
+        float(np.median(steps)) if len(steps) else None,
+        float(times.iloc[0]) if numeric else None,
+        [*(f"column {n}" for n in roles.left_out), *(f"{member.stem} {n}" for n in words)],
+    )
 
 
 def _values(roles: Roles) -> list[str]:
