@@ -38,9 +38,6 @@ log = logging.getLogger(__name__)
 N_RANKED = 5
 N_NEIGHBOURS = 4
 UNKNOWN_LEVEL = 0.05  # p-value below which a finished drawing is unknown
-# With few held-out cases a p-value below the lowest rank is an extrapolation; a drawing is unknown
-# as well if its p-value is below this share of the lowest rank.
-BELOW_RANK = 0.4
 N_LENGTHS = 10  # final lengths compared
 LENGTH_SD = 0.3  # of the log of a class's length on the page
 MAX_SEARCHED = 24  # experts whose codes are searched for, the best by their codebooks
@@ -121,9 +118,7 @@ def _finished(clf: EGEMClassifier, path: PenPath) -> Verdict:
 
 def is_unknown(clf: EGEMClassifier, p_value: float) -> bool | None:
     """Return whether a case fits no class; None where no training case was held out."""
-    n_held_out = len(clf.held_out_.truth)
-    level = max(UNKNOWN_LEVEL, BELOW_RANK / (n_held_out + 1))
-    return bool(p_value < level) if n_held_out else None
+    return bool(p_value < UNKNOWN_LEVEL) if len(clf.held_out_.truth) else None
 
 
 def _unfinished(snapshot: Snapshot, clf: EGEMClassifier, path: PenPath) -> Verdict:
