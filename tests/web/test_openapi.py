@@ -108,7 +108,7 @@ def test_whatever_it_is_asked_five_thousand_times(description):
 def test_the_description_is_complete(asked):
     description = httpx.get(f"{asked}/openapi.json").json()
     operations = [o for path in description["paths"].values() for o in path.values()]
-    assert len(operations) == 22
+    assert len(operations) == 23
     for operation in operations:
         assert operation["tags"] and operation["description"]
         refused = operation["responses"]["422"]["content"]["application/json"]["schema"]

@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from egem import __version__
-from egem.apps.web import data_routes, live, routes
+from egem.apps.web import data_routes, live, routes, stream_routes
 from egem.apps.web.errors import ApiError, internal_error, sentence, validation_error
 from egem.apps.web.guard import HEADERS, Guard, Limits
 from egem.apps.web.models.recognition import compile_ahead
@@ -80,6 +80,7 @@ def create_app(
     app.include_router(routes.router)
     app.include_router(data_routes.router)
     app.include_router(live.router)
+    app.include_router(stream_routes.router)
     app.add_middleware(Guard, token=token, limits=limits or Limits())  # type: ignore[arg-type]
 
     @app.get("/", include_in_schema=False)

@@ -51,6 +51,7 @@ class Workspace:
 
     def __init__(self, folder: WorkspaceFolder, initial: Snapshot, workers: Workers):
         self.folder = folder
+        self.n_streams = 0  # live ones
         self._initial = initial
         self._workers = workers
         self._history = folder.history()

@@ -26,7 +26,7 @@ def verdicts(snapshot: Snapshot, recordings: Recordings, numbers: Sequence[int])
     ApiError
         If there is no model of recordings, or its channels are others.
     """
-    clf = _classifier(snapshot)
+    clf = classifier_of_recordings(snapshot)
     cases = for_model(clf, recordings, numbers)
     try:
         found = clf.explain(cases, min(N_RANKED, len(clf.classes_)), 1, paths=False)
@@ -63,7 +63,7 @@ def as_csv(snapshot: Snapshot, recordings: Recordings) -> str:
     ApiError
         If there is none, or no model of recordings.
     """
-    clf, numbers = _classifier(snapshot), recordings.recognised
+    clf, numbers = classifier_of_recordings(snapshot), recordings.recognised
     if not numbers:
         raise ApiError(404, "There is no recording to recognise.", "Upload some first.")
     cases = for_model(clf, recordings, numbers)
@@ -94,7 +94,7 @@ def teach(snapshot: Snapshot, recordings: Recordings, number: int, label: str) -
     ApiError
         If the model cannot take it.
     """
-    clf = copy(_classifier(snapshot))
+    clf = copy(classifier_of_recordings(snapshot))
     case = for_model(clf, recordings, [number])
     if label in snapshot.labels:
         clf.update_class(case, snapshot.typed(label), refit_metric=True)
@@ -115,7 +115,7 @@ def check_teachable(snapshot: Snapshot, recordings: Recordings, number: int, lab
     ApiError
         If there is no such recording or model, or the recording is learned already.
     """
-    clf = _classifier(snapshot)
+    clf = classifier_of_recordings(snapshot)
     for_model(clf, recordings, [number])
     known = recordings.all[number].label
     if known is not None:
@@ -128,7 +128,14 @@ def check_teachable(snapshot: Snapshot, recordings: Recordings, number: int, lab
             raise ApiError(409, f"There are {MAX_CLASSES} classes already.", "Remove one first.")
 
 
-def _classifier(snapshot: Snapshot) -> EGEMClassifier:
+def classifier_of_recordings(snapshot: Snapshot) -> EGEMClassifier:
+    """Return the classifier of a model of recordings.
+
+    Raises
+    ------
+    ApiError
+        If there is no model, or one of drawings.
+    """
     if snapshot.classifier is None:
         raise ApiError(409, "There is no model yet.", "Label recordings and fit to them first.")
     if snapshot.kind == "strokes":
