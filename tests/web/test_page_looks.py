@@ -6,7 +6,7 @@ import pytest
 
 import pens
 
-VIEWS = ("recognise", "train", "inspect", "data")
+VIEWS = ("recognise", "train", "stream", "inspect", "data")
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 

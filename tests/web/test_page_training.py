@@ -95,6 +95,17 @@ def test_symbols_are_renamed_removed_and_brought_back(trained):
     assert sorted(names.all_text_contents()) == ["coil", "zigzag"]
 
 
+def test_another_tab_learns_of_changes_at_once(trained):
+    other = trained.context.new_page()
+    other.goto("/#train")
+    other.wait_for_selector('#classes > li[data-label="zigzag"]')
+    trained.click('nav a[href="#train"]')
+    trained.click('button[aria-label="Remove zigzag"]')
+    other.wait_for_selector('#classes > li[data-label="zigzag"]', state="detached")
+    trained.click("#undo")
+    other.wait_for_selector('#classes > li[data-label="zigzag"]')
+
+
 def test_more_drawings_join_a_symbol(trained):
     trained.click('nav a[href="#train"]')
     trained.click('button[aria-label="Add drawings to spiral"]')

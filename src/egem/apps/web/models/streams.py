@@ -20,6 +20,7 @@ from egem.stream.spotter import Spotter
 
 MAX_EXAMPLES = 4  # of a class that streams are compared with
 MAX_ALL = 48  # of all classes, where each has one
+SIZE = 0.7  # of drawings in a stream, which share the pad, over that of single ones
 MAX_BLOCK_STEPS = 2000  # of one message; a step is what the spotter takes at a time
 MAX_STEPS = 60_000  # of a recording
 N_DRAWN = 4000  # points of a displayed recording
@@ -58,7 +59,7 @@ def _examples(snapshot: Snapshot) -> EGEMClassifier:
     for label in snapshot.labels:
         everything = snapshot.cases(label)
         if snapshot.kind == "strokes":
-            everything = [np.array([d.x, d.y]) for d in snapshot.drawings_of(label)]
+            everything = [SIZE * np.array([d.x, d.y]) for d in snapshot.drawings_of(label)]
         which = np.linspace(0, len(everything) - 1, min(n, len(everything))).astype(int)
         cases += [everything[i] for i in which]
         labels += [label] * len(which)

@@ -63,6 +63,7 @@ export const api = {
   confusions: () => call("GET", "/api/confusions"),
   loadModel: (file) => upload("/api/model", [{ file, path: file.name }], "file"),
   upload: (files, query) => upload(`/api/data?${new URLSearchParams(query)}`, files, "files"),
+  spot: (files, query) => upload(`/api/stream?${new URLSearchParams(query)}`, files, "files"),
   data: (id) => call("GET", dataPath(id)),
   edit: (id, recordings, changes) => call("PATCH", dataPath(id), { recordings, ...changes }),
   deleteData: (id) => call("DELETE", dataPath(id)),

@@ -18,7 +18,10 @@ export function setUp() {
   let data = null; // the server's summary of the recordings
   let judged = null; // the model and recordings whose verdicts are shown
   const recordings = new Recordings((numbers, changes) =>
-    attempt(async () => show(await api.edit(data.dataset_id, numbers, changes))),
+    attempt(async () => {
+      show(await api.edit(data.dataset_id, numbers, changes));
+      await refresh();
+    }),
   );
   const verdicts = new VerdictList((number, label) =>
     attempt(async () => setState(await api.teach(data.dataset_id, number, label))),

@@ -9,10 +9,11 @@ import * as inspection from "./inspection.js";
 import { attempt, showError, clearNotices } from "./notices.js";
 import * as recognition from "./recognition.js";
 import { setState, listen, refresh, state } from "./state.js";
+import * as stream from "./stream.js";
 import * as training from "./training.js";
 import { taskText } from "./text.js";
 
-const VIEWS = ["recognise", "train", "inspect", "data"];
+const VIEWS = ["recognise", "train", "stream", "inspect", "data"];
 
 const startLetters = () =>
   attempt(async () => {
@@ -71,6 +72,7 @@ const { offer } = training.setUp({ startLetters });
 recognition.setUp({ offer, starts, onVerdict });
 inspection.setUp({ starts });
 data.setUp();
+stream.setUp({ starts });
 addEventListener("hashchange", show);
 // Another tab may have changed the model meanwhile.
 const update = () => document.visibilityState === "visible" && state && refresh().catch(() => {});

@@ -4,6 +4,7 @@ import { api } from "./api.js";
 
 const INTERVAL = 250; // ms between requests
 const listeners = new Set();
+const tabs = new BroadcastChannel("egem"); // of this browser, which share a workspace
 let timer = null;
 
 /** The last state received; null before the first one. */
@@ -22,8 +23,14 @@ export function setState(next) {
   clearTimeout(timer);
   if (next.busy) timer = setTimeout(poll, INTERVAL);
   for (const listener of listeners) listener(next, before);
+  if (before && stamp(next) !== stamp(before)) tabs.postMessage(null);
   return next;
 }
+
+tabs.onmessage = () => state && refresh().catch(() => {});
+
+/** What other tabs need to know of. */
+const stamp = ({ version, busy, data }) => `${version} ${busy !== null} ${data?.dataset_id} ${data?.revision}`;
 
 /** Request the state. */
 export const refresh = async () => setState(await api.state());

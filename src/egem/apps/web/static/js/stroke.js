@@ -28,6 +28,14 @@ export class Stroke {
     return true;
   }
 
+  /** Forget the oldest points where there are more than `most`, a quarter at a time. */
+  keep(most) {
+    if (this.length <= most) return;
+    const n = Math.ceil(most / 4);
+    for (const values of [this.x, this.y, this.t]) values.splice(0, n);
+    this.lifts = this.lifts.map((i) => i - n).filter((i) => i > 0);
+  }
+
   #push(x, y, seconds) {
     this.start ??= seconds;
     this.x.push(round(x));
