@@ -7,6 +7,7 @@ from test_recordings import STEP, recording
 
 import pens
 from egem import EGEMClassifier
+from egem.apps.web.models import training
 from helpers import QUICK, make_waves
 from serving import PATIENCE
 
@@ -42,7 +43,8 @@ def is_neat(page):
     assert findings(page) == []
 
 
-def test_symbols_are_taught_and_found_in_one_stream(page):
+def test_symbols_are_taught_and_found_in_one_stream(page, monkeypatch):
+    monkeypatch.setattr(training, "N_UPDATES", 100)  # a stream needs examples, not experts
     for label in ("zigzag", "spiral"):
         pens.train(page, label, pens.symbols(label, 4))
     names = page.locator("#events strong")
