@@ -20,13 +20,14 @@ are the defaults; splits are those of `benchmarks/accuracy.py` (seeds 30 and up)
   last value going on.
 * completion: the error of `complete` beside others', see `trust_completion.py`, and how many of the
   missing values lie inside the band that it gives for 0.9.
-* growth: the twentieth letter added to a model of nineteen, against all twenty fitted together.
+* growth: the twentieth letter added to a model of nineteen, against all twenty fitted together; CPU
+  seconds of changes beside those of the fit.
 """
 
 import argparse
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +58,7 @@ N_KNOWN = 13  # letters; the other seven are unknown
 MOST_GAPPY = 300  # test cases with gaps, each of which has a pattern of its own
 MOST_COMPLETED = 100
 COMPLETED = ("block of a quarter", "first 0.3", "first 0.5", "first 0.7")
+REJECTED = 0.05
 GAPS = ("all", "random half", "block of a quarter")
 COLUMNS = ("part", "set", "k", "seed", "method", "figure", "value")
 
@@ -210,24 +212,37 @@ def growth(name: str, k: int, seed: int) -> Figures:
     last = y == np.unique(y)[-1]
     whole = EGEMClassifier(random_state=seed).fit(X, y)
     clf = EGEMClassifier(random_state=seed).fit(X[~last], y[~last])
-    seconds, added = [], 0.0
-    for _ in range(3):  # the first compiles
-        start = time.perf_counter()
-        clf.add_class(X[last], y[last][0])
-        seconds.append(time.perf_counter() - start)
+    label, work = y[last][0], {name: [] for name in ("fit", "add", "update", "remove")}
+
+    def measure(name: str, call: Callable[[], object]) -> None:
+        start = time.process_time()
+        call()
+        work[name].append(time.process_time() - start)
+
+    added, rejected = 0.0, 0.0
+    for _ in range(4):  # in turns, so that shares are of the same minutes; the first compiles
+        measure("fit", lambda: EGEMClassifier(random_state=seed).fit(X, y))
+        measure("add", lambda: clf.add_class(X[last], label))
         added = clf.score(cases.X_test, cases.y_test)
-        clf.remove_class(y[last][0])
+        rejected = float(np.mean(clf.p_value(cases.X_test) <= REJECTED))
+        measure("update", lambda: clf.update_class(cases.X_test[cases.y_test == label][:2], label))
+        measure("remove", lambda: clf.remove_class(label))
+    for name in ("add", "update", "remove"):
+        share = float(np.median(work[name][1:]) / np.median(work["fit"][1:]))
+        yield Figure("EGEM", f"CPU seconds to {name} a class, share of a fit", share)
     before = clf.train_experts().model_.experts
-    after = clf.add_class(X[last], y[last][0]).model_.experts[:-1]
+    after = clf.add_class(X[last], label).model_.experts[:-1]
     same = all(
         np.array_equal(a, b)
         for mine, its in zip(before, after, strict=True)
         for a, b in zip(mine.params, its.params, strict=True)
     )
-    yield Figure("EGEM", "seconds to add a class", float(np.median(seconds[1:])))
     yield Figure("EGEM", "other experts bit-identical", float(same))
     yield Figure("EGEM", "accuracy, added", added)
     yield Figure("EGEM", "accuracy, fitted together", whole.score(cases.X_test, cases.y_test))
+    yield Figure("EGEM", f"rejected at {REJECTED}, added", rejected)
+    fitted = float(np.mean(whole.p_value(cases.X_test) <= REJECTED))
+    yield Figure("EGEM", f"rejected at {REJECTED}, fitted together", fitted)
 
 
 PARTS = {

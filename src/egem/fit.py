@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from egem.calibration.alignment import fit_aligned
 from egem.calibration.fit import Calibrated, CalibrationData, calibrate, recalibrate
 from egem.calibration.folds import distinct_order, holding
+from egem.calibration.rescoring import rescored
 from egem.data.cases import Case
 from egem.data.exemplars import Exemplars
 from egem.data.preparation import Batch, Preparation
@@ -137,25 +138,22 @@ def reassembled(
     exemplars: Exemplars,
     runtime: Runtime,
     refit: bool = False,
+    changed: int | None = None,
 ) -> Model:
     """Return a model of other classes or experts, with held-out cases scored anew.
 
-    ``refit`` also fits metric, views and inverse temperature anew.
+    ``refit`` also fits metric, views and inverse temperature anew. ``changed`` is the position of
+    the only class that is new or has other cases, if there is one.
     """
     if not exemplars.cases:
         raise ValueError("this model keeps no training cases, so its classes cannot be changed.")
     preparation, settings = model.preparation, model.settings
-    cases = preparation.align(list(exemplars.cases))
-    data = CalibrationData.of(
-        cases,
-        preparation.apply(cases),
-        exemplars.classes,
-        settings.recipe.augmentation,
-        preparation,
-        model.seed,
-        runtime.n_jobs,
-    )
+    data = _calibration_data(model, exemplars, runtime)
     beta = model.inverse_temperature
+    if changed is not None and not refit:
+        found = _of_changed(model, data, changed, runtime)
+        if found is not None:
+            return _assembled(classes, experts, found, beta, data, exemplars, settings)
     if refit:
         found = _calibrate(settings, data)
         beta = found.inverse_temperature(data.classes)
@@ -166,6 +164,40 @@ def reassembled(
             settings, exemplars, classes, preparation, model.seed, runtime
         )
     return _assembled(classes, experts, found, beta, data, exemplars, settings)
+
+
+def _calibration_data(model: Model, exemplars: Exemplars, runtime: Runtime) -> CalibrationData:
+    """Return the training cases kept, as calibration takes them."""
+    cases = model.preparation.align(list(exemplars.cases))
+    return CalibrationData.of(
+        cases,
+        model.preparation.apply(cases),
+        exemplars.classes,
+        model.settings.recipe.augmentation,
+        model.preparation,
+        model.seed,
+        runtime.n_jobs,
+    )
+
+
+def _of_changed(
+    model: Model, data: CalibrationData, changed: int, runtime: Runtime
+) -> Calibrated | None:
+    """Score the only class that changed; None where all classes must be scored.
+
+    That is so where recurrent experts count: other cases have been left out of each of their
+    proxies.
+    """
+    views = model.views
+    if views is None or views.recurrent_weight or not model.exemplars.cases:
+        return None
+    place, experts = np.arange(len(model.classes)), model.linear_experts
+    if data.n_classes > len(place):
+        place = place + (place >= changed)
+        experts = tuple((*of[:changed], (), *of[changed:]) for of in experts)
+    before = _calibration_data(model, model.exemplars, runtime)
+    found = rescored(model.held_out, before, data, place, changed, views, experts)
+    return found and Calibrated(model.metric, views, *found)
 
 
 def held_out_exemplars(model: Model) -> Int[np.ndarray, " n"] | None:

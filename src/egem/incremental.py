@@ -1,8 +1,9 @@
 """Classes that come and go: every operation makes a new model of a model.
 
 Experts are independent, so only the one concerned is trained. Scaling, metric, views and inverse
-temperature stay as they are, unless ``refit_metric`` is True, and so do the other experts' losses;
-held-out cases are scored anew, on the training cases that stay in the model.
+temperature stay as they are, unless ``refit_metric`` is True, and so do the other experts' losses
+and their scores of held-out cases. Where recurrent experts count, all held-out cases are scored
+anew, on the training cases that stay in the model, unless a class is only removed.
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+from egem.calibration.rescoring import without_class
 from egem.calibration.temperature import best_temperature
 from egem.core.decoder import Decoder
 from egem.data.cases import Case, as_cases
@@ -59,7 +61,7 @@ def add_class(
     experts = list(model.experts)
     experts[at:at] = _train(model, [cases], [label], runtime)
     exemplars = model.exemplars.with_class(at, cases, model.settings.keep_cases)
-    return reassembled(model, classes, tuple(experts), exemplars, runtime, refit_metric)
+    return reassembled(model, classes, tuple(experts), exemplars, runtime, refit_metric, at)
 
 
 def update_class(
@@ -107,9 +109,14 @@ def remove_class(model: Model, label: Any, runtime: Runtime = HERE) -> Model:
     at = class_index(model.classes, label)
     if len(model.classes) == 1:
         raise ValueError(f"{label!r} is the only class of this model; a model needs one at least.")
-    experts = tuple(t for e, t in enumerate(model.experts) if e != at)
-    classes = np.delete(model.classes, at)
-    return reassembled(model, classes, experts, model.exemplars.without(at), runtime)
+    return replace(
+        model,
+        classes=np.delete(model.classes, at),
+        experts=_without(model.experts, at),
+        linear_experts=tuple(_without(view, at) for view in model.linear_experts),
+        exemplars=model.exemplars.without(at),
+        calibration=model.calibration._replace(held_out=without_class(model.held_out, at)),
+    )
 
 
 def rename_class(model: Model, label: Any, new: Any, runtime: Runtime = HERE) -> Model:
@@ -255,7 +262,11 @@ def _retrained(
     experts = list(model.experts)
     experts[at : at + 1] = _train(model, [cases], [model.classes[at].item()], runtime)
     kept = model.exemplars.without(at).with_class(at, cases, model.settings.keep_cases)
-    return reassembled(model, model.classes, tuple(experts), kept, runtime, refit_metric)
+    return reassembled(model, model.classes, tuple(experts), kept, runtime, refit_metric, at)
+
+
+def _without(items: tuple, at: int) -> tuple:
+    return (*items[:at], *items[at + 1 :])
 
 
 def _with_label(classes: np.ndarray, label) -> tuple[np.ndarray, int]:
