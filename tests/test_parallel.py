@@ -4,8 +4,10 @@ import threading
 
 import pytest
 
+from egem import EGEMClassifier
 from egem.runtime.parallel import run
-from egem.runtime.progress import Progress, progress_listener
+from egem.runtime.progress import Phases, Progress, progress_listener
+from helpers import QUICK
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 5, -1, None])
@@ -122,3 +124,62 @@ def test_a_listener_may_stop_the_work():
         Progress("working", 4, show=False) as bar,
     ):
         run(lambda task, advance: advance(1.0), range(4), 2, bar.advance)
+
+
+@pytest.mark.parametrize("views", ["auto", ("recurrent", "linear"), ("linear", "features")])
+def test_the_progress_of_a_fit_covers_all_phases(views, waves):
+    X, y, *_ = waves
+    heard = []
+
+    def listen(title, fraction):
+        if title == "fitting":
+            heard.append(fraction)
+
+    with progress_listener(listen):
+        EGEMClassifier(**QUICK, views=views).fit(X, y)
+    assert heard == sorted(heard)
+    assert len(heard) > 3 and heard[0] < 0.3
+    assert heard[-1] == 1.0 and heard[-2] < 1.0
+
+
+def test_changes_of_a_class_have_one_bar(waves):
+    X, y, *_ = waves
+    clf = EGEMClassifier(**QUICK, views=("linear", "features")).fit(X, y)
+    heard = []
+    with progress_listener(lambda title, fraction: heard.append((title, fraction))):
+        clf.update_class(X[:1], y[0], refit_metric=True)
+    own = [fraction for title, fraction in heard if title == "update class"]
+    assert own == sorted(own) and own[-1] == 1.0 and own[-2] < 1.0
+
+
+def test_the_time_left_is_told_once_enough_is_known(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("egem.runtime.progress.time.perf_counter", lambda: now[0])
+    with Phases("fitting", {"weigh": 1, "train": 4, "check": 1}, show=False) as phases:
+        with phases("weigh", undecided=True):
+            now[0] = 10.0
+            phases.within(0.9)
+            assert phases.seconds_left is None  # what comes next is not known
+        with phases("train"):
+            now[0] = 10.5
+            phases.within(0.2)
+            assert phases.seconds_left is None  # half a second tells little
+            now[0] = 14.0
+            phases.within(0.5)
+            assert phases.seconds_left == pytest.approx(4.0 + 2.0)  # the rest, and the check
+        assert phases.seconds_left is None
+        assert 0.5 < phases.fraction < 1.0
+    assert phases.fraction == 1.0
+
+
+def test_a_computation_that_fails_is_not_reported_as_complete():
+    heard = []
+    with (
+        pytest.raises(RuntimeError),
+        progress_listener(lambda title, fraction: heard.append(fraction)),
+        Phases("fitting", {"train": 1}, show=False) as phases,
+        phases("train"),
+    ):
+        phases.within(0.5)
+        raise RuntimeError
+    assert heard == [0.5]

@@ -21,14 +21,18 @@ from egem.ensemble.codes import TrainedExpert
 from egem.ensemble.conformal import Calibration
 from egem.ensemble.inversion import check_visible, invert_batch
 from egem.ensemble.own_decoder import check_decoder
+from egem.ensemble.result import Inversion
 from egem.ensemble.training import train
 from egem.model import HERE, Model, Runtime
 from egem.runtime.parallel import on_one_blas_thread
-from egem.runtime.progress import Progress, Timings
+from egem.runtime.progress import Phases, Progress, Timings, phase
 from egem.settings import Settings, augmentation_of, seed_of, settle
 from egem.views.views import RECURRENT
 
 log = logging.getLogger(__name__)
+
+# CPU seconds of the phases, about, for 20 classes of 4 letters, from which the time left is told.
+COSTS = {"calibrate": 3.0, "train": 15.0, "correct": 2.0}
 
 
 @on_one_blas_thread
@@ -49,12 +53,18 @@ def fit_model(
         Where a class's expert reaches no finite loss.
     """
     phases = phases or Timings("fit")
-    p = parameters
+    with Phases("fitting", COSTS, runtime.verbose):
+        return _fit_model(parameters, cases, y, runtime, phases)
+
+
+def _fit_model(
+    p: Mapping[str, Any], cases: list[Case], y: ArrayLike, runtime: Runtime, phases: Timings
+) -> Model:
     with phases("prepare"):
         labels = as_labels(y, len(cases))
-        check_axes(cases, stacklevel=5)
+        check_axes(cases, stacklevel=6)
         if p["scaling"] == "standard":  # by which a sentinel would be divided
-            check_spread(cases, stacklevel=5)
+            check_spread(cases, stacklevel=6)
         classes, index = np.unique(labels, return_inverse=True)
         augmentation = augmentation_of(p["augment"], cases)
         preparation = _preparation(p, cases, index, augmentation == "image")
@@ -103,7 +113,7 @@ def train_classes(
         return []
     check_decoder(settings.recipe, batches[0])
     title = f"training {len(labels)} expert{'s' * (len(labels) > 1)}"
-    with Progress(title, len(labels), runtime.verbose) as bar:
+    with phase("train"), Progress(title, len(labels), runtime.verbose) as bar:
         steps, recipe = preparation.steps_used, settings.recipe
         return train(
             batches, labels, recipe, steps, seed, runtime.n_jobs, bar.advance, runtime.store
@@ -158,7 +168,8 @@ def reassembled(
         found = _calibrate(settings, data)
         beta = found.inverse_temperature(data.classes)
     else:
-        found = recalibrate(model.metric, model.views, data)
+        with phase("calibrate"):
+            found = recalibrate(model.metric, model.views, data)
     if found.needs_recurrent and not experts:  # held-out cases ask for them now
         experts, exemplars = _of_exemplars(
             settings, exemplars, classes, preparation, model.seed, runtime
@@ -233,9 +244,9 @@ def _of_exemplars(
 
 def _calibrate(settings: Settings, data: CalibrationData) -> Calibrated:
     """Fit metric and views; say so where recurrent experts are not needed."""
-    found = calibrate(
-        settings.views, settings.metric, settings.shrinkage, data, settings.recurrent_optional
-    )
+    optional = settings.recurrent_optional
+    with phase("calibrate", undecided=optional):
+        found = calibrate(settings.views, settings.metric, settings.shrinkage, data, optional)
     if found.metric is not None and not found.needs_recurrent:
         log.info("held-out cases are predicted as well without recurrent experts: none is trained")
     return found
@@ -266,7 +277,13 @@ def _assembled(
         "settings": settings,
     }
     model = Model(**parts, calibration=Calibration(inverse_temperature, found.held_out))
-    held_out = found.corrected(lambda batch: invert_batch(model, batch, data.n_jobs), data)
+
+    def invert(batch: Batch) -> Inversion:
+        with Progress("searching by new experts", batch.n_cases, show=False) as bar:
+            return invert_batch(model, batch, data.n_jobs, bar.advance)
+
+    with phase("correct"):
+        held_out = found.corrected(invert, data)
     return model.with_calibration(Calibration(inverse_temperature, held_out))
 
 

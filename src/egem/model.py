@@ -16,9 +16,11 @@ from egem.ensemble.result import Inversion
 from egem.ensemble.search import Need
 from egem.ensemble.training import CheckpointStore
 from egem.runtime.parallel import on_one_blas_thread
+from egem.runtime.progress import Phases
 from egem.settings import Settings
 from egem.views.views import RECURRENT, View
 
+COSTS = {"train": 2.0, "calibrate": 1.0, "correct": 2.0}  # of the phases of a change of classes
 NEGLIGIBLE = 1e-3  # sum of probabilities that are not worth a search
 
 
@@ -130,7 +132,8 @@ def as_method(function: Callable[..., Model]) -> Callable[..., Any]:
     def method(self, *args, **kwargs):
         arguments = [getattr(a, "model_", a) for a in args]  # merge takes another estimator
         keywords = {"runtime": self._runtime} | kwargs
-        self.model_ = on_one_blas_thread(function)(self._model, *arguments, **keywords)
+        with Phases(function.__name__.replace("_", " "), COSTS, keywords["runtime"].verbose):
+            self.model_ = on_one_blas_thread(function)(self._model, *arguments, **keywords)
         return self
 
     whole = inspect.signature(function)

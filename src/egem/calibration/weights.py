@@ -30,6 +30,7 @@ from egem.calibration.scatter import Copies, class_scatter
 from egem.calibration.temperature import tempered_weights
 from egem.core.classify import cross_entropy, log_scores
 from egem.data.preparation import Batch
+from egem.runtime.progress import Advance
 from egem.views.linear import n_local_experts
 from egem.views.linear_losses import LinearMetric, averaged
 from egem.views.views import (
@@ -81,10 +82,12 @@ def weigh_views(
     copies: Mapping[str, Copies | None] | None = None,
     n_jobs: int | None = 1,
     optional: bool = False,
+    advance: Advance = lambda _: None,
 ) -> Weighted:
     """Fit each view's linear metrics, and weigh the views.
 
-    ``optional`` is whether the recurrent view gets weight 0 where held-out cases do not need it.
+    ``optional`` is whether the recurrent view gets weight 0 where held-out cases do not need it;
+    ``advance`` is called once a view.
     """
     copies = copies or {}
     held = holding_from_all(classes)
@@ -112,9 +115,11 @@ def weigh_views(
                 for m, w in zip(GRID, mixing, strict=True)
                 if w > 0
             )
+            advance(1.0)
         if recurrent is not None:
             linear = losses[LINEAR], metrics[LINEAR]
             losses[RECURRENT] = proxy_losses(grid, classes, held, recurrent, *linear, n_jobs)
+            advance(1.0)
         prior, weights = weights, _fitted(losses, truth, weights)
         if optional and recurrent is not None and recurrent.augmentation != "image":
             without = _fitted(losses, truth, {name: prior[name] for name in represented})

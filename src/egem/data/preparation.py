@@ -162,6 +162,12 @@ class Preparation(NamedTuple):
         restored = self._onto_points(values)
         return (restored * self.scale[:, None] + self.mean[:, None]).astype(np.float32)
 
+    def onto(self, sequence: Case, n_timepoints: int) -> Case:
+        """Bring a restored sequence to the time points of a case of this length."""
+        if self.stretch:
+            return stretched(sequence, n_timepoints)
+        return sequence[:, :n_timepoints]
+
     def restore_spread(
         self, sds: Float[np.ndarray, "n_cases n_steps n_channels"]
     ) -> Float32[np.ndarray, "n_cases n_channels n_timepoints"]:

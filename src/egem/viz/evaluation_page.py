@@ -1,15 +1,13 @@
 """An evaluation as one page that needs no other file."""
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from egem.evaluate import Evaluation
-from egem.viz.html import Block, Picture, Table, as_html, escaped
-from egem.viz.style import EM, FAINT, INK, PALETTE, SMALL, as_png, bare, new_figure, open_frame
+from egem.viz.charts import STYLE, confusion_matrix, curve, unit_square
+from egem.viz.html import Block, Drawing, Table, as_html, escaped
+from egem.viz.svg import element
 
-SIDE = 3.4  # inches of each panel with its labels
-MAX_CONFUSIONS, MAX_NAMES = 12, 40
+MAX_CONFUSIONS = 12
 SHOWN_ALPHAS, REJECTION = (0.05, 0.1, 0.2), 0.05  # levels named in the table
 
 
@@ -28,19 +26,24 @@ def evaluation_page(found: Evaluation, name: str) -> str:
     str
     """
     unknown = f", and {found.n_unknown:,} cases of other labels" if found.n_unknown else ""
-    blocks: list[Block] = [
+    blocks: list[Block | Drawing] = [
         "# Evaluation",
         f"**{escaped(name)}**: {found.n_known:,} cases of the model's {len(found.classes)} "
         f"classes{unknown}.",
         Table(("measure", "value"), facts(found)),
     ]
     if found.n_known:
-        words = "Accuracy by probability, coverage of prediction sets, share rejected"
-        picture = Picture("calibration.png", words, as_png(calibration_curves(found)))
-        blocks += ["# Calibration", picture, "# Confusions", _confusions(found)]
+        blocks += [
+            "# Calibration",
+            "Ideal: accuracy and coverage on the diagonal, the rejected share of known cases not "
+            "above it. The larger a point, the more cases.",
+            calibration_curves(found),
+            "# Confusions",
+            _confusions(found),
+        ]
         if len(found.classes) > 1:
-            content = as_png(confusion_matrix(found))
-            blocks.append(Picture("confusions.png", "Confusion matrix", content))
+            matrix = confusion_matrix(found.confusion, [str(c) for c in found.classes])
+            blocks += ["Shares of each true class; the diagonal is right.", Drawing(matrix, STYLE)]
     return as_html(blocks)
 
 
@@ -79,62 +82,28 @@ def _confusions(found: Evaluation) -> Block:
     return Table(("true class", "predicted class", "cases"), rows)
 
 
-def calibration_curves(found: Evaluation) -> Figure:
+def calibration_curves(found: Evaluation) -> Drawing:
     """Draw accuracy against probability, coverage of sets against its level, and rejection."""
-    figure, body = new_figure(
-        3 * SIDE,
-        SIDE,
-        "Calibration of probabilities, prediction sets and rejection",
-        "Ideal: accuracy and coverage on the diagonal, the rejected share of known cases not above "
-        "it. Size of a point: number of cases.",
-    )
-    reliability, coverage, rejection = body.subplots(1, 3)
-    _prepare(reliability, "probability of the predicted class", "accuracy")
     full = found.n_in_bin > 0
-    sizes = 12 + 160 * np.sqrt(found.n_in_bin[full] / found.n_in_bin.max())
-    x, y = found.confidence[full], found.hit_rate[full]
-    reliability.scatter(x, y, sizes, PALETTE[0], alpha=0.75, clip_on=False)
-    _prepare(coverage, "nominal coverage", "sets that hold the true class")
-    style = {"color": PALETTE[0], "marker": "o", "markersize": 4}
-    coverage.plot(1 - found.alphas, found.coverage, **style)
-    _prepare(rejection, "level of rejection", "share rejected")
-    rejection.plot(found.alphas, found.rejected, label="known cases", **style)
+    radii = 2 + 7 * np.sqrt(found.n_in_bin[full] / found.n_in_bin.max())
+    rejection = [curve(found.alphas, found.rejected)]
+    title = "Rejection of known cases"
     if found.n_unknown:
-        style |= {"color": PALETTE[1], "marker": "s"}
-        rejection.plot(found.alphas, found.unknown_rejected, label="unknown cases", **style)
-    rejection.legend(fontsize=SMALL, frameon=False, loc="center right")
-    return figure
-
-
-def _prepare(axes: Axes, x: str, y: str) -> None:
-    """Draw the diagonal of a unit square, and name its axes."""
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), box_aspect=1)
-    axes.set_xlabel(x, size=SMALL + 1, color=INK)
-    axes.set_ylabel(y, size=SMALL + 1, color=INK)
-    open_frame(axes)
-
-
-def confusion_matrix(found: Evaluation) -> Figure:
-    """Draw the confusion matrix, as shares of each true class."""
-    names = [str(c) for c in found.classes] if len(found.classes) <= MAX_NAMES else []
-    longest = EM * SMALL / 72 * max(map(len, names), default=0)
-    side = float(np.clip(0.32 * len(found.classes), 3.4, 8.0))
-    figure, body = new_figure(
-        side + longest + 0.4,
-        side + longest + 0.4,
-        "Confusion matrix",
-        "Shares of each true class (row); the diagonal is right.",
-    )
-    axes = body.subplots()
-    bare(axes)
-    shares = found.confusion / np.maximum(found.confusion.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    if names:
-        places = range(len(names))
-        axes.set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
-        axes.set_yticks(places, names)
-        axes.tick_params(labelsize=SMALL, labelcolor=INK, length=0)
-    axes.set_xlabel("predicted class", size=SMALL + 1, color=INK)
-    axes.set_ylabel("true class", size=SMALL + 1, color=INK)
-    return figure
+        rejection.append(curve(found.alphas, found.unknown_rejected, style="second"))
+        title = "Rejection of known (line) and unknown cases (dashed)"
+    figures = [
+        unit_square(
+            "Probabilities",
+            "probability of the predicted class",
+            "accuracy",
+            curve(found.confidence[full], found.hit_rate[full], radii, joined=False),
+        ),
+        unit_square(
+            "Prediction sets",
+            "nominal coverage",
+            "sets that hold the true class",
+            curve(1 - found.alphas, found.coverage),
+        ),
+        unit_square(title, "level of rejection", "share rejected", *rejection),
+    ]
+    return Drawing(element("div", *figures, class_="charts"), STYLE)

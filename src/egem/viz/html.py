@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 
+from egem.viz import svg
+
 
 @dataclass(frozen=True)
 class Table:
@@ -26,6 +28,14 @@ class Picture:
     data: bytes
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A part of a page that is HTML or SVG itself, with the rules of its style."""
+
+    content: str
+    style: str = ""
+
+
 Block = str | Table | Picture  # text is one paragraph of Markdown; starting with "# ", a heading
 
 
@@ -40,16 +50,17 @@ def escaped(text: object) -> str:
 
 def as_markdown(blocks: Sequence[Block]) -> str:
     """Write blocks as Markdown; pictures are files in ``figures``."""
-    parts = []
-    for block in blocks:
-        if isinstance(block, Picture):
-            parts.append(f"![{escaped(block.words)}]({_source(block)})")
-        elif isinstance(block, Table):
-            lines = [block.head, ["---"] * len(block.head), *block.rows]
-            parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
-        else:
-            parts.append("#" * (parts != []) + block if block.startswith("# ") else block)
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(_markdown(block, not i) for i, block in enumerate(blocks)) + "\n"
+
+
+def _markdown(block: Block, first: bool) -> str:
+    """Write one block; the first heading is that of the page."""
+    if isinstance(block, Picture):
+        return f"![{escaped(block.words)}]({_source(block)})"
+    if isinstance(block, Table):
+        lines = [block.head, ["---"] * len(block.head), *block.rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return block if first or not block.startswith("# ") else f"#{block}"
 
 
 def _source(picture: Picture) -> str:
@@ -57,37 +68,44 @@ def _source(picture: Picture) -> str:
 
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --line: #dcdcdc; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e8ea; --paper: #16191c; --line: #3d454c; }
-}
 body { font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 68rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1, h2 { line-height: 1.25; }
+h2 { margin-top: 2.4rem; }
 table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1rem 0;
   font-size: 0.86rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { text-align: left; vertical-align: top; padding: 0.28rem 0.7rem;
   border-bottom: 1px solid var(--line); }
-p:has(> img) { overflow-x: auto; }
-img { max-width: max(100%, 44rem); height: auto; border-radius: 0.4rem; }
+img { max-width: 100%; height: auto; border-radius: 0.4rem; }
 """
 
 
-def as_html(blocks: Sequence[Block]) -> str:
+def as_html(blocks: Sequence[Block | Drawing]) -> str:
     """Write blocks as one page that holds its pictures; it follows the light or dark scheme."""
-    sources = {_source(block): _data(block) for block in blocks if isinstance(block, Picture)}
-    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = markdown.parse(as_markdown(blocks))
-    for image in (child for token in tokens for child in token.children or ()):
-        if image.type == "image":
-            image.attrs["src"] = sources[str(image.attrs["src"])]
+    parts, styles = [], [svg.STYLE, STYLE]
+    for place, block in enumerate(blocks):
+        if isinstance(block, Drawing):
+            parts.append(block.content)
+            styles += [block.style] * (block.style not in styles)
+        else:
+            parts.append(_rendered(block, first=not place))
     title = html.escape(str(blocks[0]).removeprefix("# "))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n"
-        f"<body>{markdown.renderer.render(tokens, markdown.options, {})}</body></html>\n"
+        f"<title>{title}</title><style>{''.join(styles)}</style></head>\n"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
     )
+
+
+def _rendered(block: Block, first: bool) -> str:
+    """Write a block of Markdown as HTML."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(_markdown(block, first))
+    for image in (child for token in tokens for child in token.children or ()):
+        if image.type == "image" and isinstance(block, Picture):
+            image.attrs["src"] = _data(block)
+    return markdown.renderer.render(tokens, markdown.options, {})
 
 
 def _data(picture: Picture) -> str:

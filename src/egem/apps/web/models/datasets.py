@@ -13,7 +13,6 @@ from egem.apps.web.models.training import new_classifier
 from egem.apps.web.responses import ClassTest, CrossValidation, FitResult, Mistake
 from egem.classifier import EGEMClassifier
 from egem.data.cases import Case
-from egem.data.preparation import stretched
 from egem.data.splits import class_generator
 from egem.readers.datasets import load_dataset
 from egem.readers.sources import own_file
@@ -97,7 +96,7 @@ def _tested(
         for i in np.flatnonzero(predicted != truth)[:MAX_MISTAKES]:
             case, codes = cases[test[i]], inversion.codes[i]
             shown = [
-                on_case(clf, clf.model_.imagine(e, codes[e][None])[0], case)
+                clf.preparation_.onto(clf.model_.imagine(e, codes[e][None])[0], case.shape[1])
                 for e in (int(best[i]), int(own[i]))
             ]
             mistakes.append(
@@ -127,12 +126,6 @@ def _tested(
         "n_mistakes": int((predicted != truth).sum()),
         "mistakes": mistakes,
     }
-
-
-def on_case(clf: EGEMClassifier, imagined: Case, case: Case) -> Case:
-    """Bring a decoded sequence to the time points of a case."""
-    n = case.shape[1]
-    return stretched(imagined, n) if clf.preparation_.stretch else imagined[:, :n]
 
 
 def _nearest_neighbour(

@@ -7,7 +7,6 @@ from copy import copy
 from dataclasses import replace
 
 from egem.apps.web.errors import ApiError
-from egem.apps.web.models.datasets import on_case
 from egem.apps.web.models.inspection import series
 from egem.apps.web.models.recognition import N_RANKED, is_unknown
 from egem.apps.web.models.recordings import Recordings, for_model
@@ -46,7 +45,7 @@ def verdicts(snapshot: Snapshot, recordings: Recordings, numbers: Sequence[int])
                 ],
                 series=series(cases[row]),
                 imagined=[
-                    series(on_case(clf, decoded, cases[row]))
+                    series(clf.preparation_.onto(decoded, cases[row].shape[1]))
                     for decoded in found.reconstructions[row][:2]
                 ],
             )
