@@ -158,14 +158,14 @@ def test_the_time_left_is_told_once_enough_is_known(monkeypatch):
     with Phases("fitting", {"weigh": 1, "train": 4, "check": 1}, show=False) as phases:
         with phases("weigh", undecided=True):
             now[0] = 10.0
-            phases.within(0.9)
+            phases.within(0.9, "weighing")
             assert phases.seconds_left is None  # what comes next is not known
         with phases("train"):
             now[0] = 10.5
-            phases.within(0.2)
+            phases.within(0.2, "training")
             assert phases.seconds_left is None  # half a second tells little
             now[0] = 14.0
-            phases.within(0.5)
+            phases.within(0.5, "training")
             assert phases.seconds_left == pytest.approx(4.0 + 2.0)  # the rest, and the check
         assert phases.seconds_left is None
         assert 0.5 < phases.fraction < 1.0
@@ -174,12 +174,12 @@ def test_the_time_left_is_told_once_enough_is_known(monkeypatch):
 
 def test_a_computation_that_fails_is_not_reported_as_complete():
     heard = []
-    with (
-        pytest.raises(RuntimeError),
-        progress_listener(lambda title, fraction: heard.append(fraction)),
-        Phases("fitting", {"train": 1}, show=False) as phases,
-        phases("train"),
-    ):
-        phases.within(0.5)
-        raise RuntimeError
+
+    def fail():
+        with Phases("fitting", {"train": 1}, show=False) as phases, phases("train"):
+            phases.within(0.5, "training")
+            raise RuntimeError
+
+    with progress_listener(lambda _, fraction: heard.append(fraction)), pytest.raises(RuntimeError):
+        fail()
     assert heard == [0.5]

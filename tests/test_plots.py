@@ -1,5 +1,8 @@
 """Figures and pages: what is drawn where, and what is refused."""
 
+import re
+from copy import copy
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -9,10 +12,10 @@ from matplotlib.text import Text
 from egem import EGEMClassifier, Training
 from egem.evaluate import evaluate
 from egem.viz.evaluation_page import evaluation_page
-from egem.viz.explanation_page import explanation_page
-from egem.viz.explanation_plot import explanation
+from egem.viz.explanation_page import explanation, explanation_page
 from egem.viz.heatmap import loss_heatmap
 from egem.viz.html import Picture, Table, as_html, as_markdown, escaped
+from egem.viz.multiples import Layer, multiples
 from egem.viz.reconstruction_plot import reconstruction_rows
 from egem.viz.sequences import drawing_of
 from egem.viz.style import save
@@ -86,19 +89,66 @@ def test_rows_refuse_what_cannot_be_drawn(few, change, words):
 
 
 @pytest.mark.parametrize("model", ["digit_model", "wave_model", "paper_model"])
-def test_an_explanation_shows_case_experts_neighbours_and_search(model, digits, waves, request):
+def test_an_explanation_shows_the_case_two_experts_and_the_nearest_training_cases(
+    model, digits, waves, request
+):
     clf = request.getfixturevalue(model)
     X = (waves if model == "wave_model" else digits)[2]
     found = clf.explain(X[:2], n_experts=2, n_near=3)
-    figure = explanation(clf, found, 1)
-    experts = [f"expert {label}" for label in found.labels[1]]
-    assert [panel.get_label() for panel in panels(figure, "expert ")] == experts
-    assert len(panels(figure, "case")) == 1
-    assert len(panels(figure, "near ")) == 3
-    assert len(panels(figure, "loss by time point")) == 2
-    assert len(panels(figure, "search")) == (model != "paper_model")  # its search keeps no path
+    content = explanation(clf, found, 1).content
+    first, second = map(str, found.labels[1])
+    assert content.count(f'aria-label="training case of {first}"') == 3
+    if drawing_of(clf.augmentation_, [X[1]]) == "lines":
+        for channel in ("channel 1", "channel 2"):
+            words = f"{channel}: the case and its reconstructions by the experts of "
+            assert f'aria-label="{words}{first} and {second}"' in content
+    else:
+        for label in (first, second):
+            assert f'aria-label="reconstruction by the expert of {label}"' in content
+    assert f"fits {first} better" in content and f"fits {second} better" in content
     with pytest.raises(ValueError, match="0 to 1"):
         explanation(clf, found, 2)
+
+
+def test_a_page_of_recordings_has_channel_names_and_seconds_and_no_external_reference(
+    wave_model, waves
+):
+    X, y = waves[2], waves[3]
+    clf = copy(wave_model)
+    clf.channel_names_, clf.time_step_ = ["<b>force</b>", "angle & turn"], 0.1
+    page = explanation_page(clf, X, y, max_cases=2, name="<script>")
+    assert "&lt;b&gt;force&lt;/b&gt;" in page and "angle &amp; turn" in page
+    assert "<b>force" not in page and "<script" not in page
+    # 12 to 24 points, a tenth of a second apart
+    assert re.search(r"[12](\.\d)? s</span>", page) and "points</span>" not in page
+    assert not re.search(r"https?:|<link|<img|src=|url\(", page)
+    assert "prefers-color-scheme: dark" in page and "width=device-width" in page
+    assert page.count("<svg") == page.count('role="img"')
+    clf.time_step_ = None
+    assert "points</span>" in explanation_page(clf, X, max_cases=1)
+    clf.channel_names_ = ["pen x", "pen y"]
+    assert "reconstruction by" in explanation_page(clf, X, max_cases=1)
+
+
+def test_gaps_and_single_points_are_drawn(wave_model, waves):
+    case = np.array(waves[2][0])
+    case[0, 3:] = np.nan
+    case[1, 1::2] = np.nan
+    page = explanation_page(wave_model, [case, case[:, :1]])
+    assert page.count("<h2>") == 2 and ">nan" not in page and "nan " not in page
+
+
+@pytest.mark.parametrize("n_channels", [3, 40])
+def test_of_many_channels_those_are_drawn_in_which_the_reconstructions_differ(n_channels):
+    case = np.random.default_rng(0).normal(size=(n_channels, 30))
+    other = case.copy()
+    other[-1] += 1
+    layers = [Layer(case, "case"), Layer(case, "first"), Layer(other, "second")]
+    names = [f"sensor {c}" for c in range(n_channels)]
+    drawn = multiples(layers, names, None, "words", np.linspace(-1, 1, 30))
+    assert f"sensor {n_channels - 1}: words" in drawn
+    assert ("and 28 more channels" in drawn) == (n_channels == 40)
+    assert drawn.count('class="channel"') == min(n_channels, 12)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +201,7 @@ def test_an_explanation_page_marks_wrong_predictions_and_shows_them_first(digit_
     X, y = digits[2][:9], digits[3][:9].copy()
     y[4] = 77
     page = explanation_page(digit_model, X, y, max_cases=2, name="a<b")
-    assert page.count("<img") == 2 and "http" not in page
+    assert page.count("<h2>") == 2 and "http" not in page
     assert page.index("Case 4") < page.index("the true class is 77")
     assert "a&lt;b" in page
     assert "Case 8" in explanation_page(digit_model, X, cases=[8])
@@ -161,10 +211,10 @@ def test_an_evaluation_page_has_figures_of_known_cases_only(digit_model, digits,
     X, y = digits[2], digits[3].copy()
     y[:12] = 77
     page = evaluation_page(evaluate(digit_model.model_, X, y), "digits")
-    assert page.count("<img") == 2 and ">77<" not in page
+    assert page.count("<svg") == 4 and ">77<" not in page
     unknown = evaluate(wave_model.model_, waves[2], ["x"] * len(waves[2]))
     page = evaluation_page(unknown, "waves")
-    assert "unknown cases rejected" in page and "<img" not in page
+    assert "unknown cases rejected" in page and "<svg" not in page
 
 
 def test_a_page_is_markdown_with_files_and_html_without():

@@ -69,7 +69,8 @@ class Phases(AbstractContextManager):
 
     def __init__(self, title: str, costs: Mapping[str, float], show: bool):
         self.fraction = 0.0
-        self._title, self._show = title, show
+        self._title = self._task = title
+        self._show = show
         self._costs = dict(costs)
         self._passed: list[str] = []
         self._current: str | None = None
@@ -110,9 +111,10 @@ class Phases(AbstractContextManager):
         self._current = None
         self._advanced()
 
-    def within(self, share: float) -> None:
-        """Report which share of the current phase is done."""
+    def within(self, share: float, task: str) -> None:
+        """Report which share of the current phase is done, by a task that the bar names."""
         if self._current is not None:
+            self._task = task
             self._share = max(self._share, min(share, 1.0))
             self._advanced()
 
@@ -140,7 +142,7 @@ class Phases(AbstractContextManager):
         if self._listener:
             self._listener(self._title, fraction)
         if self._bar:
-            self._bar.move(fraction, self.seconds_left if fraction < 1.0 else 0.0)
+            self._bar.move(fraction, self.seconds_left if fraction < 1.0 else None, self._task)
 
 
 _phases: ContextVar[Phases | None] = ContextVar("phases", default=None)
@@ -180,11 +182,12 @@ class Progress(AbstractContextManager):
         if self._listener:
             self._listener(self._title, share)
         if self._phases:
-            self._phases.within(share)
+            self._phases.within(share, self._title)
         if self._bar:
             took = time.perf_counter() - self.started
             known = share >= MIN_SHARE and took >= MIN_TIME
-            self._bar.move(min(share, 1.0), took * max(1.0 / share - 1.0, 0.0) if known else None)
+            left = took * max(1.0 / share - 1.0, 0.0) if known else None
+            self._bar.move(min(share, 1.0), left, self._title)
 
 
 class _Bar:
@@ -207,9 +210,9 @@ class _Bar:
         self._task = self._bar.add_task(title, total=1.0, left="")
         self._bar.start()
 
-    def move(self, fraction: float, seconds_left: float | None) -> None:
+    def move(self, fraction: float, seconds_left: float | None, title: str) -> None:
         left = "" if seconds_left is None else f"{timedelta(seconds=round(seconds_left))} left"
-        self._bar.update(self._task, completed=fraction, left=left)
+        self._bar.update(self._task, completed=fraction, left=left, description=title)
 
     def stop(self) -> None:
         self._bar.stop()

@@ -76,7 +76,8 @@ def confusion_matrix(confusion: Int[np.ndarray, "c c"], names: Sequence[str]) ->
     n = len(confusion)
     shown = [f"{m[: MAX_LETTERS - 1]}…" if len(m) > MAX_LETTERS else m for m in map(str, names)]
     shown = shown if n <= MAX_NAMES else []
-    room = CHARACTER * max(map(len, shown), default=0) + 34
+    longest = max(map(len, shown), default=0)
+    room = CHARACTER * longest + 34
     side = min(max(300.0 / n, MIN_CELL), MAX_CELL) if shown else max(640.0 / n, 2.0)
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     content = []
@@ -89,12 +90,13 @@ def confusion_matrix(confusion: Int[np.ndarray, "c c"], names: Sequence[str]) ->
         content.append(element("rect", tip, class_="cell", fill_opacity=opacity, **place, **size))
     for i, name in enumerate(shown):
         at = room + (i + 0.5) * side + 4
-        turned = f"rotate(-90 {at} {room - 6})"
-        style = {"class_": "name"}
-        own = text(name)
+        own, style = text(name), {"class_": "name"}
+        across = {"text_anchor": "middle"}
+        if longest > 2:
+            across = {"transform": f"rotate(-90 {at} {room - 6})"}
         content += [
             element("text", own, x=room - 6, y=at, text_anchor="end", **style),
-            element("text", own, x=at, y=room - 6, transform=turned, **style),
+            element("text", own, x=at, y=room - 6, **across, **style),
         ]
     middle, end = room + n * side / 2, room + n * side
     content += [

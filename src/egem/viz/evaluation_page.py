@@ -87,10 +87,10 @@ def calibration_curves(found: Evaluation) -> Drawing:
     full = found.n_in_bin > 0
     radii = 2 + 7 * np.sqrt(found.n_in_bin[full] / found.n_in_bin.max())
     rejection = [curve(found.alphas, found.rejected)]
-    title = "Rejection of known cases"
+    title = "Rejection"
     if found.n_unknown:
         rejection.append(curve(found.alphas, found.unknown_rejected, style="second"))
-        title = "Rejection of known (line) and unknown cases (dashed)"
+        title = "Rejection; unknown cases dashed"
     figures = [
         unit_square(
             "Probabilities",

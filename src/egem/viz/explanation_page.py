@@ -11,6 +11,7 @@ from egem.explain import Explanation
 from egem.viz import multiples, thumbnails
 from egem.viz.html import Block, Drawing, Table, as_html, escaped
 from egem.viz.multiples import Layer
+from egem.viz.sequences import Drawing as Drawn
 from egem.viz.sequences import drawing_of, scale_of
 from egem.viz.svg import element, text
 from egem.viz.thumbnails import thumbnail
@@ -136,10 +137,10 @@ def explanation(clf: "EGEMClassifier", found: Explanation, i: int = 0) -> Drawin
         for each in found.reconstructions[i][:2]
     ]
     evidence = _evidence(clf, found, i)
-    drawn = drawing_of(clf.augmentation_, [case])
+    drawn = _drawing(clf, case)
     near = [clf.exemplars_.cases[j] for j in found.near[i] if j >= 0]
     draw = _as_lines if drawn == "lines" else _as_pictures
-    scale = scale_of([case, *decoded, *near], drawn)
+    scale = scale_of([case, *near], drawn)
     pictures = [
         element("figure", thumbnail(each, scale, f"training case of {labels[0]}")) for each in near
     ]
@@ -151,6 +152,13 @@ def explanation(clf: "EGEMClassifier", found: Explanation, i: int = 0) -> Drawin
             element("div", *pictures, class_="thumbnails small"),
         ]
     return Drawing("".join(content), SHARED_STYLE)
+
+
+def _drawing(clf: "EGEMClassifier", case: Case) -> Drawn:
+    """Choose how to draw a case: two channels are a pen's unless their names say otherwise."""
+    names = [name.lower() for name in clf.channel_names_ or ("x", "y")]
+    kind = drawing_of(clf.augmentation_, [case])
+    return "lines" if kind == "pen" and names[0].replace("x", "y") != names[1] else kind
 
 
 def _as_lines(
@@ -174,8 +182,8 @@ def _as_pictures(
     decoded: list[Case],
     evidence: Float[np.ndarray, " t"],
 ) -> str:
-    kind = drawing_of(clf.augmentation_, [case])
-    scale = scale_of([case, *decoded], kind)
+    kind = _drawing(clf, case)
+    scale = scale_of([case] if kind == "image" else [case, *decoded], kind)
     figures = [(thumbnail(case, scale, "the case", evidence=evidence), "the case", "")]
     for label, each, style in zip(labels, decoded, ("first", "second"), strict=False):
         words = f"reconstruction by the expert of {label}"

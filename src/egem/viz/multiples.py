@@ -34,7 +34,7 @@ STYLE = """
 .axis .start { transform: none; }
 .axis .end { transform: translateX(-100%); }
 .note { margin: 0.2rem 0 0; font-size: 0.82rem; color: var(--soft); }
-@media (max-width: 30rem) { .multiples { --names: 4.6rem; } }
+@media (max-width: 30rem) { .channel-range { font-size: 0.62rem; } }
 """
 
 

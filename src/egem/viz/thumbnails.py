@@ -14,7 +14,7 @@ MAX_LINES = 6  # channels of a recording
 
 STYLE = """
 .thumbnails { display: grid; gap: 0.8rem; margin: 0.6rem 0;
-  grid-template-columns: repeat(auto-fill, minmax(min(9rem, 42%), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(12rem, 42%), 1fr)); }
 .thumbnails.small { grid-template-columns: repeat(4, minmax(0, 6rem)); }
 .thumbnails figure { margin: 0; }
 .thumbnails svg { width: 100%; background: var(--surface); border: 1px solid var(--line);
@@ -52,12 +52,13 @@ def thumbnail(
     evidence : array (n_timepoints,), optional
         How much more loss the second class has than the first, shaded along the case.
     """
+    evidence = np.zeros(0) if evidence is None else evidence
     if scale.drawing == "image":
         return drawing(SIDE, SIDE, words, _image(case, scale, evidence))
     if scale.drawing == "pen":
         x, y = _pen(case, scale)
         layers = []
-        for first, last, which, opacity in shades(np.zeros(0) if evidence is None else evidence):
+        for first, last, which, opacity in shades(evidence[: len(x)]):
             some = slice(first, last + 2)
             paint = {"class_": f"shade {which}", "stroke_opacity": f"{2 * opacity:.2f}"}
             layers.append(element("path", d=line(x[some], y[some]), style="fill: none", **paint))
@@ -83,7 +84,7 @@ def _pen(case: Case, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     return SIDE / 2 * (1 + x), SIDE / 2 * (1 - y)
 
 
-def _image(case: Case, scale: Scale, evidence: Float[np.ndarray, " t"] | None) -> str:
+def _image(case: Case, scale: Scale, evidence: Float[np.ndarray, " t"]) -> str:
     """Draw pixels as runs of equal grey, rows down; shades stand beside their rows."""
     low, high = float(scale.low.min()), float(scale.high.max())
     rows = np.nan_to_num(case.T, nan=low)
@@ -101,7 +102,7 @@ def _image(case: Case, scale: Scale, evidence: Float[np.ndarray, " t"] | None) -
         for grey, d in sorted(paths.items())
         if grey
     ]
-    for first, last, which, opacity in shades(np.zeros(0) if evidence is None else evidence):
+    for first, last, which, opacity in shades(evidence):
         place = {"x": SIDE - MARGIN + 1, "y": f"{MARGIN + first * side:.1f}", "width": MARGIN - 1}
         place["height"] = f"{(last - first + 1) * side:.1f}"
         content.append(element("rect", class_=which, fill_opacity=f"{3 * opacity:.2f}", **place))
