@@ -3,10 +3,11 @@
     python docs/make_pictures.py [converge inverse compete explanations]
 
 Writes into `docs/pictures`, without arguments all. Letters come from `EGEM_DATA_DIR`; if it is not
-set, digits take their place.
+set, digits take their place. Explanations are photographed in Debian's `chromium`.
 """
 
 import argparse
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from egem import EGEMClassifier, few_shot_split, load_dataset
-from egem.viz.explanation_plot import explanation
+from egem.viz.explanation_page import explanation_page
 from searching import Searches, imagine, longest_searches, model_to_draw
 from sketching import DARK, LIGHT, Cell, Frame, arrow, bars, blank, box, draw
 
@@ -183,13 +184,22 @@ def _write(figure: Figure, path: Path) -> None:
 
 
 def explanations(out: Path) -> None:
-    """Draw the explanations of the tutorial's first recording and of a digit."""
-    for name in ("BasicMotions", "digits"):
-        X, y = load_dataset(name)
-        train, test = few_shot_split(y, k=4, seed=0)
-        clf = EGEMClassifier(random_state=0).fit([X[i] for i in train], y[train])
-        figure = explanation(clf, clf.explain([X[test[0]]]))
-        figure.savefig(out / f"explanation-{name.lower()}.png", dpi=110)
+    """Photograph the explanations of the tutorial's first recording and of a digit."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 760, "height": 800}, device_scale_factor=1.5)
+        for name in ("BasicMotions", "digits"):
+            X, y = load_dataset(name)
+            train, test = few_shot_split(y, k=4, seed=0)
+            clf = EGEMClassifier(random_state=0).fit([X[i] for i in train], y[train])
+            page.set_content(explanation_page(clf, [X[test[0]]], name=name))
+            page.evaluate(
+                "document.querySelectorAll('h1, h1 ~ p:not(h2 ~ p)').forEach(e => e.remove())"
+            )
+            page.locator("main").screenshot(path=out / f"explanation-{name.lower()}.png")
+        browser.close()
 
 
 PICTURES: dict[str, Callable[[Path], None]] = {

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 
 from egem.data.augment import guess_augmentation
 from egem.data.cases import Case
-from egem.viz.style import FAINT, INK, PALETTE, bare
+from egem.viz.style import INK, PALETTE, bare
 
 STROKE_COLOURS = "viridis"
 
@@ -53,7 +53,7 @@ def _last_move(case: Case) -> int:
     return int(moves[-1]) + 1 if len(moves) else 0
 
 
-def draw_case(axes: Axes, case: Case, scale: Scale, under: Case | None = None) -> None:
+def draw_case(axes: Axes, case: Case, scale: Scale) -> None:
     """Draw one sequence.
 
     Parameters
@@ -64,8 +64,6 @@ def draw_case(axes: Axes, case: Case, scale: Scale, under: Case | None = None) -
         NaN is left blank.
     scale : Scale
         The kind of drawing, and the ranges.
-    under : array (n_channels, n_timepoints), optional
-        Another sequence, drawn beneath in grey; ignored for images.
     """
     bare(axes)
     low, high = scale.low.min(), scale.high.max()
@@ -73,17 +71,12 @@ def draw_case(axes: Axes, case: Case, scale: Scale, under: Case | None = None) -
         axes.imshow(case.T, cmap="gray_r", vmin=low, vmax=high)
         return
     axes.set_box_aspect(1)
-    grey = {"color": FAINT, "zorder": 0, "solid_capstyle": "round"}
     if scale.drawing == "pen":
-        if under is not None:
-            axes.plot(*under, linewidth=4.0, **grey)
         _draw_stroke(axes, case, scale.pen_stop)
         middle, half = (scale.low + scale.high) / 2, np.max(scale.high - scale.low) * 0.58 or 1.0
         axes.set_xlim(middle[0] - half, middle[0] + half)
         axes.set_ylim(middle[1] - half, middle[1] + half)
         return
-    if under is not None:
-        axes.plot(under.T, linewidth=3.0, **grey)
     marker = "." if case.shape[1] == 1 else None
     for channel, values in enumerate(case):
         colour = INK if len(case) == 1 else PALETTE[channel % len(PALETTE)]

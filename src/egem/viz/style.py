@@ -4,7 +4,6 @@ Figures are built as objects and never touch pyplot, so that servers and noteboo
 side by side. Matplotlib's constrained layout places everything below the heading.
 """
 
-import io
 import textwrap
 from pathlib import Path
 
@@ -23,7 +22,7 @@ LOSS_COLOURS = "YlGnBu_r"
 
 TITLE, TEXT, SMALL = 15.0, 10.0, 8.5  # points
 EM = 0.56  # mean width of a character over the size of its font
-DPI, PAGE_DPI = 160, 120
+DPI = 160
 MARGIN = 0.22  # inches
 
 
@@ -83,20 +82,7 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(file, dpi=DPI, format=path.suffix[1:])
 
 
-def as_png(figure: Figure) -> bytes:
-    """Return a figure as the bytes of a PNG file for a page."""
-    content = io.BytesIO()
-    figure.savefig(content, dpi=PAGE_DPI, format="png")
-    return content.getvalue()
-
-
 def bare(axes: Axes, frame: str | None = FAINT, width: float = 0.8) -> None:
     """Remove the ticks, and draw the frame in one colour, or none."""
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(visible=frame is not None, color=frame or FAINT, linewidth=width)
-
-
-def open_frame(axes: Axes) -> None:
-    """Draw small ticks, and no frame at the top and on the right."""
-    axes.tick_params(labelsize=SMALL, labelcolor=QUIET, length=2)
-    axes.spines[["top", "right"]].set_visible(False)
