@@ -43,7 +43,7 @@ OPERATIONS = {
     ),
     "update_class": (lambda clf: clf.update_class(NEW, "up"), TRAIN[-1:] + ASSEMBLE[-1:]),
     "remove_cases": (lambda clf: clf.remove_cases("up", [0]), TRAIN[-1:] + ASSEMBLE[-1:]),
-    "remove_class": (lambda clf: clf.remove_class("up"), RECALIBRATE[:1] + ASSEMBLE[-1:]),
+    "remove_class": (lambda clf: clf.remove_class("up"), ["egem.incremental.without_class"]),
     "calibrate": (
         lambda clf: clf.calibrate(*make_waves(3, seed=8)),
         ["egem.ensemble.inversion.search_codes", "egem.incremental.best_temperature"],

@@ -2,8 +2,7 @@
 
 Experts are independent, so only the one concerned is trained. Scaling, metric, views and inverse
 temperature stay as they are, unless ``refit_metric`` is True, and so do the other experts' losses
-and their scores of held-out cases. Where recurrent experts count, all held-out cases are scored
-anew, on the training cases that stay in the model, unless a class is only removed.
+and scores of held-out cases. Where recurrent experts count, a change scores all of these anew.
 """
 
 from dataclasses import replace
@@ -112,8 +111,8 @@ def remove_class(model: Model, label: Any, runtime: Runtime = HERE) -> Model:
     return replace(
         model,
         classes=np.delete(model.classes, at),
-        experts=_without(model.experts, at),
-        linear_experts=tuple(_without(view, at) for view in model.linear_experts),
+        experts=model.experts[:at] + model.experts[at + 1 :],
+        linear_experts=tuple(of[:at] + of[at + 1 :] for of in model.linear_experts),
         exemplars=model.exemplars.without(at),
         calibration=model.calibration._replace(held_out=without_class(model.held_out, at)),
     )
@@ -263,10 +262,6 @@ def _retrained(
     experts[at : at + 1] = _train(model, [cases], [model.classes[at].item()], runtime)
     kept = model.exemplars.without(at).with_class(at, cases, model.settings.keep_cases)
     return reassembled(model, model.classes, tuple(experts), kept, runtime, refit_metric, at)
-
-
-def _without(items: tuple, at: int) -> tuple:
-    return (*items[:at], *items[at + 1 :])
 
 
 def _with_label(classes: np.ndarray, label) -> tuple[np.ndarray, int]:

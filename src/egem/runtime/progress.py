@@ -142,7 +142,9 @@ class Phases(AbstractContextManager):
         if self._listener:
             self._listener(self._title, fraction)
         if self._bar:
-            self._bar.move(fraction, self.seconds_left if fraction < 1.0 else None, self._task)
+            over = fraction == 1.0
+            left = None if over else self.seconds_left
+            self._bar.move(fraction, left, self._title if over else self._task)
 
 
 _phases: ContextVar[Phases | None] = ContextVar("phases", default=None)
