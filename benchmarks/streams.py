@@ -22,7 +22,9 @@ import numpy as np
 from jaxtyping import Float
 
 from egem import EGEMClassifier, Spotter
+from stream_machete import Machete
 from stream_score import Counts, Detection, Judged, Span, judge, total
+from stream_windows import SlidingWindows
 from table import append, done
 
 OUT = Path("docs/benchmarks")
@@ -81,11 +83,8 @@ def at_pace(x: Float[np.ndarray, "2 n"], pace: float) -> Float[np.ndarray, "2 m"
     return np.stack([np.interp(where, np.arange(x.shape[1]), row) for row in x])
 
 
-def found_by_egem(X: list, y: list[str], stream: Float[np.ndarray, "2 n"]):
+def found_by(spotter, stream: Float[np.ndarray, "2 n"]):
     """Push frame by frame; return detections, frames a second, and milliseconds a push."""
-    spotter = Spotter(EGEMClassifier(views=("linear",), random_state=0).fit(X, y), kind="pen")
-    spotter.push(stream[:, :500])  # programs are compiled
-    spotter.reset()
     found, each = [], np.zeros(stream.shape[1])
     begun = time.process_time()
     for i, frame in enumerate(stream.T):
@@ -98,7 +97,15 @@ def found_by_egem(X: list, y: list[str], stream: Float[np.ndarray, "2 n"]):
     return detections, stream.shape[1] / seconds, 1e3 * np.quantile(each, [0.5, 0.99])
 
 
-METHODS = {"egem": found_by_egem}
+def egem(X: list, y: list[str]) -> Spotter:
+    """Return the spotter of a person's examples, its programs compiled."""
+    spotter = Spotter(EGEMClassifier(views=("linear",), random_state=0).fit(X, y), kind="pen")
+    spotter.spot(np.concatenate(X[:10], axis=1))
+    spotter.reset()
+    return spotter
+
+
+METHODS = {"egem": egem, "Machete + Jackknife": Machete, "windows, 1NN-DTW": SlidingWindows}
 
 
 def main() -> None:
@@ -135,7 +142,7 @@ def rows(version: str, key: tuple[str, ...], session: Session) -> list[list]:
     """Run one method on one person's stream; return a row for each gesture."""
     method, k, draw, _, pace = key
     X, y = few(session, int(k), int(draw))
-    found, speed, push = METHODS[method](X, y, at_pace(session.stream, float(pace)))
+    found, speed, push = found_by(METHODS[method](X, y), at_pace(session.stream, float(pace)))
     r = float(pace)
     found = [Detection(e.emitted / r, e.start / r, e.end / r, e.label) for e in found]
     judged = judge(found, session.truth, session.void, session.minutes)

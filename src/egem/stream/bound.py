@@ -38,8 +38,12 @@ class Bound(NamedTuple):
                 "no example was found again in itself; give longer examples, or another kind."
             )
         members = np.sort(scores)
-        k = len(recogniser.cases) / len(recogniser.classes)
-        return cls(float(np.median(members)) + MARGIN - NEARER * float(np.log2(k)), members)
+        return cls(_default(members, recogniser), members)
+
+    def carried_over(self, known: Recogniser, new: Recogniser) -> "Bound":
+        """Return the bound for other examples, as far from their default as this one from its."""
+        other = Bound.invented(new)
+        return other._replace(score=other.score + self.score - _default(self.members, known))
 
     def p_value(self, score: float) -> float:
         """Return the share of members that fit no better, of them and the window itself."""
@@ -53,6 +57,12 @@ class Bound(NamedTuple):
             return self if not n else self._replace(score=max(self.score, *ordered, -np.inf))
         below = ordered[n - 1] if n else ordered[0] - 1.0
         return self._replace(score=float((below + ordered[n]) / 2))
+
+
+def _default(members: Float[np.ndarray, " n"], recogniser: Recogniser) -> float:
+    """Return the bound that members' scores suggest, with as many examples a class."""
+    k = len(recogniser.cases) / len(recogniser.classes)
+    return float(np.median(members)) + MARGIN - NEARER * float(np.log2(k))
 
 
 def _own_score(recogniser: Recogniser, owner: int, case: Case) -> list[float]:

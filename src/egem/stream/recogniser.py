@@ -26,12 +26,15 @@ class Recogniser:
         Length of a step of the stream, along its path or in frames.
     longest : int
         Steps of the longest example.
+    time_step : float
+        Time between two points of the examples, where the classifier knows it; else 1.
     """
 
     def __init__(self, clf: EGEMClassifier, kind: Kind):
         kept = clf.exemplars_
         self.kind: Kind = kind
         self.along_path = kind != "series"
+        self.time_step = 1.0 if self.along_path else clf.time_step_ or 1.0
         self.classes, self.owners = clf.classes_, kept.classes
         self.cases = [np.asarray(x, float) for x in kept.cases]
         forms = [normalise(x, kind) for x in self.cases]

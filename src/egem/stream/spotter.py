@@ -1,21 +1,19 @@
 """The spotter: frames in, events out."""
 
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from egem.classifier import EGEMClassifier
+from egem.data.cases import Case
 from egem.data.normal_form import Kind
 from egem.stream.bound import Bound
+from egem.stream.candidates import Candidate, Span, overlaps
+from egem.stream.partial import Partial, partial
 from egem.stream.recogniser import Recogniser
-from egem.stream.windows import Window, Windows
-
-HOLD = 4  # steps for which a better candidate is waited for
-REST = 8  # frames without a step after which nothing is waited for
-OVERLAP = 0.1  # share of the shorter one that two events may have in common
+from egem.stream.tracker import Arrays, Tracker
+from egem.stream.windows import Window
 
 
 class Event(NamedTuple):
@@ -41,18 +39,6 @@ class Event(NamedTuple):
     emitted: float
     probability: float
     p_value: float
-
-
-class _Candidate(NamedTuple):
-    """A window that may still be replaced by a better one that overlaps it."""
-
-    score: float
-    owner: float
-    first: float  # steps
-    last: float
-    start: float  # times
-    end: float
-    probability: float
 
 
 class Spotter:
@@ -90,10 +76,7 @@ class Spotter:
 
     def reset(self) -> None:
         """Forget the stream, not the bound."""
-        self._steps, self._windows = self.recogniser.steps(), Windows(self.recogniser)
-        self._n_frames, self._n_still, self._now = 0, 0, -np.inf
-        self._pending: list[_Candidate] = []
-        self._recent: list[tuple[float, float]] = []  # first and last step of events
+        self._tracker = Tracker(self.recogniser)
 
     def push(self, frames: ArrayLike, times: ArrayLike | None = None) -> list[Event]:
         """Take frames; return the events that are now certain.
@@ -106,7 +89,8 @@ class Spotter:
             One frame or several, in the units of the examples. Frames with NaN count as dropped.
         times : float or array (n_frames,) or None, default None
             When each frame was taken, increasing; None counts frames. For ``"series"`` the unit is
-            the time between two points of the examples.
+            that of the classifier's ``time_step_``, which files give it, or else the time between
+            two points of the examples.
 
         Raises
         ------
@@ -114,17 +98,62 @@ class Spotter:
             For frames of another number of channels, infinite values, or times that do not
             increase.
         """
+        tracker = self._tracker
         block, when = self._checked(frames, times)
+        tracker.unit = 1.0 if times is None else self.recogniser.time_step
         events = []
-        for candidates, rests in self._candidates(block, when, self.bound.score):
-            self._pending += candidates
+        for windows, rests in tracker.follow(block, when):
+            tracker.candidates.pending += self._judged(windows)
             events += self._release(rests)
         return events
 
+    def partial(self) -> Partial | None:
+        """Return what is under way: a probability for each class, and how it would go on.
+
+        None where no quarter of an example fits what came last, or the stream rests. It costs about
+        as much as a step, and no event depends on it.
+        """
+        return partial(self.recogniser, self._tracker)
+
     def flush(self) -> list[Event]:
         """Return the events that further frames might still have changed."""
-        self._pending += self._judged(self._windows.rest(), self.bound.score)
+        tracker = self._tracker
+        tracker.candidates.pending += self._judged(tracker.windows.rest())
         return self._release(rests=True)
+
+    def replace(self, clf: EGEMClassifier) -> list[Event]:
+        """Go on with another classifier, such as one with a class more or fewer.
+
+        Times and the count of frames go on. Examples are aligned from the next frame on: a movement
+        under way is not found, so replace while the stream rests. The bound is as far from the
+        default for the new examples as it was from the default for those before.
+
+        Parameters
+        ----------
+        clf : EGEMClassifier
+            A fitted classifier of sequences with as many channels.
+
+        Returns
+        -------
+        list of Event
+            What :meth:`flush` returns of the stream so far.
+
+        Raises
+        ------
+        ValueError
+            For another number of channels. The spotter is as it was.
+        """
+        n, n_new = len(self.recogniser.mean), clf.preparation_.n_channels
+        if n != n_new:
+            raise ValueError(
+                f"clf has {n_new} channels and the stream has {n}; begin another Spotter."
+            )
+        recogniser = Recogniser(clf, self.recogniser.kind)
+        bound = self.bound.carried_over(self.recogniser, recogniser)
+        events = self.flush()
+        self.recogniser, self.bound = recogniser, bound
+        self._tracker.begin(recogniser)
+        return events
 
     def spot(self, stream: ArrayLike, times: ArrayLike | None = None) -> list[Event]:
         """Return all events of a recorded stream, an array (n_channels, n_frames)."""
@@ -155,66 +184,36 @@ class Spotter:
             raise ValueError("calibrate needs the stream's pace: give either times or rate.")
         self.reset()
         block, when = self._checked(background, times)
-        seconds = when[-1] - when[0] if rate is None else len(when) / rate
-        found = [c for candidates, _ in self._candidates(block, when, np.inf) for c in candidates]
-        apart: list[_Candidate] = []
-        for c in sorted(found):
-            if not any(_overlap((c.first, c.last), (o.first, o.last)) > OVERLAP for o in apart):
-                apart.append(c)
+        clock = when / rate if times is None else np.asarray(times, float)
+        scored: list[tuple[float, Span]] = []
+        for windows, _ in self._tracker.follow(block, when):
+            scored += [(self._score(w)[0], (w.first, w.last)) for w in windows]
+        apart: dict[Span, float] = {}
+        for score, span in sorted(scored):
+            if not overlaps(span, apart):
+                apart[span] = score
+        seconds = clock[-1] - clock[0]
         n = false_alarms_per_hour * seconds / 3600
-        self.bound = self.bound.for_rate([c.score for c in apart], n)
+        self.bound = self.bound.for_rate(list(apart.values()), n)
         self.reset()
         return self
 
     @property
-    def state(self) -> dict[str, Float[np.ndarray, "..."]]:
+    def state(self) -> Arrays:
         """What the spotter knows of the stream, as arrays; their sizes are bounded."""
-        steps, windows = self._steps, self._windows
-        aligned = windows.alignment
-        return {
-            "bound": np.array(self.bound.score),
-            "members": self.bound.members,
-            "counts": np.array([self._n_frames, self._n_still, windows.n_steps, self._now]),
-            "point": np.append(steps.point, steps.when),
-            "points": np.column_stack([windows.points, windows.times]),
-            "ends": np.vstack([windows.ends, windows.starts]),
-            "alignments": np.stack([aligned.total, aligned.weight, aligned.start]),
-            "pending": np.array(self._pending).reshape(-1, len(_Candidate._fields)),
-            "recent": np.array(self._recent).reshape(-1, 2),
-        }
+        bound = {"bound": np.array(self.bound.score), "members": self.bound.members}
+        return bound | self._tracker.arrays
 
     @classmethod
     def from_state(
-        cls,
-        clf: EGEMClassifier,
-        state: dict[str, Float[np.ndarray, "..."]],
-        kind: Kind | Literal["auto"] = "auto",
+        cls, clf: EGEMClassifier, state: Arrays, kind: Kind | Literal["auto"] = "auto"
     ) -> Self:
         """Go on from a :attr:`state`, with the classifier and kind of the spotter it is from."""
         self = cls.__new__(cls)  # no need to set a bound
         self.recogniser = _recogniser(clf, kind)
         self.bound = Bound(float(state["bound"]), np.array(state["members"]))
         self.reset()
-        steps, windows = self._steps, self._windows
-        own = {name: np.shape(value) for name, value in self.state.items()}
-        for name in ("points", "alignments"):
-            if np.shape(state[name]) != own[name]:
-                raise ValueError(
-                    f"state: {name} has shape {np.shape(state[name])}, and this classifier's "
-                    f"spotter has {own[name]}; give the classifier and kind it was saved with."
-                )
-        self._n_frames, self._n_still, windows.n_steps = map(int, state["counts"][:3])
-        self._now = float(state["counts"][3])
-        steps.point, steps.when = np.array(state["point"][:-1]), float(state["point"][-1])
-        windows.points = np.array(state["points"][:, :-1])
-        windows.times = np.array(state["points"][:, -1])
-        windows.ends, windows.starts = np.array(state["ends"][:2]), state["ends"][2].astype(int)
-        total, weight, start = state["alignments"]
-        aligned = windows.alignment
-        aligned.total, aligned.weight = np.array(total), np.array(weight)
-        aligned.start = start.astype(int)
-        self._pending = [_Candidate(*row) for row in state["pending"].tolist()]
-        self._recent = [(first, last) for first, last in state["recent"].tolist()]
+        self._tracker.restore(state)
         return self
 
     def _checked(self, frames: ArrayLike, times: ArrayLike | None) -> tuple[Any, Any]:
@@ -228,9 +227,11 @@ class Spotter:
         if np.isinf(block).any():
             raise ValueError("frames holds an infinite value; give NaN where it is missing.")
         n = block.shape[1]
-        when = np.arange(n) + self._n_frames if times is None else np.atleast_1d(times)
-        when = np.asarray(when, float)
-        increasing = (when[:1] > self._now).all() and (when[1:] > when[:-1]).all()
+        if times is None:
+            when = np.arange(n, dtype=float) + self._tracker.n_frames
+        else:
+            when = np.atleast_1d(np.asarray(times, float)) / self.recogniser.time_step
+        increasing = (when[:1] > self._tracker.now).all() and (when[1:] > when[:-1]).all()
         if when.shape != (n,) or not increasing:
             raise ValueError(
                 f"times must be {n} numbers that increase, also beyond those of the last push; "
@@ -238,53 +239,29 @@ class Spotter:
             )
         return block, when
 
-    def _candidates(
-        self, block: Any, when: Any, bound: float
-    ) -> Iterator[tuple[list[_Candidate], bool]]:
-        """Yield what each step or rest proposes, and whether it is a rest."""
-        missing = np.isnan(block).any(axis=0)
-        for frame, time, drop in zip(block.T, when.tolist(), missing.tolist(), strict=True):
-            self._now = time
-            self._n_frames += 1
-            self._n_still += 1
-            first = np.isnan(self._steps.when)
-            for step in () if drop else self._steps.to(np.array(frame), time):
-                self._n_still = 0
-                yield self._judged(self._windows.advance(step), bound), False
-            if first and not drop:
-                self._windows.begin(frame, time)
-            if self._n_still == REST:
-                yield self._judged(self._windows.rest(), bound), True
+    def _score(self, window: Window) -> tuple[float, Case]:
+        """Return a window's score, and its points."""
+        cut = self._tracker.windows.cut(window)
+        return self.recogniser.score(cut, window.template, window.cost), cut
 
-    def _judged(self, windows: list[Window], bound: float) -> list[_Candidate]:
-        """Return the windows whose score is within a bound, with the probability of their class."""
-        out, at, r = [], self._windows, self.recogniser
+    def _judged(self, windows: list[Window]) -> list[Candidate]:
+        """Return the windows whose score is within the bound, with their class's probability."""
+        out, at, r = [], self._tracker.windows, self.recogniser
         for window in windows:
-            owner, cut = int(r.owners[window.template]), at.cut(window)
-            score = r.score(cut, window.template, window.cost)
-            if score <= bound:
+            score, cut = self._score(window)
+            if score <= self.bound.score:
+                owner = int(r.owners[window.template])
                 span = window.first, window.last, at.time(window.first), at.time(window.last + 1)
-                out.append(_Candidate(score, owner, *span, r.probability(cut, owner)))
+                out.append(Candidate(score, owner, *span, r.probability(cut, owner)))
         return out
 
     def _release(self, rests: bool) -> list[Event]:
-        """Return candidates that no better one can replace any more, the best first."""
-        now, events, waiting = self._windows.n_steps, [], []
-        if not self._pending:
-            return events
-        for c in sorted(self._pending):
-            span = c.first, c.last
-            if any(_overlap(span, other) > OVERLAP for other in self._recent):
-                continue
-            if not rests and c.last + HOLD >= now:
-                waiting.append(c)
-            elif not any(_overlap(span, (o.first, o.last)) > OVERLAP for o in waiting):
-                self._recent.append(span)
-                label, p = self.recogniser.classes[int(c.owner)].item(), self.bound.p_value(c.score)
-                events.append(Event(label, c.start, c.end, self._now, c.probability, p))
-        self._pending = waiting
-        oldest = now - self._windows.longest
-        self._recent = [span for span in self._recent if span[1] >= oldest]
+        tracker, events = self._tracker, []
+        at, unit = tracker.windows, tracker.unit
+        for c in tracker.candidates.release(at.n_steps, rests, at.longest):
+            label, p = self.recogniser.classes[int(c.owner)].item(), self.bound.p_value(c.score)
+            start, end, now = (unit * time for time in (c.start, c.end, tracker.now))
+            events.append(Event(label, start, end, now, c.probability, p))
         return events
 
 
@@ -292,8 +269,3 @@ def _recogniser(clf: EGEMClassifier, kind: Kind | Literal["auto"]) -> Recogniser
     if kind == "auto":
         kind = "pen" if clf.preparation_.n_channels == 2 else "series"
     return Recogniser(clf, kind)
-
-
-def _overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Return the common part of two spans of steps, as a share of the shorter one."""
-    return (min(a[1], b[1]) - max(a[0], b[0]) + 1) / (min(a[1] - a[0], b[1] - b[0]) + 1)

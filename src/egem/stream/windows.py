@@ -64,8 +64,12 @@ class Windows:
         """Return the points of a window."""
         return self.points[np.arange(window.first, window.last + 2) % len(self.points)].T
 
+    def point(self, point: int) -> Float[np.ndarray, " c"]:
+        """Return a point; step i leads from point i to point i + 1."""
+        return self.points[point % len(self.points)]
+
     def time(self, point: int) -> float:
-        """Return when a point was reached; step i leads from point i to point i + 1."""
+        """Return when a point was reached."""
         return float(self.times[point % len(self.times)])
 
     def _windows(self, turned: Int[np.ndarray, " m"]) -> list[Window]:
