@@ -105,6 +105,12 @@ def egem(X: list, y: list[str]) -> Spotter:
     return spotter
 
 
+def version() -> str:
+    """Return the version of the code."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
 METHODS = {"egem": egem, "Machete + Jackknife": Machete, "windows, 1NN-DTW": SlidingWindows}
 
 
@@ -124,8 +130,7 @@ def main() -> None:
         (OUT / "streams.md").write_text(report(table))
         return
     warnings.filterwarnings("ignore", message=".*longer than")
-    command = ["git", "describe", "--always", "--dirty"]
-    version = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    code = version()
     sessions = load(Path(os.environ["EGEM_DATA_DIR"], "streams_mouse.npz"))
     known = {key[:5] for key in done(table, *KEY)}
     for draw in options.draws:
@@ -135,7 +140,7 @@ def main() -> None:
                     for method in options.methods:
                         key = (method, str(k), str(draw), person, f"{pace:g}")
                         if key not in known:
-                            append(table, COLUMNS, rows(version, key, sessions[person]))
+                            append(table, COLUMNS, rows(code, key, sessions[person]))
 
 
 def rows(version: str, key: tuple[str, ...], session: Session) -> list[list]:
