@@ -1,16 +1,17 @@
 """Events in streams: ten people's mouse gestures, found from one and from four examples.
 
     python benchmarks/streams.py [--draws 0 1 2] [--k 1 4] [--people ...] [--paces 1 0.5 2]
+    python benchmarks/stream_foreign.py, python benchmarks/stream_letters.py
     python benchmarks/streams.py --report
 
 Reads `streams_mouse.npz` (Taranta et al. 2021, `high activity`, mouse) in `EGEM_DATA_DIR`, and
 appends a row for each person, draw and method to `docs/benchmarks/streams.csv`; what is there is
 not run again. A draw is a random choice of k of a person's five examples of each gesture. Speed is
-counted in processor time. `--report` writes `docs/benchmarks/streams.md` from the table.
+counted in processor time. `--report` writes `docs/benchmarks/streams.md` from the tables of all
+three scripts.
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import time
@@ -23,7 +24,7 @@ from jaxtyping import Float
 
 from egem import EGEMClassifier, Spotter
 from stream_machete import Machete
-from stream_score import Counts, Detection, Judged, Span, judge, total
+from stream_score import Detection, Span, judge
 from stream_windows import SlidingWindows
 from table import append, done
 
@@ -121,13 +122,15 @@ def main() -> None:
     parser.add_argument("--draws", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--k", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--people", nargs="+")
-    parser.add_argument("--methods", nargs="+", default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--paces", type=float, nargs="+", default=[1.0])
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
     table = OUT / "streams.csv"
     if options.report:
-        (OUT / "streams.md").write_text(report(table))
+        from stream_report import page
+
+        (OUT / "streams.md").write_text(page(table))
         return
     warnings.filterwarnings("ignore", message=".*longer than")
     code = version()
@@ -158,53 +161,6 @@ def rows(version: str, key: tuple[str, ...], session: Session) -> list[list]:
         for label, c in sorted(judged.by_label.items())
     ]
 
-
-def report(table: Path) -> str:
-    """Write the page from the table."""
-    with table.open() as file:
-        every = list(csv.DictReader(file))
-    groups: dict[tuple, dict[str, dict[str, Judged]]] = {}
-    for row in every:
-        cell = groups.setdefault(tuple(row[n] for n in ("k", "method", "pace")), {})
-        one = cell.setdefault(row["person"], {}).setdefault(
-            row["draw"], Judged({}, [float(row["latency_frames"])], float(row["minutes"]))
-        )
-        one.by_label[row["label"]] = Counts(*(int(row[n]) for n in ("hits", "false", "missed")))
-    lines = [HEAD]
-    for key, people in sorted(groups.items()):
-        own = [row for row in every if tuple(row[n] for n in ("k", "method", "pace")) == key]
-        t = total({person: list(draws.values()) for person, draws in people.items()})
-        draws = " ".join(sorted({row["draw"] for row in own}))
-        speed, median, p99 = (
-            float(np.median([float(row[n]) for row in own]))
-            for n in ("frames_a_second", "push_median_ms", "push_p99_ms")
-        )
-        cells = [*key[:2], key[2], str(len(people)), draws]
-        cells += [f"{t[n]:.3f}" for n in ("F1", "F1_mean", "precision", "recall")]
-        cells += [f"{t['false_per_minute']:.2f}", f"{t['latency_frames'] / RATE:.2f}"]
-        cells += [f"{speed:,.0f}", f"{median:.2f}, {p99:.1f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n" + FOOT
-
-
-HEAD = """# Events in streams
-
-Made by `python benchmarks/streams.py` and `--report` from [streams.csv](streams.csv), where each
-row names the version of the code. Ten people made ten mouse gestures among minutes of similar
-movement (Taranta et al. 2021, *high activity*); each person's spotter knows `k` of that person's
-own cut-out examples of each gesture. An event counts as found where a detection of its label
-overlaps it; F1 is over all events, F1 (mean) averages precision and recall over gestures and
-repetitions first, as the original does. Pace is the frame rate of the stream beside that of the
-examples. Latency is the median of the sessions' medians, from the end of the event as labelled by
-hand. Speed is in processor time of one core.
-
-| k | method | pace | people | draws | F1 | F1 (mean) | precision | recall | false / min | \
-latency, s | frames / s | ms a push: median, 99 % |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
-FOOT = """
-Weights and the margin of the bound were chosen on draw 0, with four examples on five of the people.
-Draws 30 and up are reported, each run once. No other method was run yet.
-"""
 
 if __name__ == "__main__":
     main()
