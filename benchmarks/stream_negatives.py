@@ -23,7 +23,7 @@ def dtw(cost: np.ndarray, band: int) -> float:
         for j in range(max(1, i - band), min(m, i + band) + 1):
             before = min(total[i - 1, j - 1], total[i - 1, j], total[i, j - 1])
             total[i, j] = before + cost[i - 1, j - 1]
-    return total[n, m]
+    return total[n, m]  # pyright: ignore[reportReturnType]
 
 
 def spliced(X: list[Path], rng: np.random.Generator) -> list[Path]:
