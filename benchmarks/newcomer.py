@@ -73,17 +73,18 @@ def recordings(home: Path, source: str, tell: Tell) -> None:
         "egem/.venv/bin/egem fit recordings/ -o movements.safetensors",
         "egem/.venv/bin/egem predict movements.safetensors new/",
     )
+    said = ""
     for command in commands:
-        done = subprocess.run(
+        said = subprocess.run(
             command.split(),
             cwd=home,
             env=newcomer(home),
             check=True,
             capture_output=True,
             text=True,
-        )
+        ).stdout
         tell(command.replace(source, "..."))
-    print(done.stdout, end="")
+    print(said, end="")
 
 
 def _recorded(file: Path, places: tuple[float, float, float], seed: int) -> None:

@@ -226,7 +226,7 @@ def report(rows: pd.DataFrame) -> str:
 
 def _means(rows: pd.DataFrame, figures: list[str], n_more: int) -> str:
     """Return a row of the means over sets, for each number of cases."""
-    by_set = rows.groupby(["cases", "set", "figure"], sort=False)["value"].mean().unstack()
+    by_set = rows.pivot_table("value", ["cases", "set"], "figure", sort=False)
     return "\n".join(
         f"| **mean** | {cases} | | "
         + " | ".join(f"{of[f].mean():.3f}" for f in figures)

@@ -31,7 +31,7 @@ from egem.ensemble.conformal import HeldOut
 from egem.ensemble.result import Inversion
 from egem.runtime.batching import evenly
 from egem.runtime.parallel import single_threaded_blas
-from egem.runtime.progress import Advance, Progress
+from egem.runtime.progress import Progress
 from egem.views.linear import LocalExperts, fit_classes
 from egem.views.linear_losses import LinearMetric, averaged
 from egem.views.views import (
@@ -167,43 +167,40 @@ def calibrate(
     ``optional`` is whether the recurrent view gets weight 0 where held-out cases do not need it.
     """
     with Progress("weighing views", len(views) + 3, show=False) as bar:
-        return _calibrate(views, metric, shrinkage, data, optional, bar.advance)
-
-
-def _calibrate(views, metric, shrinkage, data, optional, advance: Advance) -> Calibrated:
-    chosen = None
-    if RECURRENT in views:
-        if len(views) > 1 and data.augmentation == "image" and shrinkage is None:
-            shrinkage = SHRINKAGE_OF_IMAGES
-        chosen = choose_metric(data.batch, data.classes, metric, shrinkage).metric
-        if len(views) == 1:
-            return recalibrate(chosen, None, data)
-    advance(1.0)
-    # The copies are drawn first: another call with the same seed draws the same.
-    rng = np.random.default_rng(data.seed)
-    copied = _copies(data, rng)
-    is_image = data.augmentation == "image"
-    found = fit_representations(views, data.cases + copied.cases, is_image, rng, data.n_jobs)
-    represented = {
-        name: represent(each, data.cases, data.batch, data.n_jobs) for name, each in found.items()
-    }
-    recurrent = None if chosen is None else _proxy_settings(data, chosen)
-    if recurrent is not None:
-        found.setdefault(LINEAR, None)
-    copies = {
-        name: _differences(copied, each, represented.get(name, data.batch), data.n_jobs)
-        for name, each in found.items()
-    }
-    advance(1.0)
-    weighted = weigh_views(
-        *(represented, found, data.batch, data.classes),
-        *(recurrent, copies, data.n_jobs, optional, advance),
-    )
-    coverage = Coverage.of(data.batch.mask)
-    fitted = Views(weighted.views, weighted.recurrent_weight, coverage)
-    return _calibrated(
-        chosen, fitted, data, list(represented.values()), weighted.log_losses, weighted.proxy
-    )
+        chosen = None
+        if RECURRENT in views:
+            if len(views) > 1 and data.augmentation == "image" and shrinkage is None:
+                shrinkage = SHRINKAGE_OF_IMAGES
+            chosen = choose_metric(data.batch, data.classes, metric, shrinkage).metric
+            if len(views) == 1:
+                return recalibrate(chosen, None, data)
+        bar.advance(1.0)
+        # The copies are drawn first: another call with the same seed draws the same.
+        rng = np.random.default_rng(data.seed)
+        copied = _copies(data, rng)
+        is_image = data.augmentation == "image"
+        found = fit_representations(views, data.cases + copied.cases, is_image, rng, data.n_jobs)
+        represented = {
+            name: represent(each, data.cases, data.batch, data.n_jobs)
+            for name, each in found.items()
+        }
+        recurrent = None if chosen is None else _proxy_settings(data, chosen)
+        if recurrent is not None:
+            found.setdefault(LINEAR, None)
+        copies = {
+            name: _differences(copied, each, represented.get(name, data.batch), data.n_jobs)
+            for name, each in found.items()
+        }
+        bar.advance(1.0)
+        weighted = weigh_views(
+            *(represented, found, data.batch, data.classes),
+            *(recurrent, copies, data.n_jobs, optional, bar.advance),
+        )
+        coverage = Coverage.of(data.batch.mask)
+        fitted = Views(weighted.views, weighted.recurrent_weight, coverage)
+        return _calibrated(
+            chosen, fitted, data, list(represented.values()), weighted.log_losses, weighted.proxy
+        )
 
 
 def recalibrate(metric: Metric | None, views: Views | None, data: CalibrationData) -> Calibrated:
