@@ -77,6 +77,17 @@ def test_both_symbols_are_found_whatever_the_blocks(ask):
     ]
 
 
+def test_what_is_under_way_goes_on_from_the_pen(ask):
+    x = scene()
+    assert ask(id=1, channels=x[:, :3].tolist())["under_way"] is None
+    found = ask(id=2, channels=x[:, 3:22].tolist())["under_way"]
+    assert found["label"] == "zigzag" and 0.5 < found["probability"] <= 1
+    line = np.array(found["channels"])
+    assert np.abs(line[:, 0] - x[:, 21]).max() < 0.05
+    assert np.abs(line[:, -1] - x[:, 27]).max() < 0.2  # where the zigzag ends
+    assert ask(id=3, channels=x[:, 22:].tolist(), end=True)["under_way"] is None
+
+
 def test_a_bad_frame_gets_an_error_and_changes_nothing(ask):
     x = scene()
     whole = push(ask, x)

@@ -46,6 +46,22 @@ class Event(BaseModel):
     p_value: float = Field(description="Share of invented members of the class that fit no better.")
 
 
+class UnderWay(BaseModel):
+    """What is under way, and how it would go on."""
+
+    label: str = Field(description="The likeliest class.")
+    probability: float
+    channels: list[list[float]] = Field(description="The rest of it, from the latest frame on.")
+
+
+class StreamAnswer(BaseModel):
+    """What the next frames of a live stream led to."""
+
+    id: int
+    events: list[Event] = Field(description="Those that are now certain.")
+    under_way: UnderWay | None
+
+
 class RecordedStream(BaseModel):
     """A recording, and the events in it."""
 

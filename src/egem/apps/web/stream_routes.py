@@ -2,8 +2,8 @@
 
 OpenAPI does not describe WebSockets. A client of ``/api/stream`` sends ``{"id", "channels",
 "times", "end"}``: the next frames of a stream, as a list of values for each channel, with times or
-without. It receives ``{"id", "events"}`` for each message in turn, or ``{"id", "error"}``, and then
-none of its frames is taken. A stream belongs to its connection, and keeps the model that was
+without. It receives ``{"id", "events", "under_way"}`` for each message in turn, or ``{"id",
+"error"}``, and then none of its frames is taken. A stream belongs to its connection, and keeps the model that was
 current at its first frame; after ``"end": true`` another one begins. ``?kind=`` chooses what
 windows are compared in, as in the library.
 """
@@ -80,9 +80,7 @@ async def _answer_all(socket: WebSocket, workspace: Workspace, kind: StreamKind)
             if stream is None:
                 snapshot = await workspace.snapshot()
                 stream = LiveStream(await workers.slow(spotter_of, snapshot, kind))
-            events = await workers.quick(stream.push, request)
-            shown = ",".join(event.model_dump_json() for event in events)
-            answer = f'{{"id":{request.id},"events":[{shown}]}}'
+            answer = (await workers.quick(stream.push, request)).model_dump_json()
             if request.end or not stream.begun:
                 stream = None
         except ValidationError as error:

@@ -11,7 +11,14 @@ from egem.apps.web.models.inspection import series
 from egem.apps.web.models.recordings import Recordings, for_model
 from egem.apps.web.models.snapshot import Snapshot
 from egem.apps.web.models.verdicts import classifier_of_recordings
-from egem.apps.web.stream_messages import Event, RecordedStream, StreamKind, StreamRequest
+from egem.apps.web.stream_messages import (
+    Event,
+    RecordedStream,
+    StreamAnswer,
+    StreamKind,
+    StreamRequest,
+    UnderWay,
+)
 from egem.classifier import EGEMClassifier
 from egem.data.cases import Case
 from egem.data.normal_form import path_length
@@ -76,8 +83,8 @@ class LiveStream:
         self._last: Float[np.ndarray, "c 1"] | None = None  # complete frame
         self._when: list[float] = []  # time of the last frame, where it has times
 
-    def push(self, request: StreamRequest) -> list[Event]:
-        """Take frames; return the events that are now certain.
+    def push(self, request: StreamRequest) -> StreamAnswer:
+        """Take frames; return the events that are now certain, and what is under way.
 
         Raises
         ------
@@ -111,7 +118,18 @@ class LiveStream:
             self._when, self.begun = [] if times is None else times[-1:], True
         if request.end:
             found = found + self.spotter.flush()
-        return [_event(each) for each in found]
+        under_way = None if request.end else self._under_way()
+        return StreamAnswer(
+            id=request.id, events=[_event(each) for each in found], under_way=under_way
+        )
+
+    def _under_way(self) -> UnderWay | None:
+        found = self.spotter.partial()
+        if found is None:
+            return None
+        label, probability = max(found.probabilities.items(), key=lambda pair: pair[1])
+        channels = np.round(found.rest, 5).tolist()
+        return UnderWay(label=str(label), probability=probability, channels=channels)
 
 
 def spot(snapshot: Snapshot, recordings: Recordings, kind: StreamKind) -> RecordedStream:

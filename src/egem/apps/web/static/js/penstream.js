@@ -20,11 +20,12 @@ export class PenStream {
 
   /**
    * @param onevents called with the events of the current stream as they are found
+   * @param onunderway called with what is under way, or null, after every message
    * @param onready called with true once the server can take frames, false while it prepares
    * @param onerror called with {problem, remedy}
    */
-  constructor({ onevents, onready, onerror }) {
-    Object.assign(this, { onevents, onready, onerror });
+  constructor({ onevents, onunderway, onready, onerror }) {
+    Object.assign(this, { onevents, onunderway, onready, onerror });
   }
 
   /** Connect unless connected, and let the server prepare for its current model. */
@@ -125,13 +126,16 @@ export class PenStream {
     this.#socket.send(JSON.stringify({ id: this.#id, ...message }));
   }
 
-  #receive({ id, events, error }) {
+  #receive({ id, events, under_way: underWay, error }) {
     if (id !== this.#sent?.id) return;
     const { turn } = this.#sent;
     this.#sent = null;
     this.onready(true);
     if (error) this.onerror(error);
-    else if (turn === this.#turn && events.length) this.onevents(events);
+    else if (turn === this.#turn) {
+      if (events.length) this.onevents(events);
+      this.onunderway(underWay);
+    }
     if (turn === this.#turn) dispatchEvent(new CustomEvent("egem:streamed"));
   }
 

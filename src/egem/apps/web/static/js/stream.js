@@ -2,6 +2,7 @@
 
 import { $ } from "./dom.js";
 import { api } from "./api.js";
+import { dash } from "./colours.js";
 import { EventList, eventSlot } from "./eventlist.js";
 import { takeFiles } from "./files.js";
 import { drawLine, drawTag, placeTags } from "./ink.js";
@@ -25,6 +26,7 @@ export function setUp({ starts }) {
 
 function setUpPen(view, events, starts) {
   let spans = []; // {event, slot, born}
+  let ahead = null; // what is under way: {label, probability, line: how it would go on, slot}
   const stream = new PenStream({
     onready: (ready) => ($("#stream-status").textContent = ready ? "" : "Preparing the examples …"),
     onevents: (found) => {
@@ -32,6 +34,11 @@ function setUpPen(view, events, starts) {
       spans.push(...found.map((event) => ({ event, slot: eventSlot(event.label), born })));
       events.add(found);
       announce(list(found.map(({ label }) => label)));
+      pad.redraw();
+    },
+    onunderway: (found) => {
+      if (!found && !ahead) return;
+      ahead = found && { ...found, line: { x: found.channels[0], y: found.channels[1], lifts: [] }, slot: eventSlot(found.label) };
       pad.redraw();
     },
     onerror: showError,
@@ -58,6 +65,7 @@ function setUpPen(view, events, starts) {
 
   function begin() {
     spans = [];
+    ahead = null;
     events.begin((event) => part(pad.stroke, event), "s", "Draw known symbols one after the other, with anything between.");
   }
 
@@ -71,12 +79,20 @@ function setUpPen(view, events, starts) {
       if (glow) drawLine(context, pad.stroke, scale, { colour, width: 7 + 14 * glow, alpha: 0.35 }, from, to);
       drawLine(context, pad.stroke, scale, { colour, width: 6 }, from, to);
     }
+    if (ahead) {
+      const { line, slot, probability } = ahead;
+      drawLine(context, line, scale, { colour: colours.experts[slot], width: 3.5, alpha: Math.max(probability, 0.3), dash: dash(slot) });
+    }
     const tags = drawn.map(({ event, slot, from }) => ({
       text: event.label,
       slot,
       x: pad.stroke.x[from] * scale,
       y: pad.stroke.y[from] * scale - 18,
     }));
+    if (ahead) {
+      const { label, line, slot } = ahead;
+      tags.push({ text: `${label}?`, slot, x: line.x.at(-1) * scale, y: line.y.at(-1) * scale });
+    }
     for (const { text, slot, x, y } of placeTags(tags, context.canvas.clientWidth, context.canvas.clientHeight))
       drawTag(context, text, x, y, colours, colours.experts[slot]);
     return glows;
