@@ -184,14 +184,14 @@ def test_pages_explain_and_evaluate(files, tmp_path):
     done = egem("explain", model, data, "-o", str(tmp_path / "e.html"), "--case", "3")
     assert done.exit_code == 0, done.stderr
     page = (tmp_path / "e.html").read_text()
-    assert "Case 3" in page and page.count("<img") == 1
+    assert "Case 3" in page and page.count("<svg") >= 2
     failed = egem("explain", model, data, "--case", "60")
     assert failed.exit_code == 1 and "cases 0 to 59" in failed.stderr
     done = egem("evaluate", model, data, "-o", str(tmp_path / "v.html"), "--json")
     assert done.exit_code == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["n_known"] == 60 and report["accuracy"] > 0.8
-    assert (tmp_path / "v.html").read_text().count("<img") == 2
+    assert (tmp_path / "v.html").read_text().count("<svg") >= 2
     failed = egem("evaluate", model, str(files / "unlabelled.csv"))
     assert failed.exit_code == 1 and "no labels to compare with" in failed.stderr
 

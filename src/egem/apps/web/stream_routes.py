@@ -3,9 +3,9 @@
 OpenAPI does not describe WebSockets. A client of ``/api/stream`` sends ``{"id", "channels",
 "times", "end"}``: the next frames of a stream, as a list of values for each channel, with times or
 without. It receives ``{"id", "events", "under_way"}`` for each message in turn, or ``{"id",
-"error"}``, and then none of its frames is taken. A stream belongs to its connection, and keeps the model that was
-current at its first frame; after ``"end": true`` another one begins. ``?kind=`` chooses what
-windows are compared in, as in the library.
+"error"}``, and then none of its frames is taken. A stream belongs to its connection, and keeps the
+model that was current at its first frame; after ``"end": true`` another one begins. ``?kind=``
+chooses what windows are compared in, as in the library.
 """
 
 import logging
