@@ -15,7 +15,6 @@ those methods that need it. Rows of sealed sets go to `sealed.csv`, with their d
 """
 
 import argparse
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -40,7 +39,7 @@ from egem.views.linear import fit_classes
 from egem.views.linear_losses import LinearMetric, log_losses
 from egem.views.views import RECURRENT, pooled, resolve_views
 from splits import LARGE, SEALED, SEEDS, SMALL, Split, split
-from table import append, done
+from table import append, done, version
 
 OUT = Path("docs/benchmarks")
 COLUMNS = (
@@ -172,12 +171,6 @@ ABLATIONS = {  # by the names of rows that exist
     }.items()
 }
 ABLATED = ("characters", "mnist", "JapaneseVowels", "GunPoint")
-
-
-def version() -> str:
-    """Return the commit of the code, marked where files differ from it."""
-    git = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> None:

@@ -25,9 +25,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from accuracy import OUT, version
+from accuracy import OUT
 from egem import EGEMClassifier, load_dataset, normalise
-from table import append, done
+from table import append, done, version
 
 PAIRS = {"digits 3, 8": ("3", "8"), "digits 4, 9": ("4", "9")}
 SETS = ("waves", *PAIRS, "pendigits", "characters", "BasicMotions", "GunPoint", "JapaneseVowels")

@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Float
 
 from egem import Spotter
-from streams import OUT, RATE, Session, egem, few, load, version
-from table import append, done
+from streams import OUT, RATE, Session, egem, few, load
+from table import append, done, version
 
 TABLE = OUT / "streams-foreign.csv"
 COLUMNS = "version", "k", "draw", "person", "bound", "movement", "false", "minutes"
@@ -119,12 +119,12 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*longer than")
     sessions = load(Path(os.environ["EGEM_DATA_DIR"], "streams_mouse.npz"))
-    code = version()
+    code, known = version(), done(TABLE, "k", "draw", "person")
     for draw in options.draws:
         for person in options.people or sessions:
             for k in options.k:
                 key = str(k), str(draw), person
-                if key not in done(TABLE, "k", "draw", "person"):
+                if key not in known:
                     spotter = egem(*few(sessions[person], k, draw))
                     both = stretches(sessions, person, options.minutes)
                     append(TABLE, COLUMNS, [[code, *key, *row] for row in rows(spotter, both)])

@@ -19,8 +19,8 @@ from jaxtyping import Float
 
 from egem import EGEMClassifier, Spotter, few_shot_split, load_dataset
 from stream_score import Counts, Detection, Judged, Span, judge, total
-from streams import OUT, version
-from table import append, done
+from streams import OUT
+from table import append, done, version
 
 TABLE = OUT / "streams-letters.csv"
 COLUMNS = (
@@ -122,10 +122,10 @@ def main() -> None:
     parser.add_argument("--k", type=int, nargs="+", default=[4])
     options = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*longer than")
-    code = version()
+    code, known = version(), done(TABLE, "k", "seed")
     for seed in options.seeds:
         for k in options.k:
-            if (str(k), str(seed)) not in done(TABLE, "k", "seed"):
+            if (str(k), str(seed)) not in known:
                 append(TABLE, COLUMNS, [[code, k, seed, *row] for row in rows(k, seed)])
 
 

@@ -13,7 +13,6 @@ three scripts.
 
 import argparse
 import os
-import subprocess
 import time
 import warnings
 from pathlib import Path
@@ -26,7 +25,7 @@ from egem import EGEMClassifier, Spotter
 from stream_machete import Machete
 from stream_score import Detection, Span, judge
 from stream_windows import SlidingWindows
-from table import append, done
+from table import append, done, version
 
 OUT = Path("docs/benchmarks")
 COLUMNS = (
@@ -104,12 +103,6 @@ def egem(X: list, y: list[str]) -> Spotter:
     spotter.spot(np.concatenate(X[:10], axis=1))
     spotter.reset()
     return spotter
-
-
-def version() -> str:
-    """Return the version of the code."""
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 METHODS = {"egem": egem, "Machete + Jackknife": Machete, "windows, 1NN-DTW": SlidingWindows}

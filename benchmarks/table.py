@@ -1,8 +1,15 @@
 """Tables that grow row by row, so that a benchmark may be stopped and carried on."""
 
 import csv
+import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+
+def version() -> str:
+    """Return the commit of the code, marked where files differ from it."""
+    git = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def done(table: Path, *columns: str) -> set[tuple[str, ...]]:

@@ -31,7 +31,7 @@ from egem.views.views import RECURRENT
 
 log = logging.getLogger(__name__)
 
-# CPU seconds of the phases, about, for 20 classes of 4 letters, from which the time left is told.
+# CPU seconds of the phases, about, for 20 classes of 4 letters; the time left derives from them.
 COSTS = {"calibrate": 3.0, "train": 15.0, "correct": 2.0}
 
 

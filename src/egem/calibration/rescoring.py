@@ -4,9 +4,9 @@ Metric and views stay, and so do the scores of all other classes. What is scored
 that changed, against every held-out case, and its own cases, each without those held out with it.
 
 The metric of a fitted model has seen its training cases, which therefore look closer to all
-classes, most of all to their own, than when they were held out. The scores that are known tell by
-how much: their differences from what this metric gives, averaged, are added. For other classes than
-its own the average is the case's; for its own class, that of all cases.
+classes, most of all to their own, than when they were held out. The scores that are known
+show by how much: their differences from what this metric gives, averaged, are added. For other
+classes than its own the average is the case's; for its own class, that of all cases.
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ def rescored(
     -------
     tuple or None
         The linear experts and the scores. None where these cases are not those that were scored,
-        or too few are known to tell what the metric has seen: all must be scored then.
+        or too few scores are known for the correction: all must be computed then.
     """
     counts = np.bincount(data.classes)
     others = np.arange(len(counts)) != at  # classes
@@ -138,7 +138,7 @@ def _stored(
 
 
 def _key(data: CalibrationData, i: int, place: Int[np.ndarray, " c"] | None = None) -> tuple:
-    """Tell a case from all others of its class."""
+    """Identify a case by its class and values."""
     label = data.classes[i] if place is None else place[data.classes[i]]
     return int(label), data.cases[i].shape, data.cases[i].tobytes()
 

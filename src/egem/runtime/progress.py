@@ -121,10 +121,9 @@ class Phases(AbstractContextManager):
     @property
     def seconds_left(self) -> float | None:
         """Time left; None while too little is known."""
-        took = time.perf_counter() - self._phase_started
-        if self._current is None or self._undecided or self._share < MIN_SHARE or took < MIN_TIME:
+        whole = _whole_time(self._share, self._phase_started)
+        if self._current is None or self._undecided or whole is None:
             return None
-        whole = took / self._share
         later = list(self._costs)[list(self._costs).index(self._current) + 1 :]
         ratio = sum(self._costs[name] for name in later) / self._costs[self._current]
         return whole * (1.0 - self._share + ratio)
@@ -186,10 +185,15 @@ class Progress(AbstractContextManager):
         if self._phases:
             self._phases.within(share, self._title)
         if self._bar:
-            took = time.perf_counter() - self.started
-            known = share >= MIN_SHARE and took >= MIN_TIME
-            left = took * max(1.0 / share - 1.0, 0.0) if known else None
+            whole = _whole_time(share, self.started)
+            left = None if whole is None else whole * max(1.0 - share, 0.0)
             self._bar.move(min(share, 1.0), left, self._title)
+
+
+def _whole_time(share: float, started: float) -> float | None:
+    """Return the seconds that all of a task takes; None while too little of it is done."""
+    took = time.perf_counter() - started
+    return took / share if share >= MIN_SHARE and took >= MIN_TIME else None
 
 
 class _Bar:

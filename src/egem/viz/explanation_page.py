@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from egem.classifier import EGEMClassifier
 
 N_EXPERTS = 3  # that are listed; the first two are drawn
+STYLES = "first", "second"  # of the reconstructions
 STYLE = """
 .key { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; margin: 0.8rem 0; padding: 0;
   list-style: none; font-size: 0.86rem; }
@@ -139,12 +140,18 @@ def explanation(clf: "EGEMClassifier", found: Explanation, i: int = 0) -> Drawin
     evidence = _evidence(clf, found, i)
     drawn = _drawing(clf, case)
     near = [clf.exemplars_.cases[j] for j in found.near[i] if j >= 0]
-    draw = _as_lines if drawn == "lines" else _as_pictures
     scale = scale_of([case, *near], drawn)
     pictures = [
         element("figure", thumbnail(each, scale, f"training case of {labels[0]}")) for each in near
     ]
-    content = [_key(labels, drawn != "image"), draw(clf, case, labels, decoded, evidence)]
+    if drawn == "lines":
+        names = clf.channel_names_ or [f"channel {c + 1}" for c in range(len(case))]
+        layers = [Layer(case, "case"), *map(Layer, decoded, STYLES)]
+        words = f"the case and its reconstructions by the experts of {' and '.join(labels)}"
+        main = multiples.multiples(layers, names, clf.time_step_, words, evidence)
+    else:
+        main = _as_pictures(case, labels, decoded, evidence, drawn)
+    content = [_key(labels, drawn != "image"), main]
     if pictures:
         words = f"Training cases of {labels[0]} with the nearest codes:"
         content += [
@@ -161,31 +168,16 @@ def _drawing(clf: "EGEMClassifier", case: Case) -> Drawn:
     return "lines" if kind == "pen" and names[0].replace("x", "y") != names[1] else kind
 
 
-def _as_lines(
-    clf: "EGEMClassifier",
-    case: Case,
-    labels: list[str],
-    decoded: list[Case],
-    evidence: Float[np.ndarray, " t"],
-) -> str:
-    names = clf.channel_names_ or [f"channel {c + 1}" for c in range(len(case))]
-    styles = ("first", "second")
-    layers = [Layer(case, "case"), *map(Layer, decoded, styles)]
-    words = f"the case and its reconstructions by the experts of {' and '.join(labels)}"
-    return multiples.multiples(layers, names, clf.time_step_, words, evidence)
-
-
 def _as_pictures(
-    clf: "EGEMClassifier",
     case: Case,
     labels: list[str],
     decoded: list[Case],
     evidence: Float[np.ndarray, " t"],
+    kind: Drawn,
 ) -> str:
-    kind = _drawing(clf, case)
     scale = scale_of([case] if kind == "image" else [case, *decoded], kind)
     figures = [(thumbnail(case, scale, "the case", evidence=evidence), "the case", "")]
-    for label, each, style in zip(labels, decoded, ("first", "second"), strict=False):
+    for label, each, style in zip(labels, decoded, STYLES, strict=False):
         words = f"reconstruction by the expert of {label}"
         figures.append((thumbnail(each, scale, words, style, case), "reconstruction by ", label))
     parts = [
@@ -205,7 +197,7 @@ def _evidence(clf: "EGEMClassifier", found: Explanation, i: int) -> Float[np.nda
 
 
 def _key(labels: list[str], lines: bool) -> str:
-    entries = [("", "the case"), *zip(("first", "second"), labels, strict=False)] if lines else []
+    entries = [("", "the case"), *zip(STYLES, labels, strict=False)] if lines else []
     if len(labels) > 1:
         shaded = zip(("shaded", "shaded other"), labels, strict=True)
         entries += [(style, f"fits {label} better") for style, label in shaded]

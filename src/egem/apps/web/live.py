@@ -6,19 +6,15 @@ requests that arrive while another is being answered, only the newest is kept.
 """
 
 import asyncio
-import logging
 
 from fastapi import APIRouter, WebSocket
-from pydantic import ValidationError
 
-from egem.apps.web.errors import ApiError, internal_error, validation_error
 from egem.apps.web.models.recognition import classify
 from egem.apps.web.requests import LiveRequest
-from egem.apps.web.sockets import error_answer, received, serve_socket
+from egem.apps.web.sockets import answered, received, serve_socket
 from egem.apps.web.workers import Workers
 from egem.apps.web.workspace import Workspace
 
-log = logging.getLogger(__name__)
 router = APIRouter()
 
 
@@ -51,18 +47,12 @@ async def _listen(socket: WebSocket, newest: asyncio.Queue[str]) -> None:
 
 async def _answer_all(socket: WebSocket, newest: asyncio.Queue[str], workspace: Workspace) -> None:
     workers: Workers = socket.app.state.workers
+
+    async def answer(text: str) -> str:
+        request = LiveRequest.model_validate_json(text)
+        snapshot = await workspace.snapshot()
+        verdict = await workers.quick(classify, snapshot, request.stroke, request.done)
+        return f'{{"id":{request.id},{verdict.model_dump_json()[1:]}'
+
     while True:
-        text = await newest.get()
-        try:
-            request = LiveRequest.model_validate_json(text)
-            snapshot = await workspace.snapshot()
-            verdict = await workers.quick(classify, snapshot, request.stroke, request.done)
-            answer = f'{{"id":{request.id},{verdict.model_dump_json()[1:]}'
-        except ValidationError as error:
-            answer = error_answer(text, validation_error(error.errors()))
-        except ApiError as error:
-            answer = error_answer(text, error)
-        except Exception as error:
-            log.exception("a stroke cannot be classified")
-            answer = error_answer(text, internal_error(error))
-        await socket.send_text(answer)
+        await socket.send_text(await answered(await newest.get(), answer))

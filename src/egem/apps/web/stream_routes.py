@@ -8,27 +8,24 @@ model that was current at its first frame; after ``"end": true`` another one beg
 chooses what windows are compared in, as in the library.
 """
 
-import logging
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, UploadFile, WebSocket
-from pydantic import ValidationError
 from starlette.status import WS_1013_TRY_AGAIN_LATER
 
 from egem.apps.web.dependencies import Current, Pool
-from egem.apps.web.errors import ApiError, internal_error, validation_error
+from egem.apps.web.errors import ApiError
 from egem.apps.web.models.recording_files import read_recordings, receive, temporary_folder
 from egem.apps.web.models.streams import LiveStream, spot, spotter_of
 from egem.apps.web.models.verdicts import classifier_of_recordings
 from egem.apps.web.responses import ERRORS
-from egem.apps.web.sockets import error_answer, received, serve_socket
+from egem.apps.web.sockets import answered, received, serve_socket
 from egem.apps.web.store import new_id
 from egem.apps.web.stream_messages import RecordedStream, StreamKind, StreamRequest
 from egem.apps.web.workers import Workers
 from egem.apps.web.workspace import Workspace
 
-log = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/stream", responses=ERRORS, tags=["stream"])
 
 MAX_STREAMS = 4  # live ones of a workspace
@@ -73,22 +70,23 @@ async def _talk(socket: WebSocket, workspace: Workspace, kind: StreamKind) -> No
 async def _answer_all(socket: WebSocket, workspace: Workspace, kind: StreamKind) -> None:
     workers: Workers = socket.app.state.workers
     stream: LiveStream | None = None
-    while True:
-        text = await received(socket)
+
+    async def answer(text: str) -> str:
+        nonlocal stream
+        request = StreamRequest.model_validate_json(text)
+        if stream is None:
+            snapshot = await workspace.snapshot()
+            stream = LiveStream(await workers.slow(spotter_of, snapshot, kind))
         try:
-            request = StreamRequest.model_validate_json(text)
-            if stream is None:
-                snapshot = await workspace.snapshot()
-                stream = LiveStream(await workers.slow(spotter_of, snapshot, kind))
-            answer = (await workers.quick(stream.push, request)).model_dump_json()
-            if request.end or not stream.begun:
-                stream = None
-        except ValidationError as error:
-            answer = error_answer(text, validation_error(error.errors()))
-        except ApiError as error:
-            answer = error_answer(text, error)
-        except Exception as error:
-            log.exception("a stream cannot be continued")
-            answer = error_answer(text, internal_error(error))
+            found = await workers.quick(stream.push, request)
+        except ApiError:
+            raise
+        except Exception:  # the stream cannot be continued
             stream = None
-        await socket.send_text(answer)
+            raise
+        if request.end or not stream.begun:
+            stream = None
+        return found.model_dump_json()
+
+    while True:
+        await socket.send_text(await answered(await received(socket), answer))
